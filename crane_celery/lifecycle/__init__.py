@@ -1,0 +1,1 @@
+"""Life of jobs, runs and steps as tables and pure functions."""

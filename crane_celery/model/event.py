@@ -1,0 +1,38 @@
+"""Events: every transition, as it stands in the stream. One entry carries one script's batch of rows.
+
+An entry is ``(seq, at, kind, data)``: ``seq`` is the stream id (also the cause id of what follows from it), ``at``
+server time in seconds, ``data`` the JSON value described below. Replaying all entries gives the records again
+(tests/contract); a job's own story is the rows that name it.
+
+======== ==============================================================================================================
+kind     data
+======== ==============================================================================================================
+submit   {"job": <Job as codec.job_to_json>}
+judge    {"rows": [[job, ready], ...]}            ready as in Job.ready
+hold     {"job", "ranks"}                         ranks as range text; now held
+release  {"job", "ranks"}                         now free
+cancel   {"job", "ranks", "uid", "done": bool}    these PENDING ranks ended as Cancelled, code 320, without a run;
+                                                  done: the whole submission has now ended
+start    {"fence", "rows": [[id, job, rank, run, [[node, cpus, memory, {gres: [slots]}], ...]], ...]}
+begin    {"node", "rows": [[id, job, run, at], ...]}                     Starting -> Running
+end      {"node", "rows": [[id, job, rank, run, state, code, began_at, ended_at, reason, cpu_s, memory_peak, done],
+                           ...]}                  done: the whole submission has now ended
+step     {"node", "rows": [<StepRow as codec.step_to_json>, ...]}        a COMMON step began or ended
+kill     {"rows": [[id, run, node, signal], ...]} asked to stop; the leader tells the node. signal 0 = TERM, grace, KILL
+node     {"node": <Node as codec.node_to_json>}   registered, lost, drained, resumed
+nudge    {"node"}                                 its leases stand unanswered: the leader signs and sends them again
+lead     {"fence", "holder"}
+forget   {"jobs": [id, ...]}                      left the window; only the bits remain
+======== ==============================================================================================================
+"""
+
+from typing import Any, NamedTuple
+
+
+class Event(NamedTuple):
+    """One entry of the stream."""
+
+    seq: str
+    at: float
+    kind: str
+    data: dict[str, Any]

@@ -1,0 +1,149 @@
+"""Records of jobs. One submission is one ``Job`` record, whether it stands for one job or for a million elements.
+
+A submission of n elements takes n consecutive job ids: the element of rank r (r = 0 .. n-1, in index order) has id
+``job.id + r`` (design.md section 5). A plain job is the case n = 1 without an index set. Nothing is stored for a
+pending element; a start makes an ``Element`` record.
+"""
+
+from dataclasses import dataclass, field
+
+from crane_celery.lifecycle.states import State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSpec:
+    """What the user asked for; never changes after submission (changes are overrides on the ``Job``)."""
+
+    name: str
+    #: who, as the kernel told the gateway
+    uid: int
+    gid: int
+    user: str
+    #: nodes x per-node resources; ntasks over all nodes
+    nodes: int = 1
+    ntasks: int = 1
+    ntasks_per_node: int = 0
+    cpus_per_task: float = 1.0
+    #: bytes on each node; 0 = partition default filled in by the service, so never 0 in a stored record
+    memory: int = 0
+    #: per node: "name:type" or "name" -> count
+    gres: dict[str, int] = field(default_factory=dict)
+    partition: str = ""
+    account: str = ""
+    qos: str = ""
+    comment: str = ""
+    wckey: str = ""
+    #: seconds; None = no limit
+    time_limit: int | None = None
+    cwd: str = "/"
+    stdin: str = "/dev/null"
+    stdout: str = ""  # pattern, "" = the default pattern
+    stderr: str = ""  # pattern, "" = joined with stdout
+    open_mode: str = "truncate"
+    #: canonical index text ("0-31", "1-7:2"); "" = a plain job
+    array: str = ""
+    #: at most so many elements at once; 0 = no limit
+    throttle: int = 0
+    #: canonical dependency text as typed; "" = none. Its resolved form is ``Job.dep``
+    dependency: str = ""
+    priority: int = 0
+    nodelist: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    exclusive: bool = False
+    submit_host: str = ""
+    submit_dir: str = ""
+    command: str = ""  # what was submitted, for people to read
+    #: sha-256 hex of the body (script, arguments, environment), which is stored apart and fetched by the node
+    body: str = ""
+
+    @property
+    def cpus_per_node(self) -> float:
+        """CPUs that each of its nodes must give: tasks spread evenly, rounded up."""
+        tasks = self.ntasks_per_node or -(-self.ntasks // max(1, self.nodes))
+        return tasks * self.cpus_per_task
+
+
+#: ``Job.ready`` values beside a time: waits for its dependency; can never start
+WAITING = -1.0
+NEVER = -2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One submission as the store knows it while any of it lives or is still in the window."""
+
+    id: int
+    spec: JobSpec
+    count: int  # elements; 1 for a plain job
+    submitted_at: float  # server time, seconds since the epoch
+    #: ranks neither started nor ended, as range text ("0-999999"); "" = none left
+    pending: str
+    #: ranks held (a subset of pending), as range text
+    held: str = ""
+    #: 0 or a server time: may start from then on; WAITING; NEVER
+    ready: float = 0.0
+    #: resolved dependency (model.dependency.encode), None = none
+    dep: str = ""
+    priority: float = 0.0
+    began: int = 0  # elements that reached Running
+    ended: int = 0
+    ok: int = 0  # ended Completed
+    #: highest stored exit code of its ended elements
+    worst_code: int = 0
+    #: the worst state of its ended elements; None while none ended
+    worst_state: State | None = None
+    ended_at: float = 0.0  # server time at which the last element ended; 0 = still alive
+
+    @property
+    def is_array(self) -> bool:
+        """Whether it was submitted with an index set."""
+        return bool(self.spec.array)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allocation:
+    """What one run holds on one node."""
+
+    node: str
+    cpus: float
+    memory: int  # bytes
+    gres: dict[str, tuple[int, ...]] = field(default_factory=dict)  # "name:type" -> slot numbers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Element:
+    """One started (or ended) element: a plain job's run, or one index of an array."""
+
+    id: int
+    job: int  # id of its submission
+    rank: int
+    run: int  # 1 for the first attempt
+    state: State
+    allocation: tuple[Allocation, ...]  # the first is where the script runs
+    leased_at: float  # server time of the commit
+    began_at: float = 0.0
+    ended_at: float = 0.0
+    code: int = 0  # stored exit code (lifecycle.states)
+    reason: str = ""  # why it failed, for people
+    cancelled: bool = False  # a cancel was asked for and must win
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRow:
+    """One COMMON step (number >= 2) of a run. Steps 0 and 1 follow from the element itself."""
+
+    job: int  # the element's plain id
+    run: int
+    step: int
+    name: str
+    state: State
+    node: str
+    ntasks: int = 1
+    cpus: float = 1.0
+    memory: int = 0
+    command: str = ""
+    began_at: float = 0.0
+    ended_at: float = 0.0
+    code: int = 0
+    cpu_s: float = 0.0
+    memory_peak: int = 0
