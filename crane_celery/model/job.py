@@ -7,7 +7,7 @@ pending element; a start makes an ``Element`` record.
 
 from dataclasses import dataclass, field
 
-from crane_celery.lifecycle.states import State
+from crane_celery.model.states import State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +123,7 @@ class Element:
     leased_at: float  # server time of the commit
     began_at: float = 0.0
     ended_at: float = 0.0
-    code: int = 0  # stored exit code (lifecycle.states)
+    code: int = 0  # stored exit code (model.states)
     reason: str = ""  # why it failed, for people
     cancelled: bool = False  # a cancel was asked for and must win
 

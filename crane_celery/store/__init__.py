@@ -1,0 +1,1 @@
+"""Where the truth lives: one narrow set of verbs, implemented on Redis and in memory under one contract suite."""

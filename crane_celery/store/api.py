@@ -1,0 +1,252 @@
+"""The store's verbs, as Protocols split by who needs them. Implementations: store.redis, store.memory.
+
+Rules for every verb: atomic (all of it happens, or none); guarded on the old state, so that repeating it is harmless;
+stamped with the store's own clock; appends its event (model.event) in the same step. Verbs that take a ``fence`` or
+an ``epoch`` raise ``StaleFence`` when a newer one exists, and change nothing. Times are server seconds. Any verb may
+raise ``Unreachable`` when the server does not answer, ``DiskFull`` when it refuses writes.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from crane_celery.model.dependency import Block, Facts
+from crane_celery.model.event import Event
+from crane_celery.model.job import Allocation, Element, Job, JobSpec, StepRow
+from crane_celery.model.node import Node, NodeSpec, NodeState
+
+
+class Submission(NamedTuple):
+    """A job to be: everything but its id."""
+
+    spec: JobSpec
+    count: int  # elements, 1 for a plain job
+    body: bytes  # script, arguments and environment; opaque to the store, kept until the job leaves the window
+    dep: str = ""  # resolved dependency, encoded; "" = none
+    held: bool = False
+    priority: float = 0.0
+
+
+class Start(NamedTuple):
+    """One element to start: ``rank`` of submission ``job`` on these nodes."""
+
+    job: int
+    rank: int
+    run: int
+    allocation: tuple[Allocation, ...]
+
+
+class Began(NamedTuple):
+    """A run's processes exist on its node since ``at`` (server time, estimated by the node)."""
+
+    id: int
+    run: int
+    at: float
+
+
+class Ended(NamedTuple):
+    """A run is over. Repeating it changes nothing; the first report of a run counts."""
+
+    id: int
+    run: int
+    state: str  # model.states.State value, one of ENDED
+    code: int
+    began_at: float
+    ended_at: float
+    reason: str = ""
+    cpu_s: float = 0.0
+    memory_peak: int = 0
+
+
+class Report(NamedTuple):
+    """What a node tells in one go."""
+
+    began: Sequence[Began] = ()
+    ended: Sequence[Ended] = ()
+    steps: Sequence[StepRow] = ()
+
+
+class Beat(NamedTuple):
+    """Answer to a heartbeat."""
+
+    now: float
+    #: (id, run) leased to this node over ``stale_s`` ago and not begun: the message was lost, or is late
+    unanswered: list[tuple[int, int]]
+    #: (id, run, signal) that were asked to stop and have not ended; signal 0 = TERM, grace, KILL
+    kills: list[tuple[int, int, int]]
+
+
+class Registration(NamedTuple):
+    """Answer to a node's registration."""
+
+    epoch: int
+    #: (id, run) that this node is meant to be running; whatever else it runs is stale and must be killed
+    live: list[tuple[int, int]]
+
+
+class Cancelled(NamedTuple):
+    """What a cancel did."""
+
+    pending: int  # elements that will now never start
+    running: list[int]  # plain ids that were told to stop
+    waiting: int = 0  # jobs that wait on it (direct dependants)
+
+
+class Snapshot(NamedTuple):
+    """Everything the scheduler needs, and the event after which it holds."""
+
+    seq: str
+    now: float
+    jobs: list[Job]  # alive: something pending or holding
+    elements: list[Element]  # holding an allocation
+    nodes: list[Node]
+
+
+class Question(NamedTuple):
+    """A dependant whose dependency may have changed, with the facts as the server knows them now."""
+
+    job: int
+    dep: str
+    facts: list[tuple[Block, Facts]]
+
+
+class JobStore(Protocol):
+    """Submissions and what people ask of them."""
+
+    def now(self) -> float:
+        """Server time."""
+
+    def submit(self, jobs: Sequence[Submission], keys: Sequence[str]) -> list[int]:
+        """Accept submissions, one atomic step each, pipelined; returns their ids.
+
+        ``keys`` are idempotency keys ("" = none): a key seen within a day returns the id of its first submission and
+        changes nothing. A job with ``dep`` is ready=WAITING and is queued for judgement.
+        Raises NotFound when a dependee's id was never given out (nothing is taken then), DiskFull.
+        """
+
+    def cancel(self, job: int, ranks: str, uid: int, signal: int = 0) -> Cancelled:
+        """End these pending ranks as Cancelled and tell the running ones to stop ("" = all ranks). Idempotent.
+
+        With ``signal`` > 0 only running ones are signalled, pending ones stay. Raises NotFound for an unknown job.
+        """
+
+    def hold(self, job: int, ranks: str, on: bool) -> None:
+        """Hold or release pending ranks ("" = all)."""
+
+    def job(self, job: int) -> Job | None:
+        """One submission by its id, while it is in Redis."""
+
+    def find(self, id: int) -> Job | None:
+        """The submission that a plain id belongs to, while it is in Redis."""
+
+    def jobs(self, ids: Iterable[int] | None = None) -> list[Job]:
+        """Submissions by id, or all that are alive."""
+
+    def elements(self, ids: Iterable[int] | None = None) -> list[Element]:
+        """Started elements by plain id (unknown ids are left out), or all that hold an allocation."""
+
+    def steps(self, id: int, run: int) -> list[StepRow]:
+        """COMMON steps of a run, by number."""
+
+    def body(self, job: int) -> bytes | None:
+        """The submission's script and environment."""
+
+    def known(self, id: int) -> bool:
+        """Whether this id was ever given out."""
+
+    def ended_bits(self, first: int, count: int) -> tuple[int, int]:
+        """(ended, succeeded) counts over a block of ids, for anything that ever ran."""
+
+
+class RunStore(Protocol):
+    """Starts and ends."""
+
+    def start(self, fence: int, starts: Sequence[Start]) -> list[str]:
+        """Commit starts; one answer each: "" = accepted, else why not (it is simply planned again).
+
+        Re-checked: the rank is pending and not held, the job ready and not cancelled, every node up at its epoch.
+        Makes the element record (Starting) and the lease on its first node. Raises StaleFence.
+        """
+
+    def report(self, node: str, epoch: int, report: Report) -> None:
+        """Take a node's report. Rows of unknown or already ended runs are passed over. Ends free the lease, set the
+        bits and put the submission on the resolve queue when something waits on it. Raises StaleFence."""
+
+    def lose(self, fence: int, node: str, reason: str) -> list[int]:
+        """Write a node off: state down, epoch + 1, its runs end Failed with code NODE_DOWN; returns their ids."""
+
+    def nudge(self, node: str) -> None:
+        """Ask the leader to send the node's unanswered leases again."""
+
+
+class NodeStore(Protocol):
+    """Nodes."""
+
+    def register(self, spec: NodeSpec, host: str, driver: str, version: str, boot: str) -> Registration:
+        """A worker has started. Another boot id than before: what ran there is written off and the epoch grows."""
+
+    def heartbeat(self, node: str, epoch: int, stale_s: float) -> Beat:
+        """The node is alive (down -> up). Raises StaleFence when it was written off: register again."""
+
+    def node(self, name: str) -> Node | None:
+        """One node."""
+
+    def nodes(self) -> list[Node]:
+        """All nodes that ever registered, by name."""
+
+    def set_node(self, name: str, state: NodeState, reason: str) -> None:
+        """Drain, resume or down by an operator. Raises NotFound."""
+
+
+class LeaderStore(Protocol):
+    """Who schedules."""
+
+    def lead(self, holder: str, ttl_s: float) -> int:
+        """Take or renew the lease: the fence (> 0) for the holder, 0 while another holds it."""
+
+    def resign(self, holder: str) -> None:
+        """Give the lease up, if it is ours. Idempotent."""
+
+    def snapshot(self) -> Snapshot:
+        """All live records, consistent with one event id: events after ``seq`` bring it up to date (each is safe to
+        apply even where the snapshot already holds its effect)."""
+
+    def questions(self, fence: int, limit: int) -> list[Question]:
+        """Take up to ``limit`` dependants off the durable resolve queue, with facts. They stay queued until judged."""
+
+    def judge(self, fence: int, answers: Sequence[tuple[int, str, float]]) -> None:
+        """Store (job, dep, ready) verdicts and take these questions off the queue."""
+
+    def forget(self, fence: int, before: float, limit: int) -> int:
+        """Drop up to ``limit`` submissions that ended before this time and that the recorder has filed."""
+
+
+class EventLog(Protocol):
+    """The stream of transitions."""
+
+    def events(self, after: str, block_s: float, limit: int) -> list[Event]:
+        """Entries after ``after`` ("$" = from now on, "0" = from the oldest kept), waiting up to ``block_s``."""
+
+    def last_event(self) -> str:
+        """Id of the newest entry ("0" when there is none)."""
+
+    def first_event(self) -> str:
+        """Id of the oldest entry kept: a cursor below it has a gap."""
+
+    def cursor(self, consumer: str) -> str:
+        """Where a named consumer (recorder, leader) stands; "0" at first."""
+
+    def set_cursor(self, consumer: str, seq: str) -> None:
+        """Move a consumer's cursor on."""
+
+    def trim(self) -> int:
+        """Drop entries that every named consumer has passed; returns how many."""
+
+
+class Store(JobStore, RunStore, NodeStore, LeaderStore, EventLog, Protocol):
+    """All of it: what bootstrap hands out."""
+
+    def close(self) -> None:
+        """Let go of connections."""
+
+    def ping(self) -> float:
+        """Round trip to the server in seconds. Raises Unreachable."""
