@@ -1,0 +1,129 @@
+"""One function for each row of the table of numbers: takes a cluster, returns figures (name -> value, unit in the name)."""
+
+import json
+import os
+import pathlib
+import statistics
+import time
+
+from bench.cluster import BIN, Cluster
+
+TRIVIAL = "#!/bin/sh\nexit 0\n"
+
+
+def bare_python(rounds: int = 20) -> float:
+    """Seconds of one start of bare Python: the S of the table."""
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        pid = os.posix_spawn(BIN / "python", ["python", "-c", "pass"], os.environ)
+        os.waitpid(pid, 0)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def array(cluster: Cluster, count: int = 1000, rounds: int = 3) -> dict[str, float]:
+    """An array of trivial jobs, from submission to the end of the last (``cbatch --wait``)."""
+    script = cluster.script("trivial.sh", TRIVIAL)
+    arguments = ("cbatch", "-o", "/dev/null", f"--array=0-{count - 1}", "--wait", script)
+    cluster.run("cbatch", "-o", "/dev/null", "--array=0-63", "--wait", script)
+    best = min(cluster.seconds(*arguments) for _ in range(rounds))
+    return {"jobs_per_s": count / best}
+
+
+def chain(cluster: Cluster, length: int = 31) -> dict[str, float]:
+    """A chain of afterok jobs, held until all are there: milliseconds a link."""
+    script = cluster.script("trivial.sh", TRIVIAL)
+    first = job = cluster.run("cbatch", "--parsable", "--hold", "-o", "/dev/null", script).strip()
+    for _ in range(length - 2):
+        job = cluster.run("cbatch", "--parsable", "-o", "/dev/null", "-d", f"afterok:{job}", script).strip()
+    start = time.perf_counter()
+    cluster.run("ccontrol", "release", first)
+    cluster.run("cbatch", "--wait", "-o", "/dev/null", "-d", f"afterok:{job}", script)
+    return {"ms_per_link": (time.perf_counter() - start) / (length - 1) * 1e3}
+
+
+def latency(cluster: Cluster, rounds: int = 100) -> dict[str, float]:
+    """Submit to start on an idle cluster: from the moment the id is durable to the first line of the script."""
+    out = cluster.work / "started"
+    script = cluster.script("stamp.sh", f"#!/bin/bash\necho $EPOCHREALTIME >> {out}\n")
+    out.unlink(missing_ok=True)
+    submitted = []
+    for _ in range(rounds):
+        answer = json.loads(cluster.run("cbatch", "--json", "--wait", "-o", "/dev/null", script).splitlines()[0])
+        job = json.loads(cluster.run("cacct", "--json", "-j", str(answer["job_id"])))
+        submitted.append(float(job["jobs"][0]["submit_time_s"]))
+    started = [float(line) for line in out.read_text().split()]
+    waits = sorted((b - a) * 1e3 for a, b in zip(submitted, started, strict=True))
+    return {"p50_ms": waits[len(waits) // 2], "p99_ms": waits[int(len(waits) * 0.99)]}
+
+
+def steps(cluster: Cluster, sequential: int = 50, parallel: int = 100) -> dict[str, float]:
+    """Steps inside one allocation, each by its own command."""
+    times = cluster.work / "steps.times"
+    body = (
+        "#!/bin/bash\n"
+        f"a=$EPOCHREALTIME; for i in $(seq {sequential}); do crun true; done; b=$EPOCHREALTIME\n"
+        f"for i in $(seq {parallel}); do crun -c 0.1 true & done; wait; c=$EPOCHREALTIME\n"
+        f"echo $a $b $c > {times}\n"
+    )
+    cluster.run("cbatch", "--wait", "-o", "/dev/null", "-c", "16", cluster.script("steps.sh", body))
+    a, b, c = map(float, times.read_text().split())
+    return {"ms_per_step": (b - a) / sequential * 1e3, "parallel_per_s": parallel / (c - b)}
+
+
+def commands(cluster: Cluster, rounds: int = 15) -> dict[str, float]:
+    """Milliseconds of ``--help``, of submitting one job, of submitting a million elements (held, then cancelled)."""
+    script = cluster.script("trivial.sh", TRIVIAL)
+    cases = {
+        "help_ms": ("cbatch", "--help"),
+        "submit_ms": ("cbatch", "--hold", script),
+        "submit_million_ms": ("cbatch", "--hold", "--array=0-999999", script),
+    }
+    found = {}
+    for name, arguments in cases.items():
+        found[name] = statistics.median(cluster.seconds(*arguments) for _ in range(rounds)) * 1e3
+    cluster.run("ccancel", "-t", "PENDING", check=False)
+    return found
+
+
+def queue(cluster: Cluster) -> dict[str, float]:
+    """List and cancel 110,000 pending jobs (an array of 100,000 and 10,000 distinct ones), milliseconds."""
+    script = cluster.script("trivial.sh", TRIVIAL)
+    cluster.run("cbatch", "--hold", "--array=0-99999", script)
+    bulk = bulk_submit(cluster, 10_000, hold=True)
+    folded = cluster.seconds("cqueue", "-m", "200000") * 1e3
+    expanded = cluster.seconds("cqueue", "-r", "-m", "200000") * 1e3
+    cancel = cluster.seconds("ccancel", "-t", "PENDING") * 1e3
+    return {**bulk, "list_folded_ms": folded, "list_expanded_ms": expanded, "cancel_all_ms": cancel}
+
+
+def bulk_submit(cluster: Cluster, count: int, hold: bool = False) -> dict[str, float]:
+    """Distinct jobs through the Python API in one call: jobs a second, durable."""
+    code = (
+        "import time\n"
+        "from crane_celery.api import Cluster\n"
+        f"jobs = [dict(name=f'j{{i}}', script='#!/bin/sh\\nexit 0\\n', hold={hold}, output='/dev/null') for i in range({count})]\n"
+        "start = time.perf_counter(); Cluster().submit_many(jobs)\n"
+        "print(time.perf_counter() - start)\n"
+    )
+    path = cluster.script("bulk.py", code)
+    return {"bulk_submit_per_s": count / float(cluster.run("python", path).strip())}
+
+
+def idle(cluster: Cluster, seconds: float = 10.0) -> dict[str, float]:
+    """CPU of all processes of the idle cluster, percent of a core."""
+    before = _cpu(cluster.pids())
+    time.sleep(seconds)
+    return {"idle_percent": (_cpu(cluster.pids()) - before) / seconds * 100}
+
+
+def _cpu(pids: list[int]) -> float:
+    ticks = 0
+    for pid in pids:
+        try:
+            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
