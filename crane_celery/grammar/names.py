@@ -1,0 +1,48 @@
+"""Names people give: jobs, accounts and the like; and the hint of a near miss.
+
+Limits are CraneSched's: 60 characters for a job's name, 30 for an entity's. A job's name is otherwise passed on exactly
+as given (quotes, blanks, any script), except what would break every listing and every environment: line breaks and NUL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from crane_celery.errors import InputError
+from crane_celery.grammar._lex import quote
+
+#: characters
+MAX_JOB_NAME = 60
+MAX_ENTITY_NAME = 30
+_ENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*", re.ASCII)
+
+
+def check_job_name(name: str) -> str:
+    """The name itself; InputError when it has a line break, NUL, bytes that are no UTF-8, or over 60 characters."""
+    if any(char in name for char in "\0\n\r"):
+        raise InputError(f"bad job name {quote(name)}: take out the line break or NUL character")
+    if any("\ud800" <= char <= "\udfff" for char in name):
+        raise InputError(f"bad job name {quote(name)}: it is not valid UTF-8; write it in UTF-8")
+    if len(name) > MAX_JOB_NAME:
+        raise InputError(f"job name {quote(name)} has {len(name)} characters: shorten it to {MAX_JOB_NAME}")
+    return name
+
+
+def check_entity_name(name: str, what: str = "account") -> str:
+    """The name itself of an account, user or QoS (``what``); InputError when it is not one or is the word ``ALL``."""
+    if not _ENTITY.fullmatch(name) or len(name) > MAX_ENTITY_NAME or name.upper() == "ALL":
+        raise InputError(
+            f"bad {what} name {quote(name)}: use up to {MAX_ENTITY_NAME} letters, digits and '_',"
+            " a letter or digit first, and not ALL"
+        )
+    return name
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """``"; did you mean 'x'?"`` for the nearest of ``choices`` (case ignored), or nothing when none is near."""
+    from difflib import get_close_matches
+
+    by_lower = {choice.lower(): choice for choice in choices}
+    near = get_close_matches(word.lower()[:100], by_lower, n=1)
+    return f"; did you mean {by_lower[near[0]]!r}?" if near else ""

@@ -1,0 +1,70 @@
+"""How commands name jobs, array elements and steps: ``12``, ``12.3``, ``12_4``, ``12_4.2``, ``12_[1-3,5]``.
+
+A comma list, blanks around an item tolerated. A bare id is the job, or the whole array; ``12_*`` says the same (Slurm).
+Steps count from 1: step 0 is the job's own DAEMON step, which nobody addresses.
+"""
+
+from __future__ import annotations
+
+import re
+
+from crane_celery.errors import InputError
+from crane_celery.grammar._lex import job_id, quote, split_outside, whole
+from crane_celery.grammar.array import IndexSet
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NamedTuple
+else:
+    from crane_celery.grammar._record import NamedTuple
+
+_ITEM = re.compile(r"(\d+)(?:_(\d+|\*|\[[^\[\]]*\]))?(?:\.(\d+))?", re.ASCII)
+_HOW = "write a job, element or step id, such as 12, 12_4, 12_[1-3,5], 12.3 or 12_4.2"
+
+
+class Selector(NamedTuple):
+    """One item of a list of ids."""
+
+    #: the job's id, or the array's
+    job: int
+    #: canonical index text of the elements, '' when none are named
+    part: str
+    #: the step's number from 1, or None for the job itself
+    step: int | None
+
+
+def parse_selectors(text: str) -> tuple[Selector, ...]:
+    """The items in the order written, each once; InputError for an empty list or item, or what is no id."""
+    return tuple(dict.fromkeys(_parse_item(item.strip(" \t"), text) for item in split_outside(text, ",")))
+
+
+def format_selector(selector: Selector) -> str:
+    """The text of one item, such as ``12_[1-3].2``; parses back to the same."""
+    return target_text(selector.job, selector.part) + ("" if selector.step is None else f".{selector.step}")
+
+
+def target_text(job: int, part: str) -> str:
+    """A job with the elements it names: ``12``, ``12_4`` or ``12_[1-3]``."""
+    if not part:
+        return str(job)
+    return f"{job}_{part}" if part.isdigit() else f"{job}_[{part}]"
+
+
+def parse_part(text: str) -> str:
+    """Canonical index text of what follows ``_``: an index, ``[indexes]``, or ``*`` and nothing for all ('')."""
+    return "" if text in ("", "*") else IndexSet.parse(text).text
+
+
+def _parse_item(item: str, text: str) -> Selector:
+    """One id; ``text`` is the whole list, for the message."""
+    match = _ITEM.fullmatch(item)
+    if not match:
+        where = f" in {quote(text)}" if item != text else ""
+        raise InputError(f"bad id {quote(item)}{where}: {_HOW}" if text.strip() else f"no id given: {_HOW}")
+    job = job_id(match[1])
+    step = None if match[3] is None else whole(match[3])
+    if job is None:
+        raise InputError(f"bad id {quote(item)}: job ids are whole numbers from 1, without leading zeros")
+    if match[3] is not None and not step:
+        raise InputError(f"bad id {quote(item)}: steps are numbered from 1, such as {match[1]}.1")
+    return Selector(job, parse_part(match[2] or ""), step)
