@@ -9,7 +9,7 @@ import signal as signals
 
 from workers.cgroup import procs
 from workers.cgroup.api import PRIMARY, CgroupError, Limits, Usage
-from workers.cgroup.files import children, make, pids_below, remove_trees
+from workers.cgroup.files import Gauge, children, keyed, make, pids_below, remove_trees
 from workers.cgroup.tracker import Tracker
 
 CARRY_MAX = 16 << 20
@@ -22,16 +22,18 @@ _REMOVE_S = 1.0
 
 
 class Meter:
-    """Counters of a group, told as the difference to a base.
+    """Counters of a group, told as the difference to a base: CPU time in us, OOM kills, memory carried over, and the
+    least that the memory peak is known to have been.
 
     The base is kept in an extended attribute of the directory (user.* on cgroupfs: 5.7), so that it outlives the
     shepherd and ends with the group.
     """
 
-    def __init__(self, path: str) -> None:
-        """Count for the group whose tracking directory is given."""
+    def __init__(self, path: str, *gauges: Gauge) -> None:
+        """Count for the group whose tracking directory is given; the gauges are closed with the meter."""
         self.path = path
-        self.base = [0, 0, 0]
+        self.base = [0, 0, 0, 0]
+        self._gauges = gauges
 
     def cpu_us(self) -> int:
         """Return CPU time as the kernel counts it."""
@@ -49,22 +51,22 @@ class Meter:
         """Reset the peak where possible; return what is carried over into the next reading of it."""
         raise NotImplementedError
 
-    def peak_since(self) -> int:
-        """Return the peak since the base was set."""
-        return max(0, self.peak() - self.base[2])
+    def cpu_since(self) -> int:
+        """Return the CPU time since the base was set."""
+        return self.cpu_us() - self.base[0]
 
-    def usage(self) -> Usage:
-        """Return what was used since the base was set, but for the number of tasks."""
-        return Usage((self.cpu_us() - self.base[0]) / 1e6, self.peak_since(), self.oom_kills(), 0)
-
-    def oom_kills(self) -> int:
+    def ooms_since(self) -> int:
         """Return the OOM kills since the base was set."""
         return self.ooms() - self.base[1]
+
+    def peak_since(self) -> int:
+        """Return the peak since the base was set."""
+        return max(self.base[3], self.peak() - self.base[2])
 
     def rebase(self) -> int:
         """Count from now; return what memory is carried over."""
         carried = self.reset_peak()
-        self.base = [self.cpu_us(), self.ooms(), carried]
+        self.base = [self.cpu_us(), self.ooms(), carried, 0]
         return carried
 
     def save(self) -> None:
@@ -72,13 +74,25 @@ class Meter:
         with contextlib.suppress(OSError):
             os.setxattr(self.path, _XATTR, " ".join(map(str, self.base)).encode())
 
-    def load(self) -> None:
-        """Read the base that an earlier shepherd stored."""
-        with contextlib.suppress(OSError, ValueError):
-            self.base = [int(part) for part in os.getxattr(self.path, _XATTR).split()]
+    def load(self) -> bool:
+        """Read the base that an earlier shepherd stored, if one did."""
+        try:
+            stored = [int(part) for part in os.getxattr(self.path, _XATTR).split()]
+        except (OSError, ValueError):
+            return False
+        if len(stored) == len(self.base):
+            self.base = stored
+        return True
+
+    def forget(self) -> None:
+        """Remove what was stored."""
+        with contextlib.suppress(OSError):
+            os.removexattr(self.path, _XATTR)
 
     def close(self) -> None:
-        """Let go of descriptors, if any."""
+        """Close the descriptors."""
+        for gauge in self._gauges:
+            gauge.close()
 
 
 class LeafBase:
@@ -110,7 +124,8 @@ class LeafBase:
 
     def usage(self) -> Usage:
         """Return what the step used, and how many processes it has."""
-        return self.meter.usage()._replace(pids=len(self.pids()))
+        meter = self.meter
+        return Usage(meter.cpu_since() / 1e6, meter.peak_since(), meter.ooms_since(), len(self.pids()))
 
     def signal(self, sig: int) -> int:
         """Send a signal to all."""
@@ -134,7 +149,11 @@ class LeafBase:
 
 
 class GroupBase:
-    """A job group over several directories, one of which (`path`) tracks its processes."""
+    """A job group over several directories, one of which (`path`) tracks its processes.
+
+    Most jobs have one step, and what the primary leaf used is what the job used. Only when a second leaf is made does
+    the job's own meter count ("wide"), from a base that is set so that it agrees with the leaf's so far.
+    """
 
     def __init__(self, name: str, path: str, dirs: list[str], tracker: Tracker, meter: Meter) -> None:
         """Make the directories, or find them; a group that is found again goes on counting from its stored base."""
@@ -148,12 +167,13 @@ class GroupBase:
         self._meter = meter
         self._leaves: dict[int, LeafBase] = {}
         self._lost_ooms = 0
+        self._wide = False
+        self._events = tracker.events(path)
         new = [make(directory) for directory in dirs]
         self._idle = all(new)
         self.prepare()
-        if not self._idle:
-            meter.load()
-        self.leaf(PRIMARY)
+        self._leaves[PRIMARY] = self._open_leaf(PRIMARY)
+        self._wide = not self._idle and meter.load()
 
     def prepare(self) -> None:
         """Set what a new group needs before it has leaves."""
@@ -174,10 +194,25 @@ class GroupBase:
         """Return a step's leaf, made if need be."""
         leaf = self._leaves.get(step)
         if leaf is None:
-            leaf = self._leaves[step] = self.make_leaf(step)
-            if not self._idle:
-                leaf.meter.load()
+            if not self._wide:
+                self._widen()
+            leaf = self._leaves[step] = self._open_leaf(step)
         return leaf
+
+    def _open_leaf(self, step: int) -> LeafBase:
+        leaf = self.make_leaf(step)
+        if not self._idle:
+            leaf.meter.load()
+        return leaf
+
+    def _widen(self) -> None:
+        primary, whole = self._leaves[PRIMARY].meter, self._meter
+        cpu, peak = primary.cpu_since(), primary.peak_since()
+        whole.rebase()
+        whole.base[0] -= cpu
+        whole.base[3] = peak
+        whole.save()
+        self._wide = True
 
     def leaves(self) -> list[int]:
         """Return the steps that have a leaf directory."""
@@ -188,7 +223,7 @@ class GroupBase:
         """Remove a leaf that is done with, keeping its OOM kills in the job's count."""
         if step == PRIMARY:
             return
-        ooms = leaf.meter.oom_kills()
+        ooms = leaf.meter.ooms_since()
         if remove_trees(leaf.dirs, 0):
             self._lost_ooms += ooms
             self._leaves.pop(step, None)
@@ -199,17 +234,15 @@ class GroupBase:
             self._rebase()
         self.apply(limits, self.limits)
         self.limits = limits
-        self._meter.save()
         self._leaves[PRIMARY].meter.save()
         self._idle = False
 
     def usage(self) -> Usage:
         """Return what was used since the group was taken."""
-        return self._meter.usage()._replace(oom_kills=self.oom_kills(), pids=self.tasks())
-
-    def oom_kills(self) -> int:
-        """Return the kills of all leaves: a v1 parent does not count those of its children."""
-        return self._lost_ooms + sum(leaf.meter.oom_kills() for leaf in self._leaves.values())
+        meter = self._meter if self._wide else self._leaves[PRIMARY].meter
+        # A v1 parent does not count the kills of its children.
+        ooms = self._lost_ooms + sum(leaf.meter.ooms_since() for leaf in self._leaves.values())
+        return Usage(meter.cpu_since() / 1e6, meter.peak_since(), ooms, self.tasks())
 
     def pids(self) -> list[int]:
         """Return the processes of all leaves."""
@@ -229,7 +262,12 @@ class GroupBase:
 
     def empty(self) -> bool:
         """Return whether no process is left."""
-        return not self.tracker.populated(self.path)
+        if self._events is None:
+            return not self.tracker.populated(self.path)
+        try:
+            return keyed(self._events.text(), "populated") == 0
+        except OSError:  # the group has gone
+            return True
 
     def wait_empty(self, timeout_s: float) -> bool:
         """Wait until no process is left."""
@@ -239,7 +277,9 @@ class GroupBase:
         """Make the group ready for the next job, if it can be."""
         if not self.empty() and not self._kill_and_wait(_SETTLE_S):
             return False
-        return self._drop_leaves() and self._rebase() <= CARRY_MAX
+        if self._wide and not self._drop_leaves():
+            return False
+        return self._rebase() <= CARRY_MAX
 
     def _drop_leaves(self) -> bool:
         for step in self.leaves():
@@ -248,7 +288,11 @@ class GroupBase:
         return len(self._leaves) == 1
 
     def _rebase(self) -> int:
-        carried = max(self._meter.rebase(), self._leaves[PRIMARY].meter.rebase())
+        carried = self._leaves[PRIMARY].meter.rebase()
+        if self._wide:
+            carried = max(carried, self._meter.reset_peak())
+            self._meter.forget()
+            self._wide = False
         self._lost_ooms = 0
         self._idle = True
         return carried
@@ -271,6 +315,8 @@ class GroupBase:
         for leaf in self._leaves.values():
             leaf.shut()
         self._meter.close()
+        if self._events is not None:
+            self._events.close()
 
 
 def open_doors(paths: list[str]) -> list[int]:

@@ -8,7 +8,7 @@ import time
 from typing import Protocol
 
 from workers.cgroup import procs
-from workers.cgroup.files import children, keyed, pids_below, read, try_write, write
+from workers.cgroup.files import Gauge, children, keyed, pids_below, read, try_write, write
 
 _FREEZE_S = 0.1
 
@@ -18,6 +18,9 @@ class Tracker(Protocol):
 
     def populated(self, path: str) -> bool:
         """Return whether any live process is in it."""
+
+    def events(self, path: str) -> Gauge | None:
+        """Return the file that says `populated 0` or 1, where there is one."""
 
     def wait_empty(self, path: str, timeout_s: float) -> bool:
         """Wait until none is."""
@@ -41,6 +44,10 @@ class Unified:
             return keyed(read(f"{path}/cgroup.events"), "populated") == 1
         except OSError:
             return False
+
+    def events(self, path: str) -> Gauge:
+        """Return cgroup.events."""
+        return Gauge(f"{path}/cgroup.events")
 
     def wait_empty(self, path: str, timeout_s: float) -> bool:
         """Wait on cgroup.events, which raises POLLPRI when it changes."""
@@ -69,6 +76,11 @@ class Freezer:
     def populated(self, path: str) -> bool:
         """Look for a process, group by group."""
         return bool(pids_below(path))
+
+    def events(self, path: str) -> Gauge | None:
+        """Return nothing: v1 has no such file."""
+        del path
+        return None
 
     def wait_empty(self, path: str, timeout_s: float) -> bool:
         """Wait on the pidfds of those that are there, since v1 has no event for it that we could poll."""

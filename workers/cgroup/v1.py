@@ -12,7 +12,7 @@ from typing import NamedTuple
 from workers.cgroup import limits as units
 from workers.cgroup.api import CgroupError, JobGroup, Limits
 from workers.cgroup.base import GroupBase, LeafBase, Meter, check_name, open_doors
-from workers.cgroup.files import children, keyed, make, read, read_or, remove_trees, write
+from workers.cgroup.files import Gauge, children, keyed, make, read, read_or, remove_trees, write
 from workers.cgroup.tracker import Freezer, Tracker, Unified
 
 _NO_LIMIT = "-1"
@@ -72,29 +72,32 @@ class V1Meter(Meter):
 
     def __init__(self, dirs: Layout) -> None:
         """Read the counters of a group's, or leaf's, directories."""
-        super().__init__(dirs.track)
-        self._dirs = dirs
+        self._cpu = Gauge(f"{dirs.track}/cpu.stat" if dirs.unified else f"{dirs.acct}/cpuacct.usage")
+        self._oom = Gauge(f"{dirs.memory}/memory.oom_control")
+        self._now = Gauge(f"{dirs.memory}/memory.usage_in_bytes")
+        self._peak = Gauge(f"{dirs.memory}/memory.max_usage_in_bytes", os.O_RDWR)
+        self._unified = dirs.unified
+        self._counted = dirs.unified or dirs.acct is not None
+        super().__init__(dirs.track, self._cpu, self._oom, self._now, self._peak)
+
+    def cpu_us(self) -> int:
+        """Read the CPU time: v2's cpu.stat is there without the controller since 4.15."""
+        if self._unified:
+            return keyed(self._cpu.text(), "usage_usec")
+        return self._cpu.number() // 1000 if self._counted else 0
 
     def ooms(self) -> int:
         """Read the kills of this very group (4.13)."""
-        return keyed(read(f"{self._dirs.memory}/memory.oom_control"), "oom_kill")
+        return keyed(self._oom.text(), "oom_kill")
 
     def peak(self) -> int:
         """Read the high-water mark, which includes the groups below."""
-        return int(read(f"{self._dirs.memory}/memory.max_usage_in_bytes"))
+        return self._peak.number()
 
     def reset_peak(self) -> int:
         """Write the peak back to what is in use now, which is the page cache that the last job left."""
-        write(f"{self._dirs.memory}/memory.max_usage_in_bytes", "0")
-        return int(read(f"{self._dirs.memory}/memory.usage_in_bytes"))
-
-    def cpu_us(self) -> int:
-        """Read the CPU time."""
-        if self._dirs.unified:
-            return keyed(read(f"{self.path}/cpu.stat"), "usage_usec")  # there without the controller since 4.15
-        if self._dirs.acct is None:
-            return 0
-        return int(read(f"{self._dirs.acct}/cpuacct.usage")) // 1000
+        self._peak.reset()
+        return self._now.number()
 
 
 class V1Group(GroupBase):
@@ -103,6 +106,7 @@ class V1Group(GroupBase):
     def __init__(self, name: str, node: Layout, tracker: Tracker) -> None:
         """Make or find the group below the node's directories."""
         self._at = node.below(name)
+        self._tasks = None if self._at.pids is None else Gauge(f"{self._at.pids}/pids.current")
         super().__init__(name, self._at.track, self._at.all(), tracker, V1Meter(self._at))
 
     def prepare(self) -> None:
@@ -121,7 +125,13 @@ class V1Group(GroupBase):
 
     def tasks(self) -> int:
         """Return the pids controller's count of tasks."""
-        return super().tasks() if self._at.pids is None else int(read(f"{self._at.pids}/pids.current"))
+        return super().tasks() if self._tasks is None else self._tasks.number()
+
+    def close(self) -> None:
+        """Close all descriptors."""
+        super().close()
+        if self._tasks is not None:
+            self._tasks.close()
 
     def apply(self, limits: Limits, old: Limits | None) -> None:
         """Write what differs."""

@@ -6,7 +6,7 @@ import os
 from workers.cgroup import limits as units
 from workers.cgroup.api import CgroupError, JobGroup, Limits
 from workers.cgroup.base import GroupBase, LeafBase, Meter, check_name, open_doors
-from workers.cgroup.files import children, keyed, make, numbers, read, read_or, remove_tree, try_write, write
+from workers.cgroup.files import Gauge, children, keyed, make, numbers, read, read_or, remove_tree, try_write, write
 from workers.cgroup.tracker import Unified
 
 AGENT = "crane.agent"
@@ -20,57 +20,58 @@ class V2Meter(Meter):
 
     def __init__(self, path: str) -> None:
         """Read the counters of a directory."""
-        super().__init__(path)
-        self._fd = -1
+        self._cpu = Gauge(f"{path}/cpu.stat")
+        self._oom = Gauge(f"{path}/memory.events")
+        self._now = Gauge(f"{path}/memory.current")
+        self._peak = Gauge(f"{path}/memory.peak", os.O_RDWR)
+        self._since_reset = False
+        super().__init__(path, self._cpu, self._oom, self._now, self._peak)
 
     def cpu_us(self) -> int:
         """Read the CPU time, which includes the groups below."""
-        return keyed(read(f"{self.path}/cpu.stat"), "usage_usec")
+        return keyed(self._cpu.text(), "usage_usec")
 
     def ooms(self) -> int:
-        """Read the victims' number; memory.oom.group makes it that of all processes."""
-        return keyed(read(f"{self.path}/memory.events"), "oom_kill")
+        """Read the number of victims; memory.oom.group makes it that of all processes."""
+        return keyed(self._oom.text(), "oom_kill")
 
     def peak(self) -> int:
-        """Read the peak, through the descriptor it was reset with if there is one."""
-        if self._fd >= 0:
-            return int(os.pread(self._fd, 64, 0))
-        return int(read_or(f"{self.path}/memory.peak", "0"))
+        """Read the peak, or 0 where the kernel does not tell one."""
+        try:
+            return self._peak.number()
+        except OSError:
+            return 0
 
     def reset_peak(self) -> int:
         """Reset the peak; what cannot be reset is carried over."""
-        if self._reset():
-            return int(read(f"{self.path}/memory.current"))
-        return self.peak()
+        return self._now.number() if self._reset() else self.peak()
 
     def peak_since(self) -> int:
         """Return the peak; one that was not reset and has not risen is an upper bound, at most CARRY_MAX."""
-        if self._fd >= 0:
-            return super().peak_since()
-        return max(self.peak(), self.base[2])
+        return super().peak_since() if self._since_reset else max(self.peak(), self.base[3])
 
-    def load(self) -> None:
-        """Read the stored base, and count the peak from now: the descriptor it was reset with died with its owner."""
-        super().load()
-        if self._reset():
+    def load(self) -> bool:
+        """Read the stored base; a peak that was counted from a reset is counted from now.
+
+        The reset belonged to a descriptor, and that died with the shepherd that had it.
+        """
+        found = super().load()
+        if any(self.base[:3]) and self._reset():
             self.base[2] = 0
+        return found
 
     def _reset(self) -> bool:
-        path = f"{self.path}/memory.peak"
         try:
-            if self._fd < 0:
-                self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-            os.write(self._fd, b"reset\n")
-        except OSError:
-            self.close()
+            self._peak.reset()
+        except OSError:  # EINVAL before 6.12
             return False
+        self._since_reset = True
         return True
 
     def close(self) -> None:
-        """Close the descriptor."""
-        if self._fd >= 0:
-            os.close(self._fd)
-        self._fd = -1
+        """Close the descriptors."""
+        super().close()
+        self._since_reset = False
 
 
 class V2Group(GroupBase):
@@ -92,10 +93,6 @@ class V2Group(GroupBase):
         path = f"{self.path}/{step}"
         make(path)
         return LeafBase(self, step, [path], [path], V2Meter(path))
-
-    def oom_kills(self) -> int:
-        """Return the kills of the job, of which each is counted in the parents as well."""
-        return self._meter.oom_kills()
 
     def tasks(self) -> int:
         """Return the pids controller's count of tasks."""
