@@ -1,0 +1,103 @@
+"""Batch scripts: the interpreter and the options written into them as ``#CBATCH`` and ``#SBATCH`` lines.
+
+A directive stands at the start of a line, anywhere in the file and not only before the first command (as CraneSched
+reads them; Slurm stops at the first command). Its options are split like a shell's words: blanks separate, quotes and
+backslashes protect, ``#`` at the start of a word begins a comment; nothing is expanded. A line may hold many options.
+``##SBATCH`` is a comment. What the options mean is the command's business.
+"""
+
+from __future__ import annotations
+
+import re
+
+from crane_celery.errors import InputError
+from crane_celery.grammar._lex import quote
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NamedTuple
+else:
+    from crane_celery.grammar._record import NamedTuple
+
+_LINE = re.compile(r"(#[CS]BATCH)(?=[\s-]|$)(.*)", re.ASCII)
+_WORD = re.compile(
+    r"""\s*(?:(?P<end>\#.*|$)|(?P<word>(?:[^\s'"\\]|'[^']*'|"(?:[^"\\]|\\.)*"|\\.)+)(?=\s|$))""",
+    re.ASCII,
+)
+_PIECE = re.compile(r"""'(?P<raw>[^']*)'|"(?P<soft>(?:[^"\\]|\\.)*)"|\\(?P<one>.)|(?P<plain>[^'"\\]+)""")
+_ESCAPE = re.compile(r"""\\(["\\$`])""")
+
+
+class Directive(NamedTuple):
+    """The options of one line."""
+
+    #: counted from 1, for messages
+    line_no: int
+    #: ``#CBATCH`` or ``#SBATCH``
+    prefix: str
+    #: the words after the prefix, quotes removed
+    argv: tuple[str, ...]
+
+
+class Script(NamedTuple):
+    """What a batch script says about itself."""
+
+    #: program and at most one argument of the ``#!`` line, as the kernel splits it; () without one
+    interpreter: tuple[str, ...]
+    #: lines that carry options, in order; empty ones are left out
+    directives: tuple[Directive, ...]
+
+
+def split_script(text: str) -> Script:
+    """Read a script; InputError when it is empty, binary, has DOS line breaks, or a directive's quotes do not close."""
+    if "\0" in text:
+        raise InputError("the script is a binary file: submit a text script, or a program with --wrap")
+    if not text.strip():
+        raise InputError("the script is empty: write the commands to run into it")
+    if "\r\n" in text:
+        raise InputError(r"the script has DOS line breaks (\r\n): mend it with dos2unix FILE or sed -i 's/\r$//' FILE")
+    lines = text.split("\n")
+    found = (_directive(number, line) for number, line in enumerate(lines, 1) if line.startswith(("#C", "#S")))
+    return Script(_interpreter(lines[0]), tuple(each for each in found if each and each.argv))
+
+
+def split_words(text: str) -> tuple[str, ...] | None:
+    """The words of a line as a shell splits them, up to a comment; None when a quote or backslash is left open."""
+    words: list[str] = []
+    at = 0
+    while True:
+        match = _WORD.match(text, at)
+        if not match:
+            return None
+        if match["end"] is not None:
+            return tuple(words)
+        words.append("".join(map(_unquoted, _PIECE.finditer(match["word"]))))
+        at = match.end()
+
+
+def _interpreter(line: str) -> tuple[str, ...]:
+    """The ``#!`` line as the kernel takes it: everything after the program is one argument."""
+    if not line.startswith("#!"):
+        return ()
+    words = tuple(line[2:].strip(" \t").split(None, 1))
+    if not words:
+        raise InputError(f"bad first line {quote(line)}: name the interpreter, such as #!/bin/bash")
+    return words
+
+
+def _directive(number: int, line: str) -> Directive | None:
+    """The directive on a line, or None when it is none."""
+    match = _LINE.fullmatch(line)
+    if not match:
+        return None
+    argv = split_words(match[2])
+    if argv is None:
+        raise InputError(f"line {number} {quote(line)}: a quote or backslash is left open; close it")
+    return Directive(number, match[1], argv)
+
+
+def _unquoted(piece: re.Match[str]) -> str:
+    """What one quoted or plain piece of a word stands for."""
+    if piece["soft"] is not None:
+        return _ESCAPE.sub(r"\1", piece["soft"])
+    return next(text for text in (piece["raw"], piece["one"], piece["plain"]) if text is not None)
