@@ -1,0 +1,96 @@
+"""The parser of all commands: argparse, with our exit code, a hint for mistyped options, and no surprises.
+
+Unknown options are InputError (exit 2) with "did you mean"; every command has ``-h/--help`` and ``-v/--version``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from crane_celery.errors import InputError, NotSupported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any, NoReturn
+
+
+class Parser(argparse.ArgumentParser):
+    """An argparse parser that raises InputError instead of ending the process."""
+
+    def __init__(self, prog: str, description: str, usage: str | None = None, epilog: str | None = None) -> None:
+        """``usage`` without the leading ``usage:``; ``epilog`` is shown as written (examples)."""
+        super().__init__(
+            prog=prog,
+            description=description,
+            usage=usage,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            add_help=False,
+        )
+        self.add_argument("-h", "--help", action="help", help="show this help and exit")
+        self.add_argument("-v", "--version", action=_Version, nargs=0, help="show the version and exit")
+        self.add_argument("-C", "--config", metavar="FILE", help=argparse.SUPPRESS)
+
+    def error(self, message: str) -> NoReturn:
+        """What argparse finds wrong, as InputError."""
+        raise InputError(message)
+
+    def parse(self, argv: Sequence[str]) -> argparse.Namespace:
+        """Parse; InputError names an unknown option and the nearest known one."""
+        found, extra = self.parse_known_args(list(argv))
+        if extra:
+            raise InputError(self.unknown(extra))
+        return found
+
+    def unknown(self, extra: Iterable[str]) -> str:
+        """The message for what no option or argument took."""
+        from crane_celery.grammar.names import did_you_mean
+
+        word = next((item for item in extra if item.startswith("-")), None)
+        if word is None:
+            return f"unexpected argument {next(iter(extra))!r}"
+        name = word.partition("=")[0]
+        known = [option for action in self._actions for option in action.option_strings]
+        return f"unknown option {name!r}{did_you_mean(name, known)}"
+
+    def later(self, *flags: str, takes_value: bool = True) -> None:
+        """Options that are known but not there yet: naming one raises NotSupported."""
+        self.add_argument(*flags, action=_Later, nargs=None if takes_value else 0, help=argparse.SUPPRESS)
+
+
+class _Later(argparse.Action):
+    """Refuses an option by name."""
+
+    def __call__(self, parser: object, namespace: object, values: Any, option_string: str | None = None) -> None:
+        """Raise NotSupported."""
+        raise NotSupported(f"{option_string} is not supported yet: leave it out")
+
+
+class _Version(argparse.Action):
+    """Prints the version and ends."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_rest: Any) -> None:
+        """Look the version up only when it is asked for: importlib.metadata is slow to import."""
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            print(f"crane-celery {version('crane-celery')}")
+        except PackageNotFoundError:
+            print("crane-celery (not installed)")
+        sys.exit(0)
+
+
+def add_output_options(parser: Parser, full: bool = True) -> None:
+    """``-o/--format``, ``-N/--noheader``, ``--json``, and ``-F/--full``: what every listing has."""
+    parser.add_argument("-o", "--format", metavar="FORMAT", help="columns as a format string, such as '%%5j|%%.8t'")
+    parser.add_argument("-N", "--noheader", action="store_true", help="leave the header out")
+    parser.add_argument("--json", action="store_true", help="one line of JSON instead of a table")
+    if full:
+        parser.add_argument("-F", "--full", action="store_true", help="all columns, nothing cut")
+
+
+def split_list(text: str | None) -> list[str]:
+    """A comma list as its items, blanks around them removed, empty ones dropped."""
+    return [item.strip() for item in (text or "").split(",") if item.strip()]

@@ -1,0 +1,39 @@
+"""A progress bar on stderr, drawn on a terminal only."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
+_WIDTH = 30
+
+
+class Progress:
+    """Shows ``done`` of ``total``; silent where nobody looks."""
+
+    def __init__(self, label: str, stream: TextIO | None = None) -> None:
+        """``label`` stands before the bar; the stream is stderr by default."""
+        self._label = label
+        self._stream = stream or sys.stderr
+        self._on = self._stream.isatty()
+        self._drawn = False
+
+    def show(self, done: int, total: int, failed: int = 0) -> None:
+        """Draw the state, over the one before."""
+        if not self._on or total <= 0:
+            return
+        full = _WIDTH * done // total
+        note = f", {failed} failed" if failed else ""
+        bar = "#" * full + "." * (_WIDTH - full)
+        self._stream.write(f"\r{self._label} [{bar}] {done}/{total}{note}\033[K")
+        self._stream.flush()
+        self._drawn = True
+
+    def close(self) -> None:
+        """Go to the next line, if anything was drawn."""
+        if self._drawn:
+            self._stream.write("\n")
+            self._stream.flush()

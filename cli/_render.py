@@ -1,0 +1,137 @@
+"""Tables by format string, and JSON. The default columns of a listing are just a default format.
+
+``%[.][width]name``: ``%5j`` left-aligned, ``%.5j`` right-aligned, both padded *and cut* to exactly that width; no width =
+as wide as the widest cell. One-letter names are case-sensitive, longer ones not. ``%%`` is a percent sign. What stands
+between two specifiers is printed as it is; where it is not just blanks (``%j=%t``), cells without a width are not padded,
+so that scripts can split. Specifiers that touch are separated by one blank. (reference/cranesched.md section 0.5)
+"""
+
+from __future__ import annotations
+
+import re
+
+from crane_celery.errors import FormatError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any, NamedTuple
+else:
+    from crane_celery.grammar._record import NamedTuple
+
+#: characters after which a cell of a default table is cut
+CUT = 30
+_SPEC = re.compile(r"%(?:(%)|(\.)?(\d{1,4})?([A-Za-z]+))", re.ASCII)
+
+
+class Column(NamedTuple):
+    """One thing that a listing can show."""
+
+    #: the header, in upper case
+    header: str
+    #: the cell of a row
+    cell: Callable[[Mapping[str, Any]], str]
+
+
+class Field(NamedTuple):
+    """One piece of a parsed format: a column, or literal text when ``column`` is None."""
+
+    column: Column | None
+    text: str = ""
+    width: int = 0
+    right: bool = False
+    #: without a width: whether to pad to the widest cell
+    pad: bool = True
+
+
+def parse_format(text: str, columns: Mapping[str, Column]) -> list[Field]:
+    """The pieces of a format string. Raises FormatError for an unknown name, or when there is none at all."""
+    fields: list[Field] = []
+    at = 0
+    for match in _SPEC.finditer(text):
+        _add_text(fields, text[at : match.start()], text)
+        at = match.end()
+        if match[1]:
+            _add_text(fields, "%", text, literal=True)
+            continue
+        if fields and fields[-1].column:
+            fields.append(Field(None, " "))
+        fields.append(Field(_column(match[4], columns), "", int(match[3] or 0), bool(match[2])))
+    _add_text(fields, text[at:], text)
+    if not any(field.column for field in fields):
+        raise FormatError(f"bad format {text!r}: name columns, such as '%j %t'")
+    return [_padding(fields, number) for number in range(len(fields))]
+
+
+def _add_text(fields: list[Field], piece: str, text: str, literal: bool = False) -> None:
+    if "%" in piece and not literal:
+        raise FormatError(f"bad format {text!r}: '%' stands before no column name; write %% for a percent sign")
+    if piece:
+        fields.append(Field(None, piece))
+
+
+def _column(name: str, columns: Mapping[str, Column]) -> Column:
+    """The column of a name: exact for one letter, in any case for more."""
+    found = columns.get(name if len(name) == 1 else name.lower())
+    if found is None:
+        letters = " ".join(sorted(columns, key=lambda each: (len(each), each.lower(), each)))
+        raise FormatError(f"unknown column %{name}: columns are {letters}")
+    return found
+
+
+def _padding(fields: list[Field], number: int) -> Field:
+    """A column beside literal text that is not blank is not padded."""
+    field = fields[number]
+    beside = fields[max(0, number - 1) : number + 2]
+    return field._replace(pad=not any(each.column is None and each.text.strip() for each in beside))
+
+
+def lines(
+    fields: Sequence[Field], rows: Iterable[Mapping[str, Any]], header: bool = True, cut: int = 0
+) -> Iterator[str]:
+    """The table's lines, header first. ``cut`` > 0 shortens longer cells of columns without a width to that many
+    characters and ``...``. Linear in the rows; natural widths need all of them in memory."""
+    shown = [field for field in fields if field.column]
+    cells = [[_clean(field.column.cell(row), cut, field.width) for field in shown if field.column] for row in rows]
+    if header:
+        cells.insert(0, [field.column.header for field in shown if field.column])
+    pads = [_pad(field, [row[at] for row in cells]) for at, field in enumerate(shown)]
+    template = [field.text.replace("%", "%%") if field.column is None else "%s" for field in fields]
+    joined = "".join(template)
+    for row in cells:
+        yield (joined % tuple(pad(cell) for pad, cell in zip(pads, row, strict=True))).rstrip()
+
+
+def _clean(cell: str, cut: int, width: int) -> str:
+    """A cell on one line and printable: control characters and bytes that are no UTF-8 become ``?``."""
+    if not cell.isprintable():
+        cell = "".join(char if char.isprintable() else "?" for char in cell)
+    return f"{cell[:cut]}..." if cut and not width and len(cell) > cut else cell
+
+
+def _pad(field: Field, column: list[str]) -> Callable[[str], str]:
+    """How a cell of this column is brought to its width."""
+    if field.width:
+        width = field.width
+        return (lambda cell: cell[:width].rjust(width)) if field.right else (lambda cell: cell[:width].ljust(width))
+    if not field.pad:
+        return str
+    natural = max(map(len, column), default=0)
+    return (lambda cell: cell.rjust(natural)) if field.right else (lambda cell: cell.ljust(natural))
+
+
+def print_lines(texts: Iterable[str]) -> None:
+    """Write lines to standard output in one go: a write per line would cost a long listing most of its time."""
+    import sys
+
+    text = "\n".join(texts)
+    if text:
+        sys.stdout.write(text + "\n")
+
+
+def print_json(value: object) -> None:
+    """One line of JSON (ASCII: any terminal and any parser takes it)."""
+    import json
+    import sys
+
+    sys.stdout.write(json.dumps(value, separators=(",", ":")) + "\n")

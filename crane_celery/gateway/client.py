@@ -1,0 +1,109 @@
+"""The commands' end of the gateway: find the socket, ask once, hand back the value. Standard library only.
+
+A gateway that does not answer is tried again for 5 s (``CRANE_CONNECT_TIMEOUT`` seconds), so that a restart of it goes
+unnoticed. A lost connection is made anew and the same request sent once more: every verb may be repeated, a submission
+because it carries an idempotency key.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+
+from crane_celery.errors import SystemFault, Unreachable
+from crane_celery.gateway.protocol import VERSION, pack, read_frame, result
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
+
+_TRY_AGAIN_S = 0.05
+_DEFAULT_PATIENCE_S = 5.0
+SYSTEM_SOCKET = "/run/crane/gateway.sock"
+
+
+def socket_path(environ: Mapping[str, str] = os.environ) -> str:
+    """Where this caller's gateway listens: ``$CRANE_SOCKET``, ``$CRANE_HOME``, the default home, ``/run/crane``."""
+    if environ.get("CRANE_SOCKET"):
+        return environ["CRANE_SOCKET"]
+    if environ.get("CRANE_HOME"):
+        return os.path.realpath(os.path.join(environ["CRANE_HOME"], "run", "gateway.sock"))
+    state = environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    own = os.path.realpath(os.path.join(state, "crane", "run", "gateway.sock"))
+    return own if os.path.exists(own) else SYSTEM_SOCKET
+
+
+def call(verb: str, args: Mapping[str, object], path: str | None = None) -> Any:
+    """Ask ``verb`` and return its value. Raises what the gateway refused with, Unreachable when none answers."""
+    return follow(verb, args, lambda _more: None, path)
+
+
+def follow(
+    verb: str, args: Mapping[str, object], on_more: Callable[[Any], None], path: str | None = None
+) -> Any:
+    """As ``call``, for verbs that send news before their value: each goes to ``on_more``."""
+    request = pack({"v": VERSION, "verb": verb, "args": args})
+    where = path or socket_path()
+    until = time.monotonic() + _patience()
+    while True:
+        try:
+            with _connect(where, until) as sock:
+                sock.sendall(request)
+                return _answer(sock, on_more)
+        except (EOFError, ConnectionError, BrokenPipeError) as error:
+            if time.monotonic() >= until:
+                raise Unreachable(f"the gateway at {where} went away: {error}; try again") from error
+            time.sleep(_TRY_AGAIN_S)
+
+
+def _answer(sock: socket.socket, on_more: Callable[[Any], None]) -> Any:
+    """Read frames up to the last one."""
+    for reply in _frames(sock):
+        if "more" in reply:
+            on_more(reply["more"])
+        else:
+            return result(reply)
+    raise EOFError("no answer")
+
+
+def _frames(sock: socket.socket) -> Iterator[Any]:
+    while (body := read_frame(sock.recv)) is not None:
+        reply = json.loads(body)
+        if not isinstance(reply, dict):
+            raise SystemFault("the gateway sent something that is no answer; is it the same version?")
+        yield reply
+
+
+def _patience() -> float:
+    """Seconds to go on trying."""
+    try:
+        return float(os.environ.get("CRANE_CONNECT_TIMEOUT", _DEFAULT_PATIENCE_S))
+    except ValueError:
+        return _DEFAULT_PATIENCE_S
+
+
+def _connect(where: str, until: float) -> socket.socket:
+    """A connection, tried until ``until`` (monotonic)."""
+    while True:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.connect(where)
+            return sock
+        except (FileNotFoundError, ConnectionRefusedError, BlockingIOError) as error:
+            sock.close()
+            if time.monotonic() >= until:
+                raise _nobody(where, error) from error
+            time.sleep(_TRY_AGAIN_S)
+        except OSError as error:
+            sock.close()
+            raise _nobody(where, error) from error
+
+
+def _nobody(where: str, error: OSError) -> Unreachable:
+    return Unreachable(
+        f"no gateway answers at {where} ({error.strerror or error}): start one with `crane up`"
+        " or `crane gateway`, or name another with CRANE_HOME or CRANE_SOCKET"
+    )

@@ -1,0 +1,216 @@
+"""The gateway: a Unix socket, a thread for each connection, the kernel's word for who is calling.
+
+Bounded in every direction: connections altogether and for each user, bytes in a frame, seconds that a client may take to
+send or to read. What a request asks is validated by the handlers before anything acts on it. ``GatewayServer`` is also
+run inside every node worker, so that commands work inside jobs.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import select
+import signal
+import socket
+import struct
+import threading
+from collections import Counter
+from typing import Any
+
+from crane_celery.errors import ConfigError, CraneError, InputError, LimitReached, SystemFault
+from crane_celery.gateway import protocol
+from crane_celery.gateway.handlers import Request, handle
+from crane_celery.gateway.waiters import Waiters
+from crane_celery.service import caller as callers
+from crane_celery.service.caller import Caller
+from crane_celery.service.service import Service
+from crane_celery.settings import Settings
+
+log = logging.getLogger(__name__)
+
+MAX_CONNECTIONS = 1024
+MAX_CONNECTIONS_PER_USER = 512
+#: seconds that one read or write may stand still
+STALL_S = 20.0
+#: seconds that a kept connection may be silent between two requests
+IDLE_S = 60.0
+_UCRED = struct.Struct("3i")
+_SOCKET_PATH_MAX = 107
+
+
+def peer(sock: socket.socket) -> Caller:
+    """Who is at the other end, from SO_PEERCRED."""
+    pid, uid, gid = _UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    return Caller(uid, gid, pid)
+
+
+class GatewayServer:
+    """Serves one service on one socket."""
+
+    def __init__(self, service: Service, socket_path: str) -> None:
+        """Nothing is bound yet."""
+        self._service = service
+        self._path = socket_path
+        self._waiters = Waiters(service.store)
+        self._listener: socket.socket | None = None
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._open: dict[socket.socket, int] = {}
+        self._per_user: Counter[int] = Counter()
+
+    def start(self) -> None:
+        """Bind and serve in a thread. Raises ConfigError for a path too long, SystemFault when one serves there already."""
+        self._listener = bind(self._path)
+        self._thread = threading.Thread(target=self._accept, args=(self._listener,), name="gateway", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the socket and every connection; returns when no new request can begin. Idempotent."""
+        listener, self._listener = self._listener, None
+        if listener is None:
+            return
+        with contextlib.suppress(OSError):
+            os.unlink(self._path)
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        if self._thread:
+            self._thread.join()
+        listener.close()
+        self._waiters.stop()
+        with self._lock:
+            for sock in self._open:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self, listener: socket.socket) -> None:
+        while self._listener is not None:
+            try:
+                sock, _ = listener.accept()
+            except OSError as error:
+                if self._listener is None:
+                    return
+                log.warning("cannot accept a connection: %s", error)
+                select.select([], [], [], 0.1)  # out of descriptors: let some close
+                continue
+            self._admit(sock)
+
+    def _admit(self, sock: socket.socket) -> None:
+        """Give the connection a thread, or say why not."""
+        sock.settimeout(STALL_S)
+        caller = peer(sock)
+        if self._enter(sock, caller.uid):
+            threading.Thread(target=self._serve, args=(sock, caller), name="gateway-request", daemon=True).start()
+            return
+        with contextlib.suppress(OSError), sock:
+            busy = LimitReached("the gateway has as many connections open as it takes: try again shortly")
+            sock.sendall(protocol.pack(protocol.refusal(busy)))
+
+    def _enter(self, sock: socket.socket, uid: int) -> bool:
+        with self._lock:
+            if len(self._open) >= MAX_CONNECTIONS or self._per_user[uid] >= MAX_CONNECTIONS_PER_USER:
+                return False
+            self._open[sock] = uid
+            self._per_user[uid] += 1
+            return True
+
+    def _leave(self, sock: socket.socket) -> None:
+        with self._lock:
+            uid = self._open.pop(sock)
+            self._per_user[uid] -= 1
+            if not self._per_user[uid]:
+                del self._per_user[uid]
+
+    def _serve(self, sock: socket.socket, caller: Caller) -> None:
+        """Answer requests of one connection until it ends."""
+        try:
+            while self._one(sock, caller):
+                sock.settimeout(IDLE_S)
+        except (OSError, EOFError) as error:
+            log.debug("connection of uid %d ended: %s", caller.uid, error)
+        finally:
+            self._leave(sock)
+            sock.close()
+
+    def _one(self, sock: socket.socket, caller: Caller) -> bool:
+        """One request and its answer; False at the end of the connection."""
+        try:
+            body = protocol.read_frame(sock.recv)
+        except InputError as error:
+            sock.sendall(protocol.pack(protocol.refusal(error)))
+            return False  # what follows on the stream cannot be made sense of
+        if body is None:
+            return False
+        sock.settimeout(STALL_S)
+        sock.sendall(self._reply(sock, caller, body))
+        return True
+
+    def _reply(self, sock: socket.socket, caller: Caller, body: bytes) -> bytes:
+        """The last frame for a request, whatever happens."""
+        try:
+            callers.admit(caller, self._service.settings.single_user_uid)
+            request = parse_request(body, caller, sock, self._waiters)
+            return protocol.pack(protocol.answer(handle(self._service, request)))
+        except CraneError as error:
+            return protocol.pack(protocol.refusal(error))
+        except (OSError, EOFError):
+            raise
+        except Exception:
+            log.exception("a request of uid %d failed", caller.uid)
+            return protocol.pack(protocol.refusal(SystemFault("the gateway failed inside; its log says more")))
+
+
+def parse_request(body: bytes, caller: Caller, sock: socket.socket, waiters: Waiters) -> Request:
+    """The outermost shape of a request. Raises InputError."""
+    try:
+        value: Any = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"the request is not JSON: {error}") from error
+    if not isinstance(value, dict) or not isinstance(value.get("verb"), str) or not isinstance(value.get("args"), dict):
+        raise InputError("a request is an object with v, verb and args")
+    if value.get("v") != protocol.VERSION:
+        raise InputError(f"protocol version {value.get('v')!r}: this gateway speaks {protocol.VERSION}; upgrade")
+    return Request(value["verb"], value["args"], caller, sock, waiters)
+
+
+def bind(path: str) -> socket.socket:
+    """A listening socket at ``path`` that everybody may connect to; a dead one's leftover is replaced."""
+    if len(os.fsencode(path)) > _SOCKET_PATH_MAX:
+        raise ConfigError(f"socket path {path} is longer than {_SOCKET_PATH_MAX} bytes: choose a shorter run directory")
+    os.makedirs(os.path.dirname(path) or ".", mode=0o755, exist_ok=True)
+    if os.path.exists(path) and _alive(path):
+        raise SystemFault(f"another gateway already serves {path}")
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(path)
+        os.chmod(path, 0o666)
+        listener.listen(512)
+    except OSError as error:
+        listener.close()
+        raise SystemFault(f"cannot serve {path}: {error.strerror}") from error
+    return listener
+
+
+def _alive(path: str) -> bool:
+    """Whether somebody accepts connections there."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+        return True
+
+
+def serve(settings: Settings) -> None:
+    """Run the gateway of ``settings`` in the foreground until SIGTERM or SIGINT (``crane gateway``)."""
+    from crane_celery.bootstrap import open_service
+
+    server = GatewayServer(open_service(settings), os.path.join(settings.run_dir, "gateway.sock"))
+    done = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: done.set())
+    server.start()
+    log.info("serving %s", settings.run_dir)
+    done.wait()
+    server.stop()
