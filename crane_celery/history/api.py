@@ -1,0 +1,59 @@
+"""What the history can be asked, as a Protocol. Implementation: history.sql. Writer: history.recorder.
+
+A row is a plain dict of JSON-able values (``rows.element_row``); the service joins rows of live runs, made by the same
+function, to those of the history.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from crane_celery.grammar.selector import Selector
+
+Row = dict[str, Any]
+
+
+class Span(NamedTuple):
+    """An interval of server time in seconds, both ends included; None = open."""
+
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Which runs are wanted: all conditions must hold; within one, any of its values. Empty = no condition."""
+
+    #: a bare array id means the whole array; ``36_1`` and the plain ids of elements mean elements; a step narrows its
+    #: job to that step
+    selectors: tuple[Selector, ...] = ()
+    users: tuple[str, ...] = ()
+    uids: tuple[int, ...] = ()
+    states: tuple[str, ...] = ()  # model.states.State values
+    names: tuple[str, ...] = ()
+    partitions: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+    qos: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()  # ran on any of these
+    start: Span = Span()
+    end: Span = Span()
+    submit: Span = Span()
+    #: rows of runs at most, newest (highest id, then highest run) first; steps do not count
+    limit: int = 1000
+    #: whether rows carry their steps
+    steps: bool = True
+
+
+class History(Protocol):
+    """The reading side."""
+
+    def query(self, want: Query) -> list[Row]:
+        """Ended runs, and elements cancelled before they ran (run 0), newest first. Raises SystemFault."""
+
+    def submission(self, id: int) -> Row | None:
+        """The submission that a plain id belongs to, whether ended or not: a row without a run; None = never filed."""
+
+    def counts(self, job: int) -> dict[str, int]:
+        """Final state -> how many elements of this submission ended so (the last run of each counts)."""
+
+    def close(self) -> None:
+        """Let go of connections."""

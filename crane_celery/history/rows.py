@@ -1,0 +1,179 @@
+"""Rows of accounting: one shape for what the history holds and for what runs right now. Pure.
+
+========================== ==========================================================================================
+key                        value
+========================== ==========================================================================================
+id, job, run, rank         plain id; id of its submission; attempt (0 = cancelled before it ran); rank in the array
+jobid                      as people see it: ``12``, ``36_1``
+index                      array index, None for a plain job
+array, throttle            canonical index text of the array ("" = none), at most so many at once (0 = no limit)
+name user uid gid partition account qos wckey comment priority time_limit exclusive
+                           as submitted; time_limit in seconds or None
+nodes ntasks nodelist req_nodelist exclude
+                           number of nodes; tasks; where it ran and what was asked for, as lists of names
+req_cpus req_memory        asked for: CPUs over all nodes, bytes per node
+alloc_cpus alloc_memory    held: CPUs over all nodes, bytes on the first node
+state code reason          model.states.State value; stored exit code; why it failed, for people
+submitted_at leased_at began_at ended_at
+                           server seconds, 0 = not yet (or never)
+cpu_s memory_peak          used: CPU seconds, bytes
+command cwd submit_host    as submitted
+steps                      step rows (``step_rows``), absent where not asked for
+========================== ==========================================================================================
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from crane_celery.grammar.array import IndexSet
+from crane_celery.model.job import Element, Job, JobSpec, StepRow
+from crane_celery.model.states import CODE_MEANING, State
+
+Row = dict[str, Any]
+
+
+def job_row(job: Job) -> Row:
+    """What is true of every element of a submission."""
+    spec = job.spec
+    return {
+        "job": job.id,
+        "array": spec.array,
+        "throttle": spec.throttle,
+        **{name: getattr(spec, name) for name in _AS_SUBMITTED},
+        "priority": job.priority or spec.priority,
+        "req_nodelist": list(spec.nodelist),
+        "exclude": list(spec.exclude),
+        "req_cpus": _cpus(spec),
+        "req_memory": spec.memory,
+        "submitted_at": job.submitted_at,
+    }
+
+
+_AS_SUBMITTED = (
+    *("name", "user", "uid", "gid", "partition", "account", "qos", "wckey", "comment", "time_limit", "exclusive"),
+    *("nodes", "ntasks", "command", "cwd", "submit_host"),
+)
+
+
+def element_row(job: Job, element: Element, *, cpu_s: float = 0.0, memory_peak: int = 0, base: Row | None = None) -> Row:
+    """The row of one run. ``base`` is ``job_row(job)`` where the caller has it already."""
+    held = element.allocation
+    return {
+        **(base or job_row(job)),
+        **_identity(job, element.rank),
+        "run": element.run,
+        "state": str(element.state),
+        "code": element.code,
+        "reason": element.reason or CODE_MEANING.get(element.code, ""),
+        "nodelist": [each.node for each in held],
+        "alloc_cpus": sum(each.cpus for each in held),
+        "alloc_memory": held[0].memory if held else 0,
+        "leased_at": element.leased_at,
+        "began_at": element.began_at,
+        "ended_at": element.ended_at,
+        "cpu_s": cpu_s,
+        "memory_peak": memory_peak,
+    }
+
+
+def cancelled_row(job: Job, rank: int, at: float, base: Row | None = None) -> Row:
+    """The row of an element that was cancelled while it was pending: run 0, code 320."""
+    from crane_celery.model.states import TERMINATED
+
+    never = Element(
+        id=job.id + rank,
+        job=job.id,
+        rank=rank,
+        run=0,
+        state=State.CANCELLED,
+        allocation=(),
+        leased_at=0.0,
+        ended_at=at,
+        code=TERMINATED,
+        reason="cancelled while pending",
+    )
+    return element_row(job, never, base=base)
+
+
+def step_rows(row: Row, common: Iterable[StepRow]) -> list[Row]:
+    """All steps of a run: 0 DAEMON and 1 PRIMARY follow from the run itself, COMMON ones were recorded.
+
+    A run that never began has none. Step 0 holds the resources from the lease on; it ends with its run, Completed
+    unless the run never got to its script.
+    """
+    if not row["run"]:
+        return []
+    daemon = _derived(row, 0, "DAEMON", row["leased_at"])
+    primary = [_derived(row, 1, "PRIMARY", row["began_at"])] if row["began_at"] else []
+    return [daemon, *primary, *(common_step(row, step) for step in sorted(common, key=_by_number))]
+
+
+def common_step(row: Row, step: StepRow) -> Row:
+    """The row of a COMMON step."""
+    return {
+        "stepid": f"{row['jobid']}.{step.step}",
+        "step": step.step,
+        "type": "COMMON",
+        "name": step.name,
+        "state": str(step.state),
+        "code": step.code,
+        "nodelist": step.node.split(",") if step.node else [],
+        "ntasks": step.ntasks,
+        "alloc_cpus": step.cpus,
+        "alloc_memory": step.memory,
+        "command": step.command,
+        "began_at": step.began_at,
+        "ended_at": step.ended_at,
+        "cpu_s": step.cpu_s,
+        "memory_peak": step.memory_peak,
+    }
+
+
+def _derived(row: Row, number: int, kind: str, began_at: float) -> Row:
+    """Step 0 or 1, from its run."""
+    held_well = number == 0 and row["began_at"] and row["ended_at"]
+    return {
+        "stepid": f"{row['jobid']}.{number}",
+        "step": number,
+        "type": kind,
+        "name": row["name"],
+        "state": str(State.COMPLETED) if held_well else row["state"],
+        "code": 0 if held_well else row["code"],
+        "nodelist": row["nodelist"],
+        "ntasks": 1 if number == 0 else row["ntasks"],
+        "alloc_cpus": row["alloc_cpus"],
+        "alloc_memory": row["alloc_memory"],
+        "command": row["command"] if number else "",
+        "began_at": began_at,
+        "ended_at": row["ended_at"],
+        "cpu_s": row["cpu_s"] if number else 0.0,
+        "memory_peak": row["memory_peak"] if number else 0,
+    }
+
+
+def _identity(job: Job, rank: int) -> Row:
+    index = _indexes(job.spec.array).index_of(rank) if job.is_array else None
+    shown = str(job.id) if index is None else f"{job.id}_{index}"
+    return {"id": job.id + rank, "jobid": shown, "rank": rank, "index": index}
+
+
+def _cpus(spec: JobSpec) -> float:
+    """CPUs asked for over all nodes."""
+    return spec.cpus_per_node * spec.nodes
+
+
+def _by_number(step: StepRow) -> int:
+    return step.step
+
+
+@lru_cache(maxsize=256)
+def _indexes(array: str) -> IndexSet:
+    """Index sets by text: a listing names the same few arrays over and over."""
+    return IndexSet.parse(array)
+
+
+def newest_first(rows: Sequence[Row], limit: int) -> list[Row]:
+    """Rows by id, then run, descending, at most ``limit`` (0 = all)."""
+    ordered = sorted(rows, key=lambda row: (row["id"], row["run"]), reverse=True)
+    return ordered[:limit] if limit else ordered
