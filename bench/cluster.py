@@ -68,11 +68,8 @@ class Cluster:
     def pids(self) -> list[int]:
         """Every process that belongs to this cluster, found by its environment."""
         mark = f"CRANE_HOME={self.home}".encode()
-        found = []
-        for entry in pathlib.Path("/proc").iterdir():
-            if entry.name.isdigit() and int(entry.name) != os.getpid() and mark in _environ(entry):
-                found.append(int(entry.name))
-        return found
+        processes = (entry for entry in pathlib.Path("/proc").iterdir() if entry.name.isdigit())
+        return [int(entry.name) for entry in processes if mark in _environ(entry) and int(entry.name) != os.getpid()]
 
 
 def _environ(entry: pathlib.Path) -> list[bytes]:

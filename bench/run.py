@@ -7,6 +7,7 @@ import pathlib
 import platform
 import sys
 from collections.abc import Callable
+from typing import NamedTuple
 
 from tabulate import tabulate
 
@@ -44,142 +45,134 @@ def cell(value: float | None, unit: str = "") -> str:
     return "-" if not value else f"{value:,.0f}{unit}" if value >= 10 else f"{value:.2f}{unit}"
 
 
-def per(figures: peers.Figures, work: str, field: str, factor: float = 1.0) -> float | None:
-    """One figure of a peer, scaled."""
-    return figures[work][field] * factor if work in figures else None
+class Columns(NamedTuple):
+    """What was measured, by system."""
+
+    us: Figures
+    s: float  # seconds of one bare start of Python
+    floor: peers.Figures
+    slurm: peers.Figures
+    slurm_cgroup: peers.Figures
+    hyperqueue: peers.Figures
+    parallel: peers.Figures
+
+    def own(self, name: str, unit: str = "") -> str:
+        """A figure of ours."""
+        return cell(self.us.get(name), unit)
+
+    def starts(self, name: str) -> str:
+        """A figure of ours in milliseconds and in starts of bare Python."""
+        return f"{self.us[name]:.0f} ms = {self.us[name] / 1e3 / self.s:.1f} S" if name in self.us else "-"
 
 
-def link_ms(figures: peers.Figures, work: str) -> float | None:
-    """Milliseconds per item of a peer's row."""
-    return figures[work]["seconds"] / figures[work]["n"] * 1e3 if work in figures else None
+def rate(figures: peers.Figures, work: str, unit: str = "") -> str:
+    """A peer's items a second."""
+    return cell(figures[work]["per_second"], unit) if work in figures else "-"
 
 
-def table(
-    us: Figures,
-    s: float,
-    floor: peers.Figures,
-    slurm: peers.Figures,
-    slurm_cg: peers.Figures,
-    hq: peers.Figures,
-    parallel: peers.Figures,
-) -> list[list[str]]:
-    """The rows of design.md section 10."""
-    start = f"S = {s * 1e3:.1f} ms"
+def each(figures: peers.Figures, work: str) -> str:
+    """A peer's milliseconds per item."""
+    return cell(figures[work]["seconds"] / figures[work]["n"] * 1e3, " ms") if work in figures else "-"
 
-    def in_s(name: str) -> str:
-        return f"{us[name]:.0f} ms = {us[name] / 1e3 / s:.1f} S" if name in us else "-"
 
-    array = [cell(per(p, "array_true", "per_second")) for p in (slurm, hq, parallel, floor)]
+def whole(figures: peers.Figures, work: str) -> str:
+    """A peer's milliseconds for all of it."""
+    return cell(figures[work]["seconds"] * 1e3, " ms") if work in figures else "-"
+
+
+def table(c: Columns) -> list[list[str]]:
+    """The rows of the table of numbers: work, Slurm, HyperQueue, GNU parallel, floor, ours, to be reached."""
+    start = f"S = {c.s * 1e3:.1f} ms"
+    array = [rate(peer, "array_true") for peer in (c.slurm, c.hyperqueue, c.parallel, c.floor)]
+    none = ["-", "-"]
+    latency = f"p50 {c.own('p50_ms', ' ms')}, p99 {c.own('p99_ms', ' ms')}"
     return [
-        ["array of 1,000 trivial jobs, jobs/s (no cgroups)", *array, cell(us.get("jobs_per_s_no_cgroup")), ">= 1,500"],
+        ["array of 1,000 trivial jobs, jobs/s, no cgroups", *array, c.own("jobs_per_s_no_cgroup"), ">= 1,500"],
         [
-            "the same, each job in its own cgroup (stock)",
-            cell(per(slurm_cg, "array_true", "per_second")),
+            "the same, each in its own cgroup (stock)",
+            rate(c.slurm_cgroup, "array_true"),
+            *none,
             "-",
-            "-",
-            "-",
-            cell(us.get("jobs_per_s")),
+            c.own("jobs_per_s"),
             ">= 1,000",
         ],
         [
             "chain of 31 afterok jobs, per link",
-            cell(link_ms(slurm, "chain_afterok"), " ms"),
+            each(c.slurm, "chain_afterok"),
+            *none,
             "-",
-            "-",
-            "-",
-            cell(us.get("ms_per_link"), " ms"),
+            c.own("ms_per_link", " ms"),
             "<= 10 ms",
         ],
-        [
-            "submit to start, idle cluster",
-            "-",
-            "-",
-            "-",
-            "-",
-            f"p50 {cell(us.get('p50_ms'), ' ms')}, p99 {cell(us.get('p99_ms'), ' ms')}",
-            "p50 <= 15 ms, p99 <= 50 ms",
-        ],
+        ["submit to start, idle cluster", "-", *none, "-", latency, "p50 <= 15 ms, p99 <= 50 ms"],
         [
             "50 steps one after another, by command",
-            cell(link_ms(slurm, "steps_sequential"), " ms"),
-            "-",
-            "-",
+            each(c.slurm, "steps_sequential"),
+            *none,
             start,
-            in_s("ms_per_step"),
+            c.starts("ms_per_step"),
             "<= 3 S",
         ],
         [
             "100 steps at once, by command",
-            cell(per(slurm, "steps_parallel", "per_second"), "/s"),
+            rate(c.slurm, "steps_parallel", "/s"),
+            *none,
             "-",
-            "-",
-            "-",
-            cell(us.get("parallel_per_s"), "/s"),
-            ">= 60/s (>= 500/s by API: not built yet)",
+            c.own("parallel_per_s", "/s"),
+            ">= 60/s",
         ],
-        ["--help", "-", "-", "-", start, in_s("help_ms"), "<= 2.5 S"],
+        ["100 steps at once, by API", "-", *none, "-", "not built yet", ">= 500/s"],
+        ["--help of a command", "-", *none, start, c.starts("help_ms"), "<= 2.5 S"],
         [
-            "submit one job by command",
-            cell(link_ms(slurm, "submit_single_cli"), " ms"),
-            "-",
-            "-",
+            "submit one job, by command",
+            each(c.slurm, "submit_single_cli"),
+            *none,
             start,
-            in_s("submit_ms"),
+            c.starts("submit_ms"),
             "<= 4 S",
         ],
-        ["submit --array=0-999999 by command", "-", "-", "-", start, in_s("submit_million_ms"), "<= 5 S"],
-        ["submit distinct jobs by API", "-", "-", "-", "-", cell(us.get("bulk_submit_per_s"), "/s"), ">= 5,000/s"],
+        ["submit --array=0-999999, by command", "-", *none, start, c.starts("submit_million_ms"), "<= 5 S"],
+        ["submit distinct jobs, by API", "-", *none, "-", c.own("bulk_submit_per_s", "/s"), ">= 5,000/s"],
         [
             "list 110,000 pending, folded",
-            cell(link_ms(slurm, "queue_list_folded"), " ms"),
-            "-",
-            "-",
+            whole(c.slurm, "queue_list_folded"),
+            *none,
             start,
-            in_s("list_folded_ms"),
+            c.starts("list_folded_ms"),
             "<= 4 S",
         ],
         [
             "list 110,000 pending, expanded",
-            cell(link_ms(slurm, "queue_list_expanded"), " ms"),
+            whole(c.slurm, "queue_list_expanded"),
+            *none,
             "-",
-            "-",
-            start,
-            cell(us.get("list_expanded_ms"), " ms"),
+            c.own("list_expanded_ms", " ms"),
             "<= 600 ms",
         ],
-        [
-            "cancel all of it",
-            cell(per(slurm, "cancel_all", "seconds", 1e3), " ms"),
-            "-",
-            "-",
-            start,
-            in_s("cancel_all_ms"),
-            "<= 6 S",
-        ],
-        ["idle cluster of 4 nodes, CPU", "-", "-", "-", "0", cell(us.get("idle_percent"), " %"), "<= 2 %"],
+        ["cancel all of it", whole(c.slurm, "cancel_all"), *none, start, c.starts("cancel_all_ms"), "<= 6 S"],
+        ["idle cluster of 4 nodes, CPU of a core", "-", *none, "0", c.own("idle_percent", " %"), "<= 2 %"],
     ]
+
+
+def circumstances() -> str:
+    """Under what the figures were taken, in one sentence."""
+    user = "nobody" if os.getuid() == 0 else str(os.getuid())
+    return (
+        f"{datetime.date.today()}, {os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}, "
+        f"load {os.getloadavg()[0]:.1f}; stock configuration (history, signing, fsync always), submitting user {user}; "
+        "embedded cluster of 4 nodes x 16 CPUs."
+    )
 
 
 def main() -> int:
     """Measure, print, write."""
-    s = rows.bare_python()
-    floor = peers.measure("floor")
-    us = ours()
-    slurm, slurm_cg = peers.slurm(), peers.slurm("cgroup")
-    hq, parallel = peers.measure("hyperqueue"), peers.measure("parallel")
+    s, floor, us = rows.bare_python(), peers.measure("floor"), ours()
+    others = peers.slurm(), peers.slurm("cgroup"), peers.measure("hyperqueue"), peers.measure("parallel")
     headers = ["work", "Slurm", "HyperQueue", "GNU parallel", "floor", "crane-celery", "to reach"]
-    text = tabulate(
-        table(us, s, floor, slurm, slurm_cg, hq, parallel), headers=headers, tablefmt="github", disable_numparse=True
-    )
-    load = os.getloadavg()[0]
-    note = (
-        f"{datetime.date.today()}, {os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}, "
-        f"load {load:.1f}; stock configuration (history, signing, fsync always), submitting user "
-        f"{'nobody' if os.getuid() == 0 else os.getuid()}; embedded cluster of 4 nodes x 16 CPUs."
-    )
-    print(f"\n{text}\n\n{note}")
+    text = tabulate(table(Columns(us, s, floor, *others)), headers=headers, tablefmt="github", disable_numparse=True)
+    print(f"\n{text}\n\n{circumstances()}")
     with contextlib.suppress(OSError):
-        (HERE / "results.md").write_text(f"# Measured by `make bench`\n\n{note}\n\n{text}\n")
+        (HERE / "results.md").write_text(f"# Measured by `make bench`\n\n{circumstances()}\n\n{text}\n")
     return 0
 
 
