@@ -1,16 +1,13 @@
 """Tables by format string, and JSON. The default columns of a listing are just a default format.
 
-``%[.][width]name``: ``%5j`` left-aligned, ``%.5j`` right-aligned, both padded *and cut* to exactly that width; no width =
-as wide as the widest cell. One-letter names are case-sensitive, longer ones not. ``%%`` is a percent sign. What stands
-between two specifiers is printed as it is; where it is not just blanks (``%j=%t``), cells without a width are not padded,
-so that scripts can split. Specifiers that touch are separated by one blank. (reference/cranesched.md section 0.5)
+The language is grammar.format. What stands between two specifiers is printed as it is; where it is not just blanks
+(``%j=%t``), cells without a width are not padded, so that scripts can split. Specifiers that touch are separated by one
+blank (reference/cranesched.md section 0.5).
 """
 
 from __future__ import annotations
 
-import re
-
-from crane_celery.errors import FormatError
+from crane_celery.grammar import format as grammar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +18,6 @@ else:
 
 #: characters after which a cell of a default table is cut
 CUT = 30
-_SPEC = re.compile(r"%(?:(%)|(\.)?(\d{1,4})?([A-Za-z]+))", re.ASCII)
 
 
 class Column(NamedTuple):
@@ -44,39 +40,17 @@ class Field(NamedTuple):
     pad: bool = True
 
 
-def parse_format(text: str, columns: Mapping[str, Column]) -> list[Field]:
-    """The pieces of a format string. Raises FormatError for an unknown name, or when there is none at all."""
+def parse_format(text: str, columns: Mapping[str, Column], *, dot_right: bool = True) -> list[Field]:
+    """The pieces of a format string. Raises FormatError (exit 5) for an unknown name, or when there is none at all."""
     fields: list[Field] = []
-    at = 0
-    for match in _SPEC.finditer(text):
-        _add_text(fields, text[at : match.start()], text)
-        at = match.end()
-        if match[1]:
-            _add_text(fields, "%", text, literal=True)
+    for part in grammar.parse_format(text, columns, dot_right=dot_right):
+        if isinstance(part, grammar.Literal):
+            fields.append(Field(None, part.text))
             continue
         if fields and fields[-1].column:
             fields.append(Field(None, " "))
-        fields.append(Field(_column(match[4], columns), "", int(match[3] or 0), bool(match[2])))
-    _add_text(fields, text[at:], text)
-    if not any(field.column for field in fields):
-        raise FormatError(f"bad format {text!r}: name columns, such as '%j %t'")
+        fields.append(Field(columns[part.name], "", part.width, part.right))
     return [_padding(fields, number) for number in range(len(fields))]
-
-
-def _add_text(fields: list[Field], piece: str, text: str, literal: bool = False) -> None:
-    if "%" in piece and not literal:
-        raise FormatError(f"bad format {text!r}: '%' stands before no column name; write %% for a percent sign")
-    if piece:
-        fields.append(Field(None, piece))
-
-
-def _column(name: str, columns: Mapping[str, Column]) -> Column:
-    """The column of a name: exact for one letter, in any case for more."""
-    found = columns.get(name if len(name) == 1 else name.lower())
-    if found is None:
-        letters = " ".join(sorted(columns, key=lambda each: (len(each), each.lower(), each)))
-        raise FormatError(f"unknown column %{name}: columns are {letters}")
-    return found
 
 
 def _padding(fields: list[Field], number: int) -> Field:
@@ -112,8 +86,7 @@ def _clean(cell: str, cut: int, width: int) -> str:
 def _pad(field: Field, column: list[str]) -> Callable[[str], str]:
     """How a cell of this column is brought to its width."""
     if field.width:
-        width = field.width
-        return (lambda cell: cell[:width].rjust(width)) if field.right else (lambda cell: cell[:width].ljust(width))
+        return lambda cell: grammar.fit(cell, field.width, field.right)
     if not field.pad:
         return str
     natural = max(map(len, column), default=0)

@@ -26,14 +26,19 @@ class Waiter:
     """Somebody who waits for some submissions. Use as a context manager; ``fd`` becomes readable at news."""
 
     def __init__(self, waiters: "Waiters", jobs: frozenset[int]) -> None:
-        """Registered from here on: what happens later is not missed."""
-        self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        """Registered while used as a context: what happens in there is not missed."""
+        self.fd = -1
         self.jobs = jobs
         self._waiters = waiters
 
     def __enter__(self) -> "Waiter":
-        """Register, and start the reader if need be."""
-        self._waiters.add(self)
+        """Register, and start the reader if need be. Raises Unreachable."""
+        self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        try:
+            self._waiters.add(self)
+        except BaseException:
+            os.close(self.fd)
+            raise
         return self
 
     def __exit__(self, *_exc: object) -> None:
@@ -66,11 +71,11 @@ class Waiters:
 
     def add(self, waiter: Waiter) -> None:
         """Register; the stream is read from before this moment on."""
+        after = self._store.last_event()
         with self._lock:
             for job in waiter.jobs:
                 self._by_job.setdefault(job, set()).add(waiter)
             if self._reader is None and not self._stopped.is_set():
-                after = self._store.last_event()
                 self._reader = threading.Thread(target=self._read, args=(after,), name="gateway-events", daemon=True)
                 self._reader.start()
 
