@@ -12,10 +12,13 @@ bounded memory, and only the numbers of the interleaving part are looked at one 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
 from math import gcd
 
 from crane_celery.grammar.ranges import RangeSet
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 Run = tuple[int, int, int]
 

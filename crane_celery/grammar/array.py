@@ -12,7 +12,6 @@ each other by bisection.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
 from crane_celery.errors import InputError
@@ -23,6 +22,7 @@ from crane_celery.grammar.ranges import RangeSet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from typing import NamedTuple
 else:
     from crane_celery.grammar._record import NamedTuple

@@ -32,9 +32,9 @@ else:
 
 #: every kind of condition, in the order they are listed to people
 KINDS = ("after", "afterok", "afternotok", "afterany", "aftercorr", "afterexcept", "expand", "singleton")
-_TARGET = re.compile(r"(\d+)(?:_(\d+|\*|\[[^\[\]]*\]))?(?:\+(.*))?", re.ASCII | re.DOTALL)
-_CLOCK = re.compile(r"\+((?:\d+-)?\d+(?::\d\d){1,2})(?=:|$)", re.ASCII)
-_SUSPECT = re.compile(r"-|(?:^|:)0\d", re.ASCII)
+_TARGET = r"(?as)(\d+)(?:_(\d+|\*|\[[^\[\]]*\]))?(?:\+(.*))?"
+_CLOCK = r"(?a)\+((?:\d+-)?\d+(?::\d\d){1,2})(?=:|$)"
+_SUSPECT = r"(?a)-|(?:^|:)0\d"
 _HOW = "write such as afterok:100:101+30m,afterany:102"
 
 
@@ -154,8 +154,8 @@ def _unknown(kind: str, item: str, text: str) -> InputError:
 
 def _refuse_clock(item: str) -> None:
     """Refuse a delay written as a clock time, recognised by a day count or a zero-padded field."""
-    for match in _CLOCK.finditer(item):
-        if _SUSPECT.search(match[1]):
+    for match in re.finditer(_CLOCK, item):
+        if re.search(_SUSPECT, match[1]):
             seconds = parse_duration(match[1]) or 0
             raise InputError(
                 f"bad delay {quote('+' + match[1])} in dependency {quote(item)}: ':' separates job ids here;"
@@ -165,7 +165,7 @@ def _refuse_clock(item: str) -> None:
 
 def _parse_target(kind: str, target: str, seen: _Seen) -> Term:
     """One ``id[_part][+delay]``."""
-    match = _TARGET.fullmatch(target)
+    match = re.fullmatch(_TARGET, target)
     job = job_id(match[1]) if match else None
     if not match or job is None:
         raise InputError(

@@ -19,13 +19,10 @@ if TYPE_CHECKING:
 else:
     from crane_celery.grammar._record import NamedTuple
 
-_LINE = re.compile(r"(#[CS]BATCH)(?=[\s-]|$)(.*)", re.ASCII)
-_WORD = re.compile(
-    r"""\s*(?:(?P<end>\#.*|$)|(?P<word>(?:[^\s'"\\]|'[^']*'|"(?:[^"\\]|\\.)*"|\\.)+)(?=\s|$))""",
-    re.ASCII,
-)
-_PIECE = re.compile(r"""'(?P<raw>[^']*)'|"(?P<soft>(?:[^"\\]|\\.)*)"|\\(?P<one>.)|(?P<plain>[^'"\\]+)""")
-_ESCAPE = re.compile(r"""\\(["\\$`])""")
+_LINE = r"(?a)(#[CS]BATCH)(?=[\s-]|$)(.*)"
+_WORD = r"""(?a)\s*(?:(?P<end>\#.*|$)|(?P<word>(?:[^\s'"\\]|'[^']*'|"(?:[^"\\]|\\.)*"|\\.)+)(?=\s|$))"""
+_PIECE = r"""'(?P<raw>[^']*)'|"(?P<soft>(?:[^"\\]|\\.)*)"|\\(?P<one>.)|(?P<plain>[^'"\\]+)"""
+_ESCAPE = r"""\\(["\\$`])"""
 
 
 class Directive(NamedTuple):
@@ -66,12 +63,12 @@ def split_words(text: str) -> tuple[str, ...] | None:
     words: list[str] = []
     at = 0
     while True:
-        match = _WORD.match(text, at)
+        match = re.compile(_WORD).match(text, at)
         if not match:
             return None
         if match["end"] is not None:
             return tuple(words)
-        words.append("".join(map(_unquoted, _PIECE.finditer(match["word"]))))
+        words.append("".join(map(_unquoted, re.finditer(_PIECE, match["word"]))))
         at = match.end()
 
 
@@ -87,7 +84,7 @@ def _interpreter(line: str) -> tuple[str, ...]:
 
 def _directive(number: int, line: str) -> Directive | None:
     """The directive on a line, or None when it is none."""
-    match = _LINE.fullmatch(line)
+    match = re.fullmatch(_LINE, line)
     if not match:
         return None
     argv = split_words(match[2])
@@ -99,5 +96,5 @@ def _directive(number: int, line: str) -> Directive | None:
 def _unquoted(piece: re.Match[str]) -> str:
     """What one quoted or plain piece of a word stands for."""
     if piece["soft"] is not None:
-        return _ESCAPE.sub(r"\1", piece["soft"])
+        return re.sub(_ESCAPE, r"\1", piece["soft"])
     return next(text for text in (piece["raw"], piece["one"], piece["plain"]) if text is not None)

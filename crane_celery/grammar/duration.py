@@ -26,9 +26,9 @@ _UNITS = {
     )
     for name in names.split()
 }
-_COMPOUND = re.compile(r"(?:\d+[a-z]+)+", re.ASCII)
-_PART = re.compile(r"(\d+)([a-z]+)", re.ASCII)
-_CLOCK = re.compile(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", re.ASCII)
+_COMPOUND = r"(?a)(?:\d+[a-z]+)+"
+_PART = r"(?a)(\d+)([a-z]+)"
+_CLOCK = r"(?a)(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?"
 _HOW = "write minutes, MM:SS, H:MM:SS, D-H:MM:SS, units such as 1h30m, or unlimited"
 
 
@@ -74,10 +74,10 @@ def format_units(seconds: int) -> str:
 
 def compound(text: str) -> int | None:
     """Seconds of lower-case unit words (``1h30m``), or None when the text is something else."""
-    if not _COMPOUND.fullmatch(text):
+    if not re.fullmatch(_COMPOUND, text):
         return None
     total = 0
-    for digits, unit in _PART.findall(text):
+    for digits, unit in re.findall(_PART, text):
         number = whole(digits)
         if number is None or unit not in _UNITS:
             return None
@@ -87,7 +87,7 @@ def compound(text: str) -> int | None:
 
 def _clock(text: str) -> int | None:
     """Seconds of the forms with colons, with days, or of a bare number, or None."""
-    match = _CLOCK.fullmatch(text)
+    match = re.fullmatch(_CLOCK, text)
     if not match:
         return None
     numbers = [None if field is None else whole(field) for field in match.groups()]

@@ -9,13 +9,16 @@ name without a value that the caller does not have is skipped, as in Slurm.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from crane_celery.errors import InputError
 from crane_celery.grammar._lex import quote
 
-_ITEM = re.compile(r"""([^=,]*)(=(?:'[^']*'|"[^"]*"|[^,'"][^,]*)?)?(,|\Z)""", re.DOTALL)
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ITEM = r"""(?s)([^=,]*)(=(?:'[^']*'|"[^"]*"|[^,'"][^,]*)?)?(,|\Z)"""
+_NAME = r"(?a)[A-Za-z_][A-Za-z0-9_]*"
 _ALONE = ("NONE", "NIL")
 _HOW = "write ALL, NONE, NIL or a list such as ALL,A=1,B"
 
@@ -45,8 +48,8 @@ def _items(text: str) -> list[tuple[str, str | None]]:
     items: list[tuple[str, str | None]] = []
     at, comma = 0, ","
     while comma:
-        match = _ITEM.match(text, at)
-        if not match or not _NAME.fullmatch(match[1]):
+        match = re.compile(_ITEM).match(text, at)
+        if not match or not re.fullmatch(_NAME, match[1]):
             raise InputError(f"bad export {quote(text)}: {_HOW}")
         if match[1] in _ALONE and match[2] is None:
             raise InputError(f"bad export {quote(text)}: {match[1]} stands alone; {_HOW}")

@@ -39,7 +39,7 @@ LETTERS = {
     "x": "job name",
     "r": "run",
 }
-_TOKEN = re.compile(r"%(\d*)(.?)", re.ASCII | re.DOTALL)
+_TOKEN = r"(?as)%(\d*)(.?)"
 
 
 class FilenameContext(NamedTuple):
@@ -73,7 +73,7 @@ def check_filename(pattern: str) -> str:
             f"file name {quote(pattern)} is too long: at most {MAX_FILE} characters, {MAX_PATH} with its directories"
         )
     if "\\" not in pattern:
-        for match in _TOKEN.finditer(pattern):
+        for match in re.finditer(_TOKEN, pattern):
             if match[2] not in LETTERS:
                 known = ", ".join(f"%{letter} {meaning}" for letter, meaning in LETTERS.items())
                 raise InputError(f"unknown {quote(match[0])} in file name {quote(pattern)}: write one of {known}")
@@ -92,7 +92,7 @@ def expand_filename(pattern: str, ctx: FilenameContext) -> str:
             return str(numbers[letter]).zfill(min(int(match[1][:9] or "0"), MAX_WIDTH))
         return words.get(letter, match[0])
 
-    return _TOKEN.sub(value, pattern)
+    return re.sub(_TOKEN, value, pattern)
 
 
 def _values(ctx: FilenameContext) -> tuple[dict[str, int], dict[str, str]]:

@@ -9,20 +9,20 @@ notation and everything is left aligned (CraneSched's older form for steps and c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from crane_celery.errors import FormatError
 from crane_celery.grammar._lex import quote, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import NamedTuple
 else:
     from crane_celery.grammar._record import NamedTuple
 
 #: no column is wider
 MAX_WIDTH = 10_000
-_TOKEN = re.compile(r"%%|%(?P<dot>\.?)(?P<width>\d*)(?P<name>[A-Za-z]*)|[^%]+", re.ASCII)
+_TOKEN = r"(?a)%%|%(?P<dot>\.?)(?P<width>\d*)(?P<name>[A-Za-z]*)|[^%]+"
 
 
 class Column(NamedTuple):
@@ -49,7 +49,7 @@ def parse_format(text: str, names: Iterable[str], *, dot_right: bool = True) -> 
     exact = {name: name for name in names}
     folded = {name.lower(): name for name in exact if len(name) > 1}
     found: list[Column | Literal] = []
-    for match in _TOKEN.finditer(text):
+    for match in re.finditer(_TOKEN, text):
         if match["name"] is None:
             part = "%" if match[0] == "%%" else match[0]
             if found and isinstance(found[-1], Literal):

@@ -7,16 +7,19 @@ The value is a mapping (name, type) -> count with '' for no particular type.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from crane_celery.errors import InputError
 from crane_celery.grammar._lex import quote, whole
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Gres = dict[tuple[str, str], int]
 
 #: the most of one resource a node may be asked for
 MAX_COUNT = 2**31 - 1
-_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
+_WORD = r"(?a)[A-Za-z0-9_][A-Za-z0-9_.-]*"
 
 
 def parse_gres(text: str) -> Gres:
@@ -25,7 +28,7 @@ def parse_gres(text: str) -> Gres:
     for item in text.split(","):
         fields = item.split(":")
         count = whole(fields[-1], MAX_COUNT)
-        if len(fields) not in (2, 3) or count is None or not all(map(_WORD.fullmatch, fields[:-1])):
+        if len(fields) not in (2, 3) or count is None or not all(re.fullmatch(_WORD, field) for field in fields[:-1]):
             raise InputError(f"bad gres {quote(item)}: write name:count or name:type:count, such as gpu:a100:2,fpga:1")
         _add(found, (fields[0], "" if len(fields) == 2 else fields[1]), count, text)
     return {key: count for key, count in found.items() if count}
@@ -40,7 +43,7 @@ def parse_gpus_per_node(text: str) -> Gres:
     for item in text.split(","):
         kind, _, digits = item.partition(":")
         count = whole(digits, MAX_COUNT)
-        if count is None or not _WORD.fullmatch(kind):
+        if count is None or not re.fullmatch(_WORD, kind):
             raise InputError(f"bad gpu count {quote(text)}: write a number, or types such as a100:2,h100:1, not both")
         _add(found, ("gpu", kind), count, text)
     return {key: count for key, count in found.items() if count}

@@ -7,17 +7,20 @@ folded form folds the last number of each name; it depends on the set of names o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from itertools import product
 
 from crane_celery.errors import InputError
 from crane_celery.grammar._lex import quote, split_outside, whole
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
 #: the most names one list may stand for
 MAX_NAMES = 1_000_000
-_NAME = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
-_PIECES = re.compile(r"([A-Za-z0-9_.-]+)|\[([^\[\]]*)\]", re.ASCII)
-_LAST_NUMBER = re.compile(r"(.*?)(\d{1,18})(\D*)", re.ASCII)
+_NAME = r"(?a)[A-Za-z0-9_.-]+"
+_PIECES = r"(?a)([A-Za-z0-9_.-]+)|\[([^\[\]]*)\]"
+_LAST_NUMBER = r"(?a)(.*?)(\d{1,18})(\D*)"
 _HOW = "write names and numbered ranges, such as cn[1-3,5],gpu01"
 
 
@@ -40,9 +43,9 @@ def compress(names: Iterable[str]) -> str:
     """The folded list of these names, sorted; InputError for a name that no list can hold."""
     groups: dict[tuple[str, str], set[str]] = {}
     for name in names:
-        if not _NAME.fullmatch(name):
+        if not re.fullmatch(_NAME, name):
             raise InputError(f"bad host name {quote(name)}: use letters, digits, '-', '_' and '.'")
-        match = _LAST_NUMBER.fullmatch(name)
+        match = re.fullmatch(_LAST_NUMBER, name)
         prefix, number, suffix = match.groups() if match else (name, "", "")
         groups.setdefault((prefix, suffix), set()).add(number)
     return ",".join(_folded(*key, numbers) for key, numbers in sorted(groups.items()))
@@ -56,7 +59,7 @@ def _too_many(text: str) -> InputError:
 def _choices(item: str, text: str) -> Iterator[list[str]]:
     """The alternatives of each piece of one item: a literal has one, a bracket as many as it numbers."""
     at = 0
-    for match in _PIECES.finditer(item):
+    for match in re.finditer(_PIECES, item):
         if match.start() != at:
             break
         at = match.end()

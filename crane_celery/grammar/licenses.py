@@ -18,7 +18,7 @@ else:
 
 #: the most of one licence a job may ask for
 MAX_COUNT = 2**31 - 1
-_ITEM = re.compile(r"([A-Za-z]+)(?:@([A-Za-z0-9._-]+))?:(\d+)", re.ASCII)
+_ITEM = r"(?a)([A-Za-z]+)(?:@([A-Za-z0-9._-]+))?:(\d+)"
 
 
 class License(NamedTuple):
@@ -59,7 +59,7 @@ def format_licenses(request: LicenseRequest) -> str:
 
 def _parse_item(item: str, text: str) -> License:
     """One licence; ``text`` is the whole value, for the message."""
-    match = _ITEM.fullmatch(item)
+    match = re.fullmatch(_ITEM, item)
     number = whole(match[3], MAX_COUNT) if match else None
     if not match or not number:
         raise InputError(

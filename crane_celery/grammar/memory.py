@@ -11,14 +11,14 @@ import re
 from crane_celery.errors import InputError
 from crane_celery.grammar._lex import MAX_NUMBER, quote
 
-_SIZE = re.compile(r"(\d{1,20})(?:\.(\d{0,20}))?([BKMGT]?)", re.ASCII)
+_SIZE = r"(?a)(\d{1,20})(?:\.(\d{0,20}))?([BKMGT]?)"
 _FACTORS = {"B": 1, "K": 1 << 10, "M": 1 << 20, "": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _MB = 1 << 20
 
 
 def parse_memory(text: str) -> int:
     """Bytes, a fraction of one rounded down; InputError when it is no size or 8 EiB and more."""
-    match = _SIZE.fullmatch(text.upper()) if text.isascii() else None
+    match = re.fullmatch(_SIZE, text.upper()) if text.isascii() else None
     if not match:
         raise InputError(
             f"bad memory size {quote(text)}: write a number with one of K M G T or nothing (MB), such as 1G"

@@ -7,15 +7,18 @@ as given (quotes, blanks, any script), except what would break every listing and
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from crane_celery.errors import InputError
 from crane_celery.grammar._lex import quote
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 #: characters
 MAX_JOB_NAME = 60
 MAX_ENTITY_NAME = 30
-_ENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*", re.ASCII)
+_ENTITY = r"(?a)[A-Za-z0-9][A-Za-z0-9_]*"
 
 
 def check_job_name(name: str) -> str:
@@ -31,7 +34,7 @@ def check_job_name(name: str) -> str:
 
 def check_entity_name(name: str, what: str = "account") -> str:
     """The name itself of an account, user or QoS (``what``); InputError when it is not one or is the word ``ALL``."""
-    if not _ENTITY.fullmatch(name) or len(name) > MAX_ENTITY_NAME or name.upper() == "ALL":
+    if not re.fullmatch(_ENTITY, name) or len(name) > MAX_ENTITY_NAME or name.upper() == "ALL":
         raise InputError(
             f"bad {what} name {quote(name)}: use up to {MAX_ENTITY_NAME} letters, digits and '_',"
             " a letter or digit first, and not ALL"

@@ -8,10 +8,13 @@ as cheap as "three elements". The text form is ``0-4,7``; the empty set is the e
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
 
 from crane_celery.errors import InputError
 from crane_celery.grammar._lex import quote, whole
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 Pair = tuple[int, int]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 else:
     from crane_celery.grammar._record import NamedTuple
 
-_ITEM = re.compile(r"(\d+)(?:_(\d+|\*|\[[^\[\]]*\]))?(?:\.(\d+))?", re.ASCII)
+_ITEM = r"(?a)(\d+)(?:_(\d+|\*|\[[^\[\]]*\]))?(?:\.(\d+))?"
 _HOW = "write a job, element or step id, such as 12, 12_4, 12_[1-3,5], 12.3 or 12_4.2"
 
 
@@ -57,7 +57,7 @@ def parse_part(text: str) -> str:
 
 def _parse_item(item: str, text: str) -> Selector:
     """One id; ``text`` is the whole list, for the message."""
-    match = _ITEM.fullmatch(item)
+    match = re.fullmatch(_ITEM, item)
     if not match:
         where = f" in {quote(text)}" if item != text else ""
         raise InputError(f"bad id {quote(item)}{where}: {_HOW}" if text.strip() else f"no id given: {_HOW}")

@@ -26,7 +26,7 @@ _TABLE = (
 )
 _NAMES = tuple(_TABLE.split())
 _NUMBERS = {name: number for number, name in enumerate(_NAMES, 1)}
-_ITEM = re.compile(r"(?:([RB]):)?([A-Za-z0-9]+)(?:@(\d+))?", re.ASCII)
+_ITEM = r"(?a)(?:([RB]):)?([A-Za-z0-9]+)(?:@(\d+))?"
 
 
 class SignalSpec(NamedTuple):
@@ -73,7 +73,7 @@ def format_signals(specs: tuple[SignalSpec, ...]) -> str:
 
 def _parse_item(item: str, text: str) -> SignalSpec:
     """One ``[R:|B:]SIGNAL[@seconds]``; ``text`` is the whole value, for the message."""
-    match = _ITEM.fullmatch(item)
+    match = re.fullmatch(_ITEM, item)
     before = whole(match[3] or str(DEFAULT_BEFORE_S)) if match else None
     if not match or before is None:
         raise InputError(f"bad signal {quote(item)} in {quote(text)}: write such as USR1@60, B:TERM or 15@10,HUP")
