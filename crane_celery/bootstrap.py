@@ -1,7 +1,16 @@
-"""Where concrete parts meet: settings in, store, history and service out. Nothing else picks an implementation."""
+"""Where concrete parts meet: settings in; store, history and service out. Nothing else picks an implementation.
+
+Imports stand inside the functions: a node needs no SQL, and a recorder no service.
+"""
+
+from typing import TYPE_CHECKING
 
 from crane_celery.settings import Settings
 from crane_celery.store.api import Store
+
+if TYPE_CHECKING:
+    from crane_celery.history import History
+    from crane_celery.service import Service
 
 
 def open_store(settings: Settings) -> Store:
@@ -9,3 +18,17 @@ def open_store(settings: Settings) -> Store:
     from crane_celery.store.redis import RedisStore
 
     return RedisStore(settings.server_url, settings.prefix)
+
+
+def open_history(settings: Settings) -> "History":
+    """The SQL history; its tables are made where they are missing. Raises SystemFault when it cannot be opened."""
+    from crane_celery.history import open_history as opened
+
+    return opened(settings.history_url)
+
+
+def open_service(settings: Settings) -> "Service":
+    """The use cases over the cluster's store and history."""
+    from crane_celery.service import Service
+
+    return Service(open_store(settings), open_history(settings), settings)

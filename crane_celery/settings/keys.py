@@ -1,0 +1,176 @@
+"""The keys of the configuration file, in CraneSched's manner: what each sets, and how its value is read.
+
+Spans of time at the top level are seconds or have units (``30``, ``5m``); a partition's limits are job time limits and
+follow their grammar, where a bare number is minutes. Memory without a unit is MB.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from crane_celery.grammar.duration import compound, parse_duration
+from crane_celery.grammar.gres import parse_gres
+from crane_celery.grammar.hostlist import expand
+from crane_celery.grammar.memory import parse_memory
+from crane_celery.grammar.names import did_you_mean
+from crane_celery.model.node import NodeSpec, Partition
+from crane_celery.settings.reader import Value
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", re.ASCII)
+_NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}", re.ASCII)
+_MAX_CPUS = 2**16
+_MAX_INDEX = 2**31
+_DRIVERS = ("auto", "v2", "v1", "none")
+
+
+class Key(NamedTuple):
+    """One key: the field it sets, and the reader of its value (raises ConfigError)."""
+
+    field: str
+    reader: Callable[[Value], Any]
+
+
+def _seconds(value: Value) -> float:
+    text = value.text().lower()
+    spelled = compound(text)
+    return float(value.whole(0, 10**9) if spelled is None else spelled)
+
+
+def _memory(value: Value) -> int:
+    return value.parsed(parse_memory)
+
+
+def _limit(value: Value) -> int | None:
+    return value.parsed(parse_duration)
+
+
+def _name(value: Value) -> str:
+    if not _NAME.fullmatch(value.text()):
+        value.fail(f"{value.text()!r}: use up to 32 letters, digits, '_' and '-', a letter or digit first")
+    return value.text()
+
+
+def _path(value: Value) -> str:
+    return value.word() if value.word().startswith("/") else value.fail(f"{value.text()!r}: write an absolute path")
+
+
+def _url(value: Value) -> str:
+    kinds = ("redis://", "rediss://", "unix://", "sentinel://")
+    return value.word() if value.word().startswith(kinds) else value.fail(f"write a URL with one of {' '.join(kinds)}")
+
+
+def _history_url(value: Value) -> str:
+    return (
+        value.word() if "://" in value.word() else value.fail("write a URL such as sqlite:////path or postgresql://..")
+    )
+
+
+def _driver(value: Value) -> str:
+    if value.text() not in _DRIVERS:
+        value.fail(f"{value.text()!r} is none of {' '.join(_DRIVERS)}{did_you_mean(value.text(), _DRIVERS)}")
+    return value.text()
+
+
+def _words(value: Value) -> tuple[str, ...]:
+    return tuple(each.word() for each in value.items())
+
+
+def _gres(value: Value) -> dict[str, int]:
+    return {":".join(filter(None, key)): count for key, count in value.parsed(parse_gres).items()}
+
+
+def _nodes(value: Value) -> dict[str, NodeSpec]:
+    found: dict[str, NodeSpec] = {}
+    for item in value.items():
+        fields = item.mapping(_NODE_KEYS)
+        for needed in ("name", "cpu", "memory"):
+            if needed not in fields:
+                item.fail(f"needs {needed}")
+        spec = {_NODE_KEYS[key].field: _NODE_KEYS[key].reader(each) for key, each in fields.items()}
+        for name in spec.pop("names"):
+            if name in found:
+                fields["name"].fail(f"node {name!r} is defined twice")
+            found[name] = NodeSpec(name=name, **spec)
+    return found
+
+
+def _node_names(value: Value) -> list[str]:
+    names = value.parsed(expand)
+    wrong = next((name for name in names if not _NODE_NAME.fullmatch(name)), None)
+    if wrong is not None or not names:
+        value.fail(f"{wrong or value.text()!r} is no node name: up to 32 letters, digits and '-', '_', '.'")
+    return names
+
+
+def _partitions(value: Value) -> list[tuple[Value, Partition]]:
+    """Partitions as written, nodes not yet compared with the cluster's (the key may stand before ``Nodes``)."""
+    found = []
+    for item in value.items() or value.fail("define one partition at least, or leave the key out"):
+        fields = item.mapping(_PARTITION_KEYS)
+        if "name" not in fields:
+            item.fail("needs name")
+        spec = {_PARTITION_KEYS[key].field: _PARTITION_KEYS[key].reader(each) for key, each in fields.items()}
+        found.append((fields.get("nodes", item), Partition(**{"nodes": ("ALL",), **spec})))
+    return found
+
+
+def resolve(raw: list[tuple[Value, Partition]], nodes: dict[str, NodeSpec]) -> dict[str, Partition]:
+    """Partitions by name with ``ALL`` spelled out. Raises ConfigError for an unknown node or a second definition."""
+    found: dict[str, Partition] = {}
+    for value, each in raw:
+        if each.name in found:
+            value.fail(f"partition {each.name!r} is defined twice")
+        names = tuple(nodes) if each.nodes == ("ALL",) else each.nodes
+        wrong = next((name for name in names if name not in nodes), None)
+        if wrong is not None:
+            value.fail(f"no node {wrong!r} is defined{did_you_mean(wrong, nodes)}")
+        found[each.name] = replace(each, nodes=names)
+    return found
+
+
+def _cpus(value: Value) -> float:
+    return float(value.whole(1, _MAX_CPUS))
+
+
+_NODE_KEYS = {
+    "name": Key("names", _node_names),
+    "cpu": Key("cpus", _cpus),
+    "memory": Key("memory", _memory),
+    "gres": Key("gres", _gres),
+    "features": Key("features", _words),
+}
+
+_PARTITION_KEYS = {
+    "name": Key("name", _name),
+    "nodes": Key("nodes", lambda value: tuple(value.parsed(expand))),
+    "priority": Key("priority", Value.whole),
+    "DefaultTime": Key("default_time", _limit),
+    "MaxTime": Key("max_time", _limit),
+    "DefaultMemPerCpu": Key("default_memory_per_cpu", _memory),
+    "MaxMemPerNode": Key("max_memory_per_node", _memory),
+}
+
+#: every key of the file
+KEYS = {
+    "ClusterName": Key("cluster", _name),
+    "CraneBaseDir": Key("home", _path),
+    "RunDir": Key("run_dir", _path),
+    "ServerUrl": Key("server_url", _url),
+    "HistoryUrl": Key("history_url", _history_url),
+    "AllowRoot": Key("allow_root", Value.boolean),
+    "Operators": Key("operators", _words),
+    "Nodes": Key("nodes", _nodes),
+    "Partitions": Key("partitions", _partitions),
+    "DefaultPartition": Key("default_partition", Value.word),
+    "MaxArraySize": Key("max_array_size", lambda value: value.whole(1, _MAX_INDEX)),
+    "MaxArrayCount": Key("max_array_count", lambda value: value.whole(1, _MAX_INDEX)),
+    "NodeTimeout": Key("node_timeout_s", _seconds),
+    "KillGrace": Key("kill_grace_s", _seconds),
+    "Signing": Key("signing", Value.boolean),
+    "Cgroup": Key("cgroup", _driver),
+    "Window": Key("window_s", _seconds),
+    "MinFreeSpace": Key("min_free_bytes", _memory),
+    "EnableSlurmCompatibleEnv": Key("slurm_env", Value.boolean),
+    "Schedulers": Key("schedulers", lambda value: value.whole(1, 9)),
+}

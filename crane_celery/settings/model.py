@@ -1,0 +1,81 @@
+"""The settings of one cluster, as every daemon sees them."""
+
+from dataclasses import dataclass, field
+
+from crane_celery.model.node import NodeSpec, Partition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One cluster's configuration with defaults filled in. Times are seconds, sizes bytes, paths absolute."""
+
+    cluster: str
+    #: the file it was read from
+    path: str
+    #: $CRANE_HOME: state, logs, keys
+    home: str
+    #: sockets; short, and owned by whoever runs the daemons
+    run_dir: str
+    server_url: str
+    #: no ServerUrl was configured: `crane up` starts a server of its own
+    embedded: bool
+    history_url: str
+    #: root may submit jobs
+    allow_root: bool
+    #: the only user who may use this cluster; None when the daemons are root's
+    single_user_uid: int | None
+    nodes: dict[str, NodeSpec]
+    partitions: dict[str, Partition]
+    default_partition: str
+    #: user names and uids that may act on every job, beside root and the daemons' own user
+    operators: tuple[str, ...] = ()
+    #: an index of an array is at most this, minus one
+    max_array_size: int = 1_000_000
+    #: elements of one array at most
+    max_array_count: int = 1_000_000
+    #: a node not heard of for so long is written off
+    node_timeout_s: float = 30.0
+    #: between TERM and KILL
+    kill_grace_s: float = 30.0
+    #: launch messages carry an Ed25519 signature
+    signing: bool = True
+    #: auto, v2, v1 or none
+    cgroup: str = "auto"
+    #: how long ended jobs stay in the server; after that only the history has them
+    window_s: float = 3600.0
+    #: with less free space than this on the server's disk, submissions are refused
+    min_free_bytes: int = 256 << 20
+    #: jobs get SLURM_* beside CRANE_* variables
+    slurm_env: bool = False
+    #: scheduler processes that `crane up` starts (one leads, the others stand by)
+    schedulers: int = 1
+    #: configuration key -> where its value comes from ("/etc/crane/config.yaml:3", "default")
+    environ: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def prefix(self) -> str:
+        """What every key of this cluster begins with: one hash tag, so that a script's keys share a slot."""
+        return f"{{{self.cluster}}}"
+
+    @property
+    def private_key(self) -> str:
+        """The file with the key that schedulers sign launches with."""
+        return f"{self.home}/keys/launch.key"
+
+    @property
+    def public_key(self) -> str:
+        """The file with the key that nodes check launches with."""
+        return f"{self.home}/keys/launch.pub"
+
+    @property
+    def log_dir(self) -> str:
+        """Where each process has its log file."""
+        return f"{self.home}/log"
+
+    def spool(self, node: str) -> str:
+        """Where a node keeps its journal and scripts."""
+        return f"{self.home}/spool/{node}"
+
+    def node_run_dir(self, node: str) -> str:
+        """Where the sockets of a node are."""
+        return f"{self.run_dir}/node.{node}"

@@ -1,0 +1,60 @@
+"""Where a cluster lies on the host: its home, and a run directory whose socket paths are short enough.
+
+A Unix socket's path holds 107 bytes (sockaddr_un), and a URL wants a plain one. Where ``<home>/run`` is long or has
+unusual characters, it is a symbolic link to a directory ``/tmp/crane-<uid>-<hash>`` that must be ours.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Mapping
+
+from crane_celery.errors import ConfigError
+
+#: bytes that `<run>/node.<name>/gateway.sock` may still need behind the run directory
+_ROOM = 60
+_PATH_MAX = 107
+_PLAIN = re.compile(r"[A-Za-z0-9_./-]+", re.ASCII)
+SYSTEM_HOME = "/var/lib/crane"
+SYSTEM_RUN = "/run/crane"
+
+
+def default_home(environ: Mapping[str, str] = os.environ) -> str:
+    """``$XDG_STATE_HOME/crane``, i.e. ``~/.local/state/crane``."""
+    state = environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    return os.path.join(state, "crane")
+
+
+def home_of(environ: Mapping[str, str] = os.environ) -> str:
+    """The home that the environment chooses: ``$CRANE_HOME``, else the default one. Absolute."""
+    return os.path.abspath(environ.get("CRANE_HOME") or default_home(environ))
+
+
+def run_dir_of(home: str) -> str:
+    """The directory for a home's sockets, links resolved; it need not exist yet."""
+    wanted = os.path.realpath(os.path.join(home, "run"))
+    if len(os.fsencode(wanted)) + _ROOM <= _PATH_MAX and _PLAIN.fullmatch(wanted):
+        return wanted
+    real = os.path.realpath(home)
+    owner = os.stat(real).st_uid if os.path.exists(real) else os.geteuid()
+    digest = hashlib.sha256(os.fsencode(real)).hexdigest()[:12]
+    return f"/tmp/crane-{owner}-{digest}"
+
+
+def prepare_run_dir(home: str, run_dir: str) -> None:
+    """Make the run directory, mode 0755 as commands of others look for sockets in it, and the link to it.
+
+    Raises ConfigError when the directory belongs to somebody else or is a link: /tmp is everybody's.
+    """
+    with contextlib.suppress(FileExistsError):
+        os.makedirs(run_dir, mode=0o755)
+    found = os.lstat(run_dir)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise ConfigError(f"run directory {run_dir} is not a directory of ours alone: remove it, then try again")
+    link = os.path.join(home, "run")
+    if os.path.realpath(link) != os.path.realpath(run_dir):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(link)
+        os.symlink(run_dir, link)
