@@ -1,0 +1,186 @@
+"""Frames between agent, shepherd, spawner and crun: 4 bytes of length, JSON in ASCII, descriptors beside them.
+
+Descriptors travel with the first byte of the frame that speaks of them (``fds``: how many), so they are there when the
+frame is complete. Standard library only: the shepherd and the spawners import this.
+"""
+
+import array
+import contextlib
+import json
+import os
+import socket
+import struct
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+Message = dict[str, Any]
+
+#: longest frame, bytes
+LIMIT = 64 << 20
+_HEAD = struct.Struct(">I")
+_CHUNK = 1 << 18
+_MAX_FDS = 250
+_ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
+def encode(message: Message) -> bytes:
+    """One frame. Lone surrogates stand for bytes that are not text, as os.fsdecode makes them."""
+    body = _ENCODE(message).encode("ascii")
+    return _HEAD.pack(len(body)) + body
+
+
+class Hangup(Exception):
+    """The other side has gone, or speaks nonsense."""
+
+
+class Link:
+    """One connection that never blocks: what cannot be sent now waits in memory."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        """Take over a connected stream socket."""
+        sock.setblocking(False)
+        self.sock = sock
+        self._in = bytearray()
+        self._out: deque[tuple[memoryview, tuple[int, ...]]] = deque()
+        self._fds: deque[int] = deque()
+
+    def fileno(self) -> int:
+        """The socket's descriptor, for selectors."""
+        return self.sock.fileno()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something is still to be sent."""
+        return bool(self._out)
+
+    def peer(self) -> tuple[int, int, int]:
+        """(pid, uid, gid) of the other side, as the kernel knows them."""
+        pid, uid, gid = struct.unpack("3i", self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        return pid, uid, gid
+
+    def send(self, message: Message, fds: Sequence[int] = ()) -> None:
+        """Send a frame, or keep what does not fit; the descriptors are duplicated, the caller keeps its own."""
+        kept = tuple(os.dup(fd) for fd in fds)
+        self._out.append((memoryview(encode(message)), kept))
+        if len(self._out) == 1:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what waits, as far as it goes. A broken connection is noticed by `receive`."""
+        while self._out:
+            data, fds = self._out[0]
+            try:
+                sent = self._push(data, fds)
+            except BlockingIOError:
+                return
+            except OSError:
+                self._drop_output()
+                return
+            for fd in fds:
+                os.close(fd)
+            if sent == len(data):
+                self._out.popleft()
+            else:
+                self._out[0] = (data[sent:], ())
+
+    def _push(self, data: memoryview, fds: tuple[int, ...]) -> int:
+        if not fds:
+            return self.sock.send(data)
+        rights = array.array("i", fds)
+        return self.sock.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+
+    def _drop_output(self) -> None:
+        for _, fds in self._out:
+            for fd in fds:
+                os.close(fd)
+        self._out.clear()
+
+    def receive(self) -> Iterator[Message]:
+        """Frames that are complete now. Raises Hangup at the end, after the last complete frame."""
+        gone = self._fill()
+        yield from self._complete()
+        if gone:
+            raise Hangup
+
+    def _fill(self) -> bool:
+        while True:
+            try:
+                data, anc, _, _ = self.sock.recvmsg(_CHUNK, socket.CMSG_SPACE(_MAX_FDS * 4), socket.MSG_CMSG_CLOEXEC)
+            except BlockingIOError:
+                return False
+            except OSError:
+                return True
+            for level, kind, payload in anc:
+                if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                    fds = array.array("i")
+                    fds.frombytes(payload[: len(payload) - len(payload) % 4])
+                    self._fds.extend(fds)
+            if not data:
+                return True
+            self._in += data
+            if len(data) < _CHUNK and not anc:
+                return False
+
+    def _complete(self) -> Iterator[Message]:
+        buffer, at = self._in, 0
+        try:
+            while len(buffer) - at >= _HEAD.size:
+                (size,) = _HEAD.unpack_from(buffer, at)
+                if size > LIMIT:
+                    raise Hangup(f"a frame of {size} bytes")
+                if len(buffer) - at - _HEAD.size < size:
+                    break
+                start = at + _HEAD.size
+                at = start + size
+                yield self._decode(bytes(buffer[start:at]))
+        finally:
+            del buffer[:at]
+
+    @staticmethod
+    def _decode(body: bytes) -> Message:
+        try:
+            message = json.loads(body)
+        except ValueError as exc:
+            raise Hangup(f"not JSON: {exc}") from exc
+        if not isinstance(message, dict):
+            raise Hangup("not an object")
+        return message
+
+    def take_fds(self, count: int) -> list[int]:
+        """The next descriptors that came, in order; the caller owns them. Raises Hangup when there are fewer."""
+        if count > len(self._fds):
+            raise Hangup("descriptors are missing")
+        return [self._fds.popleft() for _ in range(count)]
+
+    def close(self) -> None:
+        """Close the connection and whatever came with it unclaimed."""
+        self._drop_output()
+        for fd in self._fds:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+        self._fds.clear()
+        self.sock.close()
+
+
+def listen(path: str, mode: int) -> socket.socket:
+    """A listening socket at this path, replacing a stale one; ``mode`` is its permission bits."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    sock.bind(path)
+    os.chmod(path, mode)
+    sock.listen(256)
+    sock.setblocking(False)
+    return sock
+
+
+def connect(path: str) -> Link:
+    """A connection to a listening socket. Raises OSError."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    try:
+        sock.connect(path)
+    except OSError:
+        sock.close()
+        raise
+    return Link(sock)

@@ -1,0 +1,164 @@
+"""The shepherd's side of the spawners: forks them, finds them again, sends starts, and knows what is on its way."""
+
+import contextlib
+import os
+import selectors
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from workers import spawner
+from workers.cgroup import Driver, Leaf
+from workers.exits import Known, read
+from workers.frames import Hangup, Link, connect, listen
+
+User = tuple[int, int]
+#: seconds that a living spawner may take to answer; it is single-threaded and does nothing that blocks for long
+_ANSWER_S = 20.0
+
+
+class Start(NamedTuple):
+    """One process to be: what the spawner needs."""
+
+    key: str
+    job: str
+    template: dict[str, Any]
+    environ: dict[str, str]
+    paths: tuple[str, str, str]
+    leaf: Leaf
+    leaf_name: str  # pen and step: unique among leaves
+    fds: tuple[int, ...] = ()  # the caller's own 0, 1, 2 in place of `paths`; closed once they are sent
+
+
+class Outpost:
+    """One spawner as the shepherd sees it."""
+
+    def __init__(self, user: User, link: Link) -> None:
+        """A connected spawner."""
+        self.user = user
+        self.link = link
+        self.pens: set[str] = set()
+        self.sent: OrderedDict[str, Start] = OrderedDict()  # neither start nor failure heard
+
+
+class Nursery:
+    """All spawners of this node."""
+
+    def __init__(self, directory: str, spool: str, driver: Driver, watch: Callable[[Outpost], None]) -> None:
+        """Sockets lie in ``directory``, exit journals in ``spool``; ``watch`` registers a new connection."""
+        self._directory = directory
+        self._spool = spool
+        self._driver = driver
+        self._watch = watch
+        self.no_new_privs = False
+        self.posts: dict[User, Outpost] = {}
+
+    def journal(self, user: User) -> str:
+        """Where a spawner writes its starts and exits."""
+        return f"{self._spool}/exits.{user[0]}.{user[1]}"
+
+    def _socket(self, user: User) -> str:
+        return f"{self._directory}/s.{user[0]}.{user[1]}"
+
+    def recall(self) -> list[tuple[User, dict[str, Known], bool]]:
+        """After a restart: for every spawner there ever was, its journal, and whether it lives (then its table follows)."""
+        found = []
+        for name in sorted(os.listdir(self._spool)):
+            head, *ids = name.split(".")
+            if head == "exits" and len(ids) == 2:
+                user = (int(ids[0]), int(ids[1]))
+                found.append((user, read(self.journal(user)), self._reach(user)))
+        return found
+
+    def _reach(self, user: User) -> bool:
+        try:
+            link = connect(self._socket(user))
+        except OSError:
+            return False
+        self._adopt(user, link)
+        return True
+
+    def table(self, post: Outpost) -> list[list[Any]] | None:
+        """Wait for a spawner's table, its first frame; None when it died instead."""
+        with selectors.DefaultSelector() as one:
+            one.register(post.link, selectors.EVENT_READ)
+            while one.select(_ANSWER_S):
+                try:
+                    for message in post.link.receive():
+                        rows: list[list[Any]] = message["rows"]
+                        return rows
+                except Hangup:
+                    break
+        return None
+
+    def send(self, user: User, groups: list[int], starts: list[Start]) -> None:
+        """Have these processes started, in this order. Raises OSError when no spawner can be had."""
+        post = self.posts.get(user) or self._fork(user, groups)
+        jobs: dict[str, dict[str, Any]] = {}
+        rows, fds = [], []
+        for start in starts:
+            self._pen(post, start)
+            jobs[start.job] = start.template
+            post.sent[start.key] = start
+            rows.append([start.key, start.job, start.environ, start.leaf_name, start.paths, len(start.fds)])
+            fds += start.fds
+        post.link.send({"op": "run", "jobs": jobs, "rows": rows}, fds)
+        for start in starts:
+            if start.fds:
+                post.sent[start.key] = start._replace(fds=())
+                for fd in start.fds:
+                    os.close(fd)
+
+    def _pen(self, post: Outpost, start: Start) -> None:
+        if start.leaf_name in post.pens:
+            return
+        doors = start.leaf.entry_fds()
+        if doors:
+            post.link.send({"op": "pen", "name": start.leaf_name, "fds": len(doors)}, doors)
+        post.pens.add(start.leaf_name)
+
+    def drop(self, pen: str) -> None:
+        """Forget a pen, and the steps' leaves in it, everywhere."""
+        for post in self.posts.values():
+            for name in [name for name in post.pens if name == pen or name.startswith(pen + "/")]:
+                post.pens.remove(name)
+                post.link.send({"op": "drop", "name": name})
+
+    def _fork(self, user: User, groups: list[int]) -> Outpost:
+        listener = listen(self._socket(user), 0o600)
+        journal = os.open(self.journal(user), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            if os.fork() == 0:
+                spawner.main(listener, journal, (*user, groups), no_new_privs=self.no_new_privs)
+        finally:
+            listener.close()
+            os.close(journal)
+        return self._adopt(user, connect(self._socket(user)))
+
+    def _adopt(self, user: User, link: Link) -> Outpost:
+        post = self.posts[user] = Outpost(user, link)
+        home = self._driver.home()
+        if home:
+            link.send({"op": "home", "fds": len(home)}, home)
+        self._watch(post)
+        return post
+
+    def lose(self, post: Outpost) -> None:
+        """Its connection broke: it has died, or ended because it was idle."""
+        post.link.close()
+        if self.posts.get(post.user) is post:
+            del self.posts[post.user]
+
+
+def children(pid: int) -> dict[int, str]:
+    """pid -> state letter of every child of a process."""
+    found = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError, IndexError), open(f"/proc/{name}/stat", "rb") as file:
+                fields = file.read().rpartition(b")")[2].split()
+                if int(fields[1]) == pid:
+                    found[int(name)] = fields[0].decode()
+    return found
+
+

@@ -1,0 +1,130 @@
+"""What the shepherd keeps of runs and their steps, in memory. Durations are seconds, times the host's monotonic clock."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+PRIMARY = 1
+
+
+class Ending(NamedTuple):
+    """How a run or step ended, as facts; workers.verdict turns them into a state and a stored code.
+
+    ``status``: >= 0 an exit code, < 0 minus the signal, None unknown (nobody saw it). ``cause``: why it was stopped, or
+    "": cancel, limit, stale, oom, orphan (crun vanished), job (the job ended), or the stage at which a launch failed
+    (cwd, input, output, exec, spawn, cgroup), then with ``number`` (errno) and ``text``.
+    """
+
+    status: int | None
+    cause: str
+    began: float
+    ended: float
+    cpu_s: float
+    memory_peak: int
+    number: int = 0
+    text: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Step:
+    """One step of a run: 1 the script, >= 2 made by crun. Its tasks' processes are told of by the spawner."""
+
+    number: int
+    ntasks: int = 1
+    cpus: float = 0.0
+    memory: int = 0
+    name: str = ""
+    command: str = ""
+    #: tasks sent to the spawner of which neither start nor failure was heard
+    flying: int = 0
+    began: float = 0.0
+    ended: float = 0.0
+    #: task -> status (None = lost)
+    status: dict[int, int | None] = field(default_factory=dict)
+    pids: dict[int, tuple[int, int]] = field(default_factory=dict)
+    cause: str = ""
+    number_text: tuple[int, str] = (0, "")
+    cpu_s: float = 0.0
+    peak: int = 0
+    #: signals that wait for starts in flight
+    owed: list[int] = field(default_factory=list)
+
+    @property
+    def over(self) -> bool:
+        """Whether every task has ended."""
+        return len(self.status) >= self.ntasks
+
+    @property
+    def worst(self) -> int | None:
+        """The status that stands for the step: lost, else a signal, else the highest code."""
+        values = list(self.status.values())
+        if None in values or not values:
+            return None
+        known = [value for value in values if value is not None]
+        signals = [value for value in known if value < 0]
+        return min(signals) if signals else max(known)
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """One attempt at a job on this node."""
+
+    id: int
+    run: int
+    uid: int
+    gid: int
+    groups: list[int]
+    cpus: float
+    memory: int
+    grace: float
+    #: monotonic time at which it may not run any more; 0 = no limit. Counted from its begin
+    limit: float
+    pen: str
+    marker: str = ""
+    steps: dict[int, Step] = field(default_factory=dict)
+    next_step: int = 2
+    #: the primary is over and what is left of the job is being killed
+    draining: bool = False
+    #: survivors of a dead spawner whose pid nobody knows: over when the cgroup is empty
+    watched: bool = False
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """(job, run): names it for ever."""
+        return self.id, self.run
+
+    @property
+    def primary(self) -> Step:
+        """Step 1."""
+        return self.steps[PRIMARY]
+
+    @property
+    def flying(self) -> bool:
+        """Whether a start is under way in its cgroup: then nothing may be killed there."""
+        return any(step.flying for step in self.steps.values())
+
+    def line(self) -> list[Any]:
+        """For the journal."""
+        return [
+            self.id, self.run, self.uid, self.gid, self.groups, self.cpus, self.memory, self.grace, self.limit, self.pen
+        ]  # fmt: skip
+
+
+def run_from(line: list[Any]) -> Run:
+    """Back from the journal, with its primary step."""
+    id_, run, uid, gid, groups, cpus, memory, grace, limit, pen = line
+    made = Run(
+        id=id_, run=run, uid=uid, gid=gid, groups=groups, cpus=cpus, memory=memory, grace=grace, limit=limit, pen=pen
+    )  # fmt: skip
+    made.steps[PRIMARY] = Step(number=PRIMARY)
+    return made
+
+
+def task_key(run: Run, step: int, task: int) -> str:
+    """What the spawner knows a process by."""
+    return f"{run.id}.{run.run}.{step}.{task}"
+
+
+def parse_key(key: str) -> tuple[tuple[int, int], int, int]:
+    """((job, run), step, task)."""
+    id_, run, step, task = (int(part) for part in key.split("."))
+    return (id_, run), step, task

@@ -1,0 +1,372 @@
+"""The spawner: one per user and node, already that user, parent of that user's processes. Standard library only.
+
+It is forked (not exec'd: the daemons' Python may lie where users cannot read) from the shepherd, drops to the user,
+becomes non-dumpable, and from then on does three things: it spawns what the shepherd asks for, it journals and reports
+how that ended, and it answers a new shepherd's question for its table. It outlives the shepherd; it ends by itself after
+a while without children.
+
+Order of a start: files are opened as the user; the cgroup is entered through descriptors that the shepherd opened; the
+process is spawned with a session of its own; the start is journalled; and only when the spawner is home again is it
+reported (workers.cgroup.api says why).
+"""
+
+import contextlib
+import ctypes
+import errno
+import os
+import resource
+import selectors
+import signal
+import socket
+import sys
+import time
+from typing import Any, NamedTuple, NoReturn
+
+from workers import exits
+from workers.frames import Hangup, Link, Message
+from workers.stdio import Files, Refusal, open_files
+
+#: seconds without children and work after which it ends
+IDLE_S = 300.0
+#: starts between two looks at what has ended, and between two reports
+CHUNK = 24
+_PR_SET_DUMPABLE = 4
+_PR_SET_NO_NEW_PRIVS = 38
+_DEFAULTS = [s for s in (signal.SIGPIPE, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGXFSZ)]
+
+
+class Child(NamedTuple):
+    """A process that runs."""
+
+    key: str
+    pid: int
+    start: int
+    began: float
+
+
+class Todo(NamedTuple):
+    """A start that is ready but for the spawn: ``fields`` as they came, files opened."""
+
+    key: str
+    what: dict[str, Any]
+    row: list[Any]
+    files: Files
+
+
+class Spawner:
+    """The loop and its table."""
+
+    def __init__(self, listener: socket.socket, journal: int, owner: int) -> None:
+        """Serve connections of uid ``owner`` (the shepherd's) on a listening socket; journal to a descriptor."""
+        self._listener = listener
+        self._journal = journal
+        self._owner = owner
+        self._link: Link | None = None
+        self._children: dict[int, Child] = {}
+        self._over: dict[str, list[Any]] = {}  # ended, not yet acknowledged
+        self._pens: dict[str, list[int]] = {}
+        self._home: list[int] = []
+        self._away = False
+        self._rows: list[list[Any]] = []
+        self._busy_at = time.monotonic()
+        self._selector = selectors.DefaultSelector()
+        self._wake = _child_pipe()
+        self._selector.register(listener, selectors.EVENT_READ, "new")
+        self._selector.register(self._wake, selectors.EVENT_READ, "child")
+
+    def run(self) -> None:
+        """Until idle for long."""
+        while not self._idle():
+            wait = None if self._children else IDLE_S
+            for key, _ in self._selector.select(wait):
+                self._serve(key.data)
+            self._reap()
+            self._report()
+
+    def _idle(self) -> bool:
+        if self._children or self._over:
+            self._busy_at = time.monotonic()
+        return time.monotonic() - self._busy_at >= IDLE_S
+
+    def _serve(self, what: str) -> None:
+        if what == "new":
+            self._accept()
+        elif what == "child":
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._wake, 4096)
+        else:
+            self._hear()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            link = Link(self._listener.accept()[0])
+            if link.peer()[1] != self._owner:
+                link.close()
+                return
+            while self._link is not None:  # the shepherd before this one is dead: take what it had sent, to the end
+                self._hear()
+                if self._link is not None:
+                    selectors_wait(self._link.sock)
+            self._link = link
+            self._selector.register(link, selectors.EVENT_READ, "link")
+            self._table()
+
+    def _table(self) -> None:
+        self._rows.clear()  # all of it is in the table
+        assert self._link is not None
+        live = [["s", c.key, c.pid, c.start, c.began] for c in self._children.values()]
+        self._link.send({"op": "table", "rows": live + list(self._over.values())})
+
+    def _hear(self) -> None:
+        link = self._link
+        assert link is not None
+        try:
+            for message in link.receive():
+                self._obey(link, message)
+        except Hangup:
+            self._selector.unregister(link)
+            link.close()
+            self._link = None
+            self._busy_at = time.monotonic()
+        if link.waiting:
+            link.flush()
+
+    def _obey(self, link: Link, message: Message) -> None:
+        self._busy_at = time.monotonic()
+        match message["op"]:
+            case "run":
+                self._run(link, message)
+            case "ack":
+                for key in message["keys"]:
+                    self._over.pop(key, None)
+                self._trim()
+            case "pen":
+                self._drop(message["name"])
+                self._pens[message["name"]] = link.take_fds(message["fds"])
+            case "drop":
+                self._drop(message["name"])
+            case "home":
+                self._home = link.take_fds(message["fds"])
+
+    def _drop(self, name: str) -> None:
+        for fd in self._pens.pop(name, ()):
+            os.close(fd)
+
+    def _trim(self) -> None:
+        """An empty table needs no journal."""
+        if not self._children and not self._over and os.fstat(self._journal).st_size > 1 << 20:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._journal, 0)
+
+    # -- starting
+
+    def _run(self, link: Link, message: Message) -> None:
+        rows, jobs = message["rows"], message["jobs"]
+        for at in range(0, len(rows), CHUNK):
+            ready = [todo for row in rows[at : at + CHUNK] if (todo := self._prepare(link, row, jobs)) is not None]
+            for todo in ready:
+                self._start(todo)
+            self._go_home()
+            self._reap()
+            self._report()
+
+    def _prepare(self, link: Link, row: list[Any], jobs: dict[str, dict[str, Any]]) -> Todo | None:
+        key, job, _, _, paths, given = row
+        what = jobs[job]
+        os.umask(what["umask"])
+        try:
+            files = self._given(link, what, given) if given else open_files(what["cwd"], paths, append=what["append"])
+        except Refusal as no:
+            self._fail(key, no.stage, no.number, no.text)
+            return None
+        return Todo(key, what, row, files)
+
+    @staticmethod
+    def _given(link: Link, what: dict[str, Any], count: int) -> Files:
+        """The caller's own descriptors (crun), where a path does not replace them."""
+        from workers.stdio import directory
+
+        stdin, stdout, stderr = link.take_fds(count)
+        try:
+            return Files(directory(what["cwd"]), stdin, stdout, stderr)
+        except Refusal:
+            for fd in (stdin, stdout, stderr):
+                os.close(fd)
+            raise
+
+    def _start(self, todo: Todo) -> None:
+        key, what, files = todo.key, todo.what, todo.files
+        environ, pen = todo.row[2], todo.row[3]
+        try:
+            self._enter(pen)
+            os.umask(what["umask"])
+            os.fchdir(files.cwd)
+            pid = _spawn(what["argv"], {**what["env"], **environ}, files)
+        except OSError as exc:
+            self._fail(key, *_why(exc, what["argv"], entering=not self._away and bool(pen)))
+        except ValueError as exc:
+            self._fail(key, "exec", errno.EINVAL, f"{what['argv'][0]}: {exc}")
+        else:
+            self._began(key, pid, what.get("rlimits", ()))
+        finally:
+            files.close()
+
+    def _enter(self, pen: str) -> None:
+        if not self._pens.get(pen):
+            return
+        for fd in self._pens[pen]:
+            os.write(fd, b"0")
+        self._away = True
+
+    def _go_home(self) -> None:
+        os.chdir("/")
+        if self._away:
+            for fd in self._home:
+                with contextlib.suppress(OSError):
+                    os.write(fd, b"0")
+            self._away = False
+
+    def _began(self, key: str, pid: int, rlimits: list[tuple[int, int]]) -> None:
+        for kind, value in rlimits:
+            with contextlib.suppress(OSError, ValueError):
+                resource.prlimit(pid, kind, (value, value))
+        now = time.monotonic()
+        start = start_ticks(pid)
+        exits.append(self._journal, exits.started(key, pid, start, now))
+        self._children[pid] = Child(key, pid, start, now)
+        self._rows.append(["s", key, pid, start, now])
+
+    def _fail(self, key: str, stage: str, number: int, text: str) -> None:
+        now = time.monotonic()
+        exits.append(self._journal, exits.failed(key, stage, number, now, text))
+        self._note(key, ["f", key, stage, number, text, now])
+
+    # -- ends
+
+    def _reap(self) -> None:
+        """Journal first, reap after: a child whose end nobody has written down stays to be waited for."""
+        if not self._children:
+            return
+        while (info := _ended()) is not None:
+            child = self._children.pop(info.si_pid, None)
+            status = info.si_status if info.si_code == os.CLD_EXITED else -info.si_status
+            now = time.monotonic()
+            if child is not None:
+                exits.append(self._journal, exits.exited(child.key, status, now))
+            _, _, usage = os.wait4(info.si_pid, 0)
+            if child is not None:
+                cpu_s = round(usage.ru_utime + usage.ru_stime, 6)
+                self._note(child.key, ["x", child.key, status, child.began, now, cpu_s, usage.ru_maxrss * 1024])
+
+    def _note(self, key: str, row: list[Any]) -> None:
+        self._over[key] = row
+        self._rows.append(row)
+
+    def _report(self) -> None:
+        if self._rows and self._link is not None:
+            self._link.send({"op": "events", "rows": self._rows})
+        self._rows = []  # without a shepherd: the table has it
+        if self._link is not None and self._link.waiting:
+            selectors_flush(self._link)
+
+
+def _ended() -> Any:
+    try:
+        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+
+
+def _spawn(argv: list[str], env: dict[str, str], files: Files) -> int:
+    actions = [
+        (os.POSIX_SPAWN_DUP2, files.stdin, 0),
+        (os.POSIX_SPAWN_DUP2, files.stdout, 1),
+        (os.POSIX_SPAWN_DUP2, files.stderr, 2),
+    ]
+    return os.posix_spawn(argv[0], argv, env, file_actions=actions, setsid=True, setsigmask=(), setsigdef=_DEFAULTS)
+
+
+def _why(exc: OSError, argv: list[str], *, entering: bool) -> tuple[str, int, str]:
+    number = exc.errno or errno.EINVAL
+    if entering:
+        return "cgroup", number, f"cannot enter the job's cgroup: {os.strerror(number)}"
+    if number == errno.E2BIG:
+        return "spawn", number, "arguments and environment are larger than the kernel takes: Argument list too long"
+    if number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
+        return "spawn", number, f"cannot start a process: {os.strerror(number)}"
+    return "exec", number, f"{argv[0]}: {os.strerror(number)}"
+
+
+def start_ticks(pid: int) -> int:
+    """When a process began (clock ticks since boot; /proc/PID/stat field 22), 0 when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            return int(file.read(4096).rpartition(b")")[2].split()[19])
+    except OSError:
+        return 0
+
+
+def selectors_wait(sock: socket.socket) -> None:
+    """Block until a socket has something to read."""
+    with selectors.DefaultSelector() as one:
+        one.register(sock, selectors.EVENT_READ)
+        one.select()
+
+
+def selectors_flush(link: Link) -> None:
+    """Block until all is sent or the other side has gone: a shepherd always reads."""
+    with selectors.DefaultSelector() as one:
+        one.register(link, selectors.EVENT_WRITE)
+        while link.waiting:
+            one.select()
+            link.flush()
+
+
+def _child_pipe() -> int:
+    read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    return read
+
+
+def prctl(option: int, value: int) -> None:
+    """Call prctl(2). Raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, value, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def become(uid: int, gid: int, groups: list[int]) -> None:
+    """Drop to a user for good, and let no process of that user look inside. Raises OSError."""
+    if os.geteuid() == 0:
+        os.setgroups(groups)
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+    elif os.geteuid() != uid:
+        raise PermissionError(errno.EPERM, f"this node runs jobs of uid {os.geteuid()} only")
+    prctl(_PR_SET_DUMPABLE, 0)
+
+
+def main(listener: socket.socket, journal: int, user: tuple[int, int, list[int]], *, no_new_privs: bool) -> NoReturn:
+    """Body of the forked process: never returns into the shepherd's code."""
+    status = 1
+    try:
+        os.setsid()
+        os.chdir("/")
+        owner = os.geteuid()
+        keep = {listener.fileno(), journal, 0, 1, 2}
+        for fd in (int(name) for name in os.listdir("/proc/self/fd")):
+            if fd not in keep:
+                with contextlib.suppress(OSError):
+                    os.close(fd)
+        if no_new_privs:
+            prctl(_PR_SET_NO_NEW_PRIVS, 1)
+        become(*user)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        Spawner(listener, journal, owner).run()
+        status = 0
+    except BaseException as exc:
+        sys.stderr.write(f"spawner of uid {user[0]}: {type(exc).__name__}: {exc}\n")
+        sys.stderr.flush()
+    os._exit(status)
