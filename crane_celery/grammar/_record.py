@@ -1,6 +1,6 @@
 """``NamedTuple`` without importing ``typing``.
 
-``typing`` costs a user command about 3 ms on the reference machine, a quarter of what a bare interpreter needs to start.
+``typing`` costs a user command about 3 ms on the reference machine, a quarter of a bare interpreter's start.
 Modules write::
 
     TYPE_CHECKING = False

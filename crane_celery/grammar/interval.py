@@ -32,6 +32,6 @@ def parse_interval(text: str, now: datetime) -> Interval:
         raise InputError(f"bad interval {quote(text)}: write start~end, start~ or ~end")
     start = parse_when(left, now) if left else None
     end = parse_when(right, now) if right else None
-    if start and end and end < start:
+    if start and end and end.timestamp() < start.timestamp():
         raise InputError(f"bad interval {quote(text)}: it ends before it starts; swap the two")
     return Interval(start, end)

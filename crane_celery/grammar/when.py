@@ -12,6 +12,7 @@ Everything is read in the zone of ``now``, the caller's:
 - RFC 3339 with a zone, ``2026-01-31T12:00:00Z``.
 
 Adding a span adds elapsed seconds, also across a change of the clocks; a time the clocks skip is moved past the gap.
+Moments are compared by their timestamps: within one zone Python compares the clocks on the wall, which repeat an hour.
 The only module here that imports ``datetime``: the gateway reads moments, commands send the text.
 """
 
@@ -87,7 +88,7 @@ def _local(text: str, now: datetime) -> datetime | None:
     clock = _time(text)
     if clock is not None:
         moment = _at(now.date(), clock, now)
-        return moment if moment >= now else _at(now.date() + timedelta(days=1), clock, now)
+        return moment if moment.timestamp() >= now.timestamp() else _at(now.date() + timedelta(days=1), clock, now)
     parted = _DAY_CLOCK.fullmatch(text)
     if parted:
         day, clock = _day(parted[1], now), _time(parted[2])
