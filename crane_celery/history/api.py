@@ -19,6 +19,9 @@ class Span(NamedTuple):
     high: float | None = None
 
 
+ANY_TIME = Span()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """Which runs are wanted: all conditions must hold; within one, any of its values. Empty = no condition."""
@@ -34,9 +37,9 @@ class Query:
     accounts: tuple[str, ...] = ()
     qos: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()  # ran on any of these
-    start: Span = Span()
-    end: Span = Span()
-    submit: Span = Span()
+    start: Span = ANY_TIME
+    end: Span = ANY_TIME
+    submit: Span = ANY_TIME
     #: rows of runs at most, newest (highest id, then highest run) first; steps do not count
     limit: int = 1000
     #: whether rows carry their steps

