@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crane_celery.errors import FormatError, InputError
@@ -63,12 +63,14 @@ def dependencies(draw: st.DrawFn) -> Dependency:
     return Dependency(len(clauses) > 1 and draw(st.booleans()), tuple(clauses))
 
 
+@settings(deadline=None)
 @given(dependencies())
 def test_dependency(value: Dependency) -> None:
     assert parse_dependency(format_dependency(value)) == value
     assert all(display_term(term).startswith(term.kind) for clause in value.clauses for term in clause.terms)
 
 
+@settings(deadline=None)
 @given(dependencies(), st.data())
 def test_a_job_named_twice_is_refused(value: Dependency, data: st.DataObject) -> None:
     again = data.draw(st.sampled_from([term for clause in value.clauses for term in clause.terms]))
@@ -77,6 +79,7 @@ def test_a_job_named_twice_is_refused(value: Dependency, data: st.DataObject) ->
         parse_dependency(f"{format_dependency(value)}{glue}{format_dependency(Dependency(False, (Clause((again,)),)))}")
 
 
+@settings(deadline=None)
 @given(st.integers(0, FOREVER_S - 1))
 def test_durations(seconds: int) -> None:
     assert parse_duration(format_duration(seconds)) == seconds
@@ -86,6 +89,7 @@ def test_durations(seconds: int) -> None:
     assert parse_when(f"now+{soon}", NOW).timestamp() - NOW.timestamp() == soon
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**40))
 def test_memory(size: int) -> None:
     shown = parse_memory(format_memory(size))
@@ -94,6 +98,7 @@ def test_memory(size: int) -> None:
     assert format_memory(shown) == format_memory(size)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.builds(Selector, ids, parts, st.none() | st.integers(1, 2**40)), min_size=1, max_size=5, unique=True)
 )
@@ -101,11 +106,13 @@ def test_selectors(items: list[Selector]) -> None:
     assert parse_selectors(" , ".join(map(format_selector, items))) == tuple(items)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.tuples(words, st.just("") | words), st.integers(1, 2**31 - 1), min_size=1, max_size=4))
 def test_gres(gres: dict[tuple[str, str], int]) -> None:
     assert parse_gres(format_gres(gres)) == gres
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.builds(SignalSpec, st.integers(1, 64), st.integers(0, 10**6), st.sampled_from(["", "B", "R"])), min_size=1
@@ -123,12 +130,14 @@ license_items = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(license_items, st.booleans())
 def test_licenses(items: list[License], any_of: bool) -> None:
     request = LicenseRequest(any_of and len(items) > 1, tuple(items))
     assert parse_licenses(format_licenses(request)) == request
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.characters(exclude_characters="\n\r\0'", codec="utf-8")), max_size=5))
 def test_quoted_words_come_out_as_they_went_in(argv: list[str]) -> None:
     assert split_words(" ".join(f"'{word}'" for word in argv)) == tuple(argv)
@@ -136,23 +145,27 @@ def test_quoted_words_come_out_as_they_went_in(argv: list[str]) -> None:
     assert split_words("\t".join(f'"{word}"' for word in soft)) == tuple(argv)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(words, st.text(st.characters(exclude_characters="\0'", codec="utf-8")), max_size=5))
 def test_exported_values_come_out_as_they_went_in(wanted: dict[str, str]) -> None:
     text = ",".join(["ALL", *(f"{name}='{value}'" for name, value in wanted.items())])
     assert apply_export(text, {"KEEP": "1"}) == {"KEEP": "1", **wanted}
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(1, 20), st.booleans())
 def test_fit_is_exact(value: str, width: int, right: bool) -> None:
     assert len(fit(value, width, right)) == width
 
 
+@settings(deadline=None)
 @given(st.lists(st.builds(Column, st.sampled_from(["j", "State"]), st.integers(0, 999), st.booleans()), min_size=1))
 def test_format(columns: list[Column]) -> None:
     text = "".join(f"%{'.' if right else ''}{width or ''}{name}" for name, width, right in columns)
     assert list(parse_format(text, ["j", "State", "jState"])) == columns or "jState" in text
 
 
+@settings(deadline=None)
 @given(
     st.datetimes(datetime(1980, 1, 2), datetime(2200, 1, 1)),
     st.sampled_from(["UTC", "Europe/Berlin", "America/New_York"]),
@@ -194,6 +207,7 @@ after = texts.map(lambda text: "afterok:" + text)
 
 
 @pytest.mark.parametrize("name", PARSERS)
+@settings(deadline=None)
 @given(text=st.one_of(texts, after))
 def test_nothing_but_the_own_error_on_any_text(name: str, text: str) -> None:
     try:
@@ -204,6 +218,7 @@ def test_nothing_but_the_own_error_on_any_text(name: str, text: str) -> None:
         assert len(message) < 600
 
 
+@settings(deadline=None)
 @given(texts)
 def test_what_never_fails(text: str) -> None:
     assert isinstance(expand_filename(text, CONTEXT), str)

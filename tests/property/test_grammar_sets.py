@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crane_celery.errors import InputError
@@ -22,6 +22,7 @@ def members(of: list[tuple[int, int, int]]) -> list[int]:
     return sorted({number for start, stop, step in of for number in range(start, stop + 1, step)})
 
 
+@settings(deadline=None)
 @given(sets, sets)
 def test_rangeset_operations_are_those_of_sets(left: frozenset[int], right: frozenset[int]) -> None:
     a, b = RangeSet.of(left), RangeSet.of(right)
@@ -34,6 +35,7 @@ def test_rangeset_operations_are_those_of_sets(left: frozenset[int], right: froz
     assert hash(a | b) == hash(b | a)
 
 
+@settings(deadline=None)
 @given(sets, numbers)
 def test_rangeset_queries(model: frozenset[int], number: int) -> None:
     made = RangeSet.of(model)
@@ -47,6 +49,7 @@ def test_rangeset_queries(model: frozenset[int], number: int) -> None:
     assert not model or (made.first, made.last) == (min(model), max(model))
 
 
+@settings(deadline=None)
 @given(sets)
 def test_rangeset_ranges_are_apart(model: frozenset[int]) -> None:
     ranges = RangeSet.of(model).ranges
@@ -54,6 +57,7 @@ def test_rangeset_ranges_are_apart(model: frozenset[int]) -> None:
     assert all(before[1] + 1 < after[0] for before, after in pairwise(ranges))
 
 
+@settings(deadline=None)
 @given(run_lists)
 def test_indexset_is_the_set_of_its_runs(given_runs: list[tuple[int, int, int]]) -> None:
     indexes, model = IndexSet(given_runs), members(given_runs)
@@ -64,6 +68,7 @@ def test_indexset_is_the_set_of_its_runs(given_runs: list[tuple[int, int, int]])
         assert indexes.rank_of(index) == (model.index(index) if index in model else None)
 
 
+@settings(deadline=None)
 @given(run_lists.filter(bool))
 def test_indexset_has_one_text(given_runs: list[tuple[int, int, int]]) -> None:
     indexes = IndexSet(given_runs)
@@ -75,6 +80,7 @@ def test_indexset_has_one_text(given_runs: list[tuple[int, int, int]]) -> None:
     assert len(given_runs) == 1 or indexes.text == one_by_one.text
 
 
+@settings(deadline=None)
 @given(run_lists)
 def test_written_specs_mean_their_items(given_runs: list[tuple[int, int, int]]) -> None:
     text = ",".join(f"{start}-{stop}:{step}" for start, stop, step in given_runs)
@@ -84,6 +90,7 @@ def test_written_specs_mean_their_items(given_runs: list[tuple[int, int, int]]) 
         assert spec.throttle == 3
 
 
+@settings(deadline=None)
 @given(st.lists(runs, min_size=2, max_size=5), st.integers(1, 9))
 def test_overlay_by_windows_is_overlay_by_enumeration(given_runs: list[tuple[int, int, int]], window: int) -> None:
     few, wide = _runs.FEW, _runs.WINDOW
@@ -94,6 +101,7 @@ def test_overlay_by_windows_is_overlay_by_enumeration(given_runs: list[tuple[int
         _runs.FEW, _runs.WINDOW = few, wide
 
 
+@settings(deadline=None)
 @given(run_lists, run_lists.filter(bool), sets)
 def test_ranks_of(mine: list[tuple[int, int, int]], asked: list[tuple[int, int, int]], loose: frozenset[int]) -> None:
     indexes, model = IndexSet(mine), members(mine)
@@ -105,6 +113,7 @@ def test_ranks_of(mine: list[tuple[int, int, int]], asked: list[tuple[int, int, 
     assert list(indexes.ranks_of("*")) == list(range(len(model)))
 
 
+@settings(deadline=None)
 @given(run_lists.filter(bool), st.data())
 def test_text_of_folds_ranks_back(mine: list[tuple[int, int, int]], data: st.DataObject) -> None:
     indexes, model = IndexSet(mine), members(mine)
@@ -118,6 +127,7 @@ def test_text_of_folds_ranks_back(mine: list[tuple[int, int, int]], data: st.Dat
     assert cut == text or (cut.endswith("...") and text.startswith(cut[:-3]))
 
 
+@settings(deadline=None)
 @given(st.text("0123456789-:,%[]x", max_size=30))
 def test_array_refuses_with_input_error_only(text: str) -> None:
     try:
@@ -129,6 +139,7 @@ def test_array_refuses_with_input_error_only(text: str) -> None:
         assert spec.throttle >= 0
 
 
+@settings(deadline=None)
 @given(st.text("0123456789-,x ", max_size=20))
 def test_rangeset_refuses_with_input_error_only(text: str) -> None:
     try:
@@ -141,6 +152,7 @@ def test_rangeset_refuses_with_input_error_only(text: str) -> None:
 host = st.from_regex(r"[a-c]{1,2}[0-9]{0,4}(-[a-b]?[0-9]{0,3})?", fullmatch=True)
 
 
+@settings(deadline=None)
 @given(st.lists(host, max_size=20))
 def test_hosts_round_trip(names: list[str]) -> None:
     text = compress(names)
@@ -149,6 +161,7 @@ def test_hosts_round_trip(names: list[str]) -> None:
     assert compress(reversed(names)) == text
 
 
+@settings(deadline=None)
 @given(st.text("ab01[]-, .", max_size=20))
 def test_hosts_refuse_with_input_error_only(text: str) -> None:
     try:
