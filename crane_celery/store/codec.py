@@ -1,0 +1,135 @@
+"""Records to text and back: the JSON of model.asjson, and the flat rows that ``lua/read.lua`` answers with.
+
+All text is ASCII (``ensure_ascii``): lone surrogates, which stand for bytes that are no UTF-8, survive, and no value
+can hold the separators of ``read.lua``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+from crane_celery.model.asjson import (
+    allocation_from_json,
+    allocation_to_json,
+    job_from_json,
+    job_to_json,
+    node_from_json,
+    node_spec_from_json,
+    node_spec_to_json,
+    node_to_json,
+    spec_from_json,
+    spec_to_json,
+    step_from_json,
+    step_to_json,
+)
+from crane_celery.model.job import Allocation, Element, Job
+from crane_celery.model.node import Node, NodeState
+from crane_celery.model.states import State
+
+__all__ = [
+    "allocation_from_json",
+    "allocation_to_json",
+    "dumps",
+    "element_from_row",
+    "job_from_json",
+    "job_from_row",
+    "job_to_json",
+    "node_from_json",
+    "node_from_row",
+    "node_spec_from_json",
+    "node_spec_to_json",
+    "node_to_json",
+    "rows",
+    "spec_from_json",
+    "spec_to_json",
+    "step_from_json",
+    "step_to_json",
+]
+
+#: fields of the hashes in the order in which rows hold them; a row starts with the record's own id or name
+JOB_FIELDS = "count at pending held ready dep priority began ended ok code state done".split()
+ELEMENT_FIELDS = "job rank run state alloc leased began ended code reason cancelled".split()
+NODE_FIELDS = "spec state epoch heard reason host driver version boot".split()
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def dumps(value: Any) -> str:
+    """Compact ASCII JSON."""
+    return _encode(value)
+
+
+def rows(text: str) -> Iterable[list[str]]:
+    """The rows of one answer of ``read.lua``; missing records are left out there."""
+    return (row.split("\x1f") for row in text.split("\x1e")) if text else ()
+
+
+def _number(text: str) -> float:
+    return float(text) if text else 0.0
+
+
+def job_from_row(row: list[str]) -> Job:
+    """A submission from ``[id, spec, *JOB_FIELDS]``."""
+    id_, spec, count, at, pending, held, ready, dep, priority, began, ended, ok, code, state, done = row
+    return Job(
+        id=int(id_),
+        spec=spec_from_json(json.loads(spec)),
+        count=int(count),
+        submitted_at=float(at),
+        pending=pending,
+        held=held,
+        ready=float(ready),
+        dep=dep,
+        priority=float(priority),
+        began=int(began or 0),
+        ended=int(ended or 0),
+        ok=int(ok or 0),
+        worst_code=int(code or 0),
+        worst_state=State(state) if state else None,
+        ended_at=_number(done),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _allocation(text: str) -> tuple[Allocation, ...]:
+    """Runs on one node often hold the same, so equal texts are decoded once."""
+    return allocation_from_json(json.loads(text))
+
+
+def element_from_row(row: list[str]) -> Element:
+    """An element from ``[id, *ELEMENT_FIELDS]``."""
+    id_, job, rank, run, state, alloc, leased, began, ended, code, reason, cancelled = row
+    return Element(
+        id=int(id_),
+        job=int(job),
+        rank=int(rank),
+        run=int(run),
+        state=State(state),
+        allocation=_allocation(alloc),
+        leased_at=float(leased),
+        began_at=_number(began),
+        ended_at=_number(ended),
+        code=int(code or 0),
+        reason=json.loads(reason) if reason else "",
+        cancelled=cancelled == "1",
+    )
+
+
+def node_from_row(row: list[str]) -> Node:
+    """A node from ``[name, *NODE_FIELDS]``; texts of the node's own are kept as JSON."""
+    _, spec, state, epoch, heard, *texts = row
+    reason, host, driver, version, boot = (json.loads(text) if text else "" for text in texts)
+    return Node(
+        spec=node_spec_from_json(json.loads(spec)),
+        state=NodeState(state),
+        epoch=int(epoch),
+        heard_at=_number(heard),
+        reason=reason,
+        host=host,
+        driver=driver,
+        version=version,
+        boot=boot,
+    )

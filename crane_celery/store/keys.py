@@ -1,0 +1,84 @@
+"""Every key of a cluster, made in one place for Python and for Lua.
+
+All keys start with the cluster's prefix, a hash tag such as ``{local}:``, so one cluster lives in one slot. "Window":
+the key goes when ``forget`` drops its submission.
+
+============ ====== =============================================================== ================== ==============
+key          type   holds                                                           written by         lives
+============ ====== =============================================================== ================== ==============
+next         string the last job id given out                                       submit             for ever
+job:<id>     hash   a submission: codec.JOB_FIELDS; also ``array`` (1 = array),     submit, cancel,    window
+                    ``gone`` (cancelled while pending), ``top`` (highest rank that  hold, judge,
+                    ever started), ``waits`` (w: others wait on all of it, p: on a  start, report,
+                    part), ``bt``/``et`` (time of the latest begin/end), ``seq``    lose
+                    (event of its end)
+spec:<id>    string its JobSpec, JSON; never changes                                submit             window
+body:<id>    string script, arguments, environment                                  submit             window
+el:<id>      hash   a started element by its plain id: codec.ELEMENT_FIELDS; also   start, report,     window
+                    ``node`` (where its script runs), ``wide`` (1 = more nodes)     cancel, lose
+live:<id>    zset   ranks of an array that hold an allocation, by rank              start, report      array's end
+steps:<id>   hash   COMMON steps of an element: "run.step" -> flag (1 = ended) JSON report             window
+alive        zset   submissions with anything pending or holding, by id             submit, ends       for ever
+arrays       zset   arrays, by id: finds the array of a plain id                    submit, forget     for ever
+done         zset   submissions that ended, by time                                 ends, forget       for ever
+idem:<hash>  string idempotency key -> first id                                     submit             a day
+bits:<k>:<c> string one bit per job id, 2^20 ids a chunk c; k = began ended ok      start, ends        for ever
+waits:<id>   zset   submissions that wait on this one, by id                        submit, judge      window
+spread       zset   submissions whose dependants are to be queued; the score is     ends, questions    for ever
+                    the dependant to go on after
+resolve      zset   dependants to be judged, by id                                  submit, questions  for ever
+asked        zset   dependants given to the leader and not judged yet               questions, judge   for ever
+nodes        set    names of all nodes that ever registered                         register           for ever
+node:<name>  hash   codec.NODE_FIELDS; also ``drain`` (reason of a drain, JSON)     register, nodes    for ever
+runs:<name>  set    "id:run" that hold something on this node                       start, ends        for ever
+leases:<n>   zset   "id:run" given to this node and not begun, by time of the lease start, report      for ever
+kills:<name> hash   "id:run" asked to stop on this node -> signal                   cancel, ends       for ever
+fence        string the fence of the latest leader; only grows                      lead               for ever
+leader       string who leads, with a time to live                                  lead, resign       lease
+events       stream the transitions: k kinds, t time, v list of their data          every verb         trim
+cursors      hash   consumer -> event that it has passed                            set_cursor         for ever
+============ ====== =============================================================== ================== ==============
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+_ONE = "next alive arrays done spread resolve asked nodes fence leader events cursors".split()
+_MANY = "job spec body el live steps idem bits waits node runs leases kills".split()
+
+
+class Keys:
+    """Names of one cluster's keys: ``keys.one("next")``, ``keys.of("job", 36)``."""
+
+    __slots__ = ("prefix",)
+
+    def __init__(self, prefix: str) -> None:
+        """``prefix`` should be one hash tag, ``{local}:``."""
+        self.prefix = prefix
+
+    def one(self, name: str) -> str:
+        """A key of which a cluster has one. ValueError for a name that is not in the table."""
+        if name not in _ONE:
+            raise ValueError(f"no key {name!r} in the layout")
+        return self.prefix + name
+
+    def of(self, name: str, of: int | str) -> str:
+        """The key of one record. ValueError for a name that is not in the table."""
+        if name not in _MANY:
+            raise ValueError(f"no key {name!r} in the layout")
+        return f"{self.prefix}{name}:{of}"
+
+
+def idempotency(key: str) -> str:
+    """What of a caller's key gets into a key's name: bounded, and free of the caller's characters."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:40] if key else ""
+
+
+def lua(source: str) -> str:
+    """Lua definitions of the keys that ``source`` uses: ``key_next``, ``key_job(id)``; ``P`` is the prefix."""
+    ones = [f"local key_{name} = P .. '{name}'" for name in _ONE if f"key_{name}" in source]
+    many = [
+        f"local function key_{name}(of) return P .. '{name}:' .. of end" for name in _MANY if f"key_{name}(" in source
+    ]
+    return "\n".join([*ones, *many])
