@@ -31,4 +31,4 @@ def open_service(settings: Settings) -> "Service":
     """The use cases over the cluster's store and history."""
     from crane_celery.service import Service
 
-    return Service(open_store(settings), open_history(settings), settings)
+    return Service(open_store(settings), settings, open_history(settings))

@@ -41,9 +41,7 @@ def call(verb: str, args: Mapping[str, object], path: str | None = None) -> Any:
     return follow(verb, args, lambda _more: None, path)
 
 
-def follow(
-    verb: str, args: Mapping[str, object], on_more: Callable[[Any], None], path: str | None = None
-) -> Any:
+def follow(verb: str, args: Mapping[str, object], on_more: Callable[[Any], None], path: str | None = None) -> Any:
     """As ``call``, for verbs that send news before their value: each goes to ``on_more``."""
     request = pack({"v": VERSION, "verb": verb, "args": args})
     where = path or socket_path()

@@ -1,0 +1,135 @@
+"""Cancelling, holding and releasing: by id, element or property, and only what is one's own."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from crane_celery.errors import CraneError, Denied, NotSupported, Refused
+from crane_celery.grammar.ranges import RangeSet
+from crane_celery.model.dependency import Block, decode
+from crane_celery.model.job import Job
+from crane_celery.model.states import State
+from crane_celery.service.filters import Filters
+from crane_celery.service.queue import Alive
+from crane_celery.service.rows import live_row, pending_rows
+from crane_celery.service.targets import Missed, Target
+from crane_celery.store.api import Store
+
+PRIMARY_STEP = 1
+
+
+class Outcome(NamedTuple):
+    """What a request on several jobs did."""
+
+    done: list[str]
+    failed: list[tuple[str, str]]  # (id as asked for, why not)
+    #: jobs that can now never start
+    never: int = 0
+
+
+def matching(found: Alive, filters: Filters) -> list[Target]:
+    """Targets of a cancel by property: of each job the pending and live ranks that pass."""
+    chosen: list[Target] = []
+    for job in found.jobs:
+        if not filters.job(job):
+            continue
+        rows = pending_rows(job, found.around)
+        rows += [live_row(job, element, found.around.now) for element in found.elements.get(job.id, ())]
+        passed = list(filter(filters.row, rows))
+        if passed:
+            ranks = _ranks(passed)
+            whole = len(passed) == len(rows)
+            shown = str(job.id) if whole else ",".join(str(row["jobid"]).partition("%")[0] for row in passed)
+            chosen.append(Target(shown, job, ranks, whole))
+    return chosen
+
+
+def _ranks(rows: Iterable[dict[str, object]]) -> RangeSet:
+    found = RangeSet()
+    for row in rows:
+        found |= RangeSet.parse(str(row.get("ranks", row["rank"])))
+    return found
+
+
+def narrowed(targets: Sequence[Target], found: Alive, filters: Filters) -> list[Target]:
+    """Targets named by id, cut down to the ranks that pass the filters."""
+    passing = {target.job.id: target.ranks for target in matching(found, filters)}
+    cut = []
+    for target in targets:
+        ranks = target.ranks & passing.get(target.job.id, RangeSet())
+        if ranks:
+            cut.append(target._replace(ranks=ranks, whole=target.whole and ranks == target.ranks))
+    return cut
+
+
+def cancel(
+    targets: Sequence[Target], missed: Sequence[Missed], uid: int, operator: bool, store: Store, signal: int = 0
+) -> Outcome:
+    """Cancel each target on its own; a failure of one does not keep the others."""
+    done: list[str] = []
+    failed = [(each.shown, each.error.message) for each in missed]
+    gone: list[Target] = []
+    waiting = 0
+    for target in targets:
+        try:
+            waiting += _cancel_one(target, uid, operator, store, signal)
+        except CraneError as error:
+            failed.append((target.shown, error.message))
+            continue
+        done.append(target.shown)
+        gone.append(target)
+    return Outcome(done, failed, doomed(store.jobs(), gone) if waiting and not signal else 0)
+
+
+def _cancel_one(target: Target, uid: int, operator: bool, store: Store, signal: int) -> int:
+    own(target.job, uid, operator)
+    if target.step is not None and target.step != PRIMARY_STEP:
+        raise NotSupported("cancelling a single step is not supported yet: signal it from inside its job")
+    if target.job.ended_at:
+        raise Refused(f"Job has already ended ({target.job.worst_state or State.CANCELLED})")
+    ranks = "" if target.whole else target.ranks.text
+    did = store.cancel(target.job.id, ranks, uid, signal)
+    if not did.pending and not did.running:
+        raise Refused("Job has already ended")
+    return did.waiting
+
+
+def own(job: Job, uid: int, operator: bool) -> None:
+    """Raise Denied for somebody else's job."""
+    if job.spec.uid != uid and not operator:
+        raise Denied("Permission Denied")
+
+
+def doomed(jobs: Iterable[Job], gone: Sequence[Target]) -> int:
+    """How many of ``jobs`` can never start now that these targets are cancelled (``afterok`` on any of them)."""
+    ids = RangeSet((target.job.id + low, target.job.id + high) for target in gone for low, high in target.ranks.ranges)
+    return sum(1 for job in jobs if job.dep and job.pending and _never(job.dep, ids))
+
+
+def _never(dep: str, ids: RangeSet) -> bool:
+    resolved = decode(dep)
+    lost = [any(_lost(block, ids) for block in group) for group in resolved.groups]
+    return all(lost) if resolved.any_of else any(lost)
+
+
+def _lost(block: Block, ids: RangeSet) -> bool:
+    if block.kind != "afterok" or block.fired_at:
+        return False
+    return bool(RangeSet.span(block.first, block.first + block.count - 1) & ids)
+
+
+def hold(
+    targets: Sequence[Target], missed: Sequence[Missed], on: bool, uid: int, operator: bool, store: Store
+) -> Outcome:
+    """Hold or release the pending ranks of each target."""
+    done: list[str] = []
+    failed = [(each.shown, each.error.message) for each in missed]
+    for target in targets:
+        try:
+            own(target.job, uid, operator)
+            if not RangeSet.parse(target.job.pending) & target.ranks:
+                raise Refused("Job was not found in pending queue")
+            store.hold(target.job.id, "" if target.whole else target.ranks.text, on)
+            done.append(target.shown)
+        except CraneError as error:
+            failed.append((target.shown, error.message))
+    return Outcome(done, failed)

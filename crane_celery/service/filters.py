@@ -1,0 +1,82 @@
+"""Conditions of listings and of cancelling by property. Pure: all conditions must hold, within one any of its values."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from crane_celery.errors import InputError
+from crane_celery.grammar.names import did_you_mean
+from crane_celery.model.job import Job
+from crane_celery.model.states import State
+
+_STATES = {
+    "pending": State.PENDING,
+    "p": State.PENDING,
+    "pd": State.PENDING,
+    "starting": State.STARTING,
+    "running": State.RUNNING,
+    "r": State.RUNNING,
+    "suspended": State.SUSPENDED,
+    "s": State.SUSPENDED,
+    "completing": State.COMPLETING,
+    "completed": State.COMPLETED,
+    "c": State.COMPLETED,
+    "failed": State.FAILED,
+    "f": State.FAILED,
+    "cancelled": State.CANCELLED,
+    "x": State.CANCELLED,
+    "exceedtimelimit": State.TIMEOUT,
+    "time-limit-exceeded": State.TIMEOUT,
+    "tle": State.TIMEOUT,
+    "t": State.TIMEOUT,
+    "outofmemory": State.OOM,
+    "oom": State.OOM,
+    "o": State.OOM,
+    "deadline": State.DEADLINE,
+}
+#: what "running" means to people: it has its nodes
+_ALSO = {State.RUNNING: (State.STARTING, State.COMPLETING)}
+
+
+class Filters(NamedTuple):
+    """Empty = no condition."""
+
+    names: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    uids: tuple[int, ...] = ()
+    partitions: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+    qos: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+    states: frozenset[State] = frozenset()
+
+    def job(self, job: Job) -> bool:
+        """Whether a submission passes the conditions that concern all of its elements."""
+        spec = job.spec
+        return (
+            (not self.names or spec.name in self.names)
+            and (not (self.users or self.uids) or spec.user in self.users or spec.uid in self.uids)
+            and (not self.partitions or spec.partition in self.partitions)
+            and (not self.accounts or spec.account in self.accounts)
+            and (not self.qos or spec.qos in self.qos)
+        )
+
+    def row(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row passes the conditions on state and nodes."""
+        return (not self.states or State(row["state"]) in self.states) and (
+            not self.nodes or any(node in self.nodes for node in row["nodelist"])
+        )
+
+
+def parse_states(words: tuple[str, ...]) -> frozenset[State]:
+    """States by name or letter, case ignored; ``all`` (or none) is no condition. Raises InputError."""
+    found: set[State] = set()
+    for word in words:
+        lower = word.strip().lower()
+        if lower == "all":
+            return frozenset()
+        if lower not in _STATES:
+            hint = did_you_mean(word, (*_STATES, "all")) or ": write pending, running, suspended, completed or all"
+            raise InputError(f"unknown state {word[:60]!r}{hint}")
+        state = _STATES[lower]
+        found |= {state, *_ALSO.get(state, ())}
+    return frozenset(found)

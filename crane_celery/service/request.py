@@ -1,0 +1,122 @@
+"""One job as it arrives in a submission: what is to run, and how large that may be.
+
+The limits are the kernel's: a string of an argument or of the environment has at most 128 KiB (MAX_ARG_STRLEN), all of
+them together a quarter of the stack limit, 2 MiB by default, of which the node needs some for itself.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from crane_celery.errors import InputError
+
+MAX_SCRIPT = 4 << 20
+MAX_STRING = (128 << 10) - 1
+MAX_STRINGS = 3 << 19
+MAX_PATH = 3969
+_POINTER = 8
+
+
+class JobRequest(NamedTuple):
+    """A job to be, as the client sent it; option values are still text."""
+
+    options: Mapping[str, Any]
+    script: str
+    argv: tuple[str, ...] = ()
+    env: Mapping[str, str] = {}
+    cwd: str = "/"
+    tz: str = ""
+    umask: int = 0o022
+    host: str = ""
+    #: option -> where it was written ("line 3"), for messages
+    where: Mapping[str, str] = {}
+
+
+def read_request(job: Mapping[str, Any], common: Mapping[str, Any]) -> JobRequest:
+    """One entry of ``jobs``, on top of what is common to all; InputError for a wrong type or size."""
+    found = {**common, **job}
+    unknown = sorted(set(found) - set(JobRequest._fields))
+    if unknown:
+        raise InputError(f"unknown job field {unknown[0][:60]!r}: known are {', '.join(JobRequest._fields)}")
+    request = JobRequest(
+        options=_typed(found, "options", dict, {}),
+        script=_typed(found, "script", str, ""),
+        argv=tuple(_typed(found, "argv", list, [])),
+        env=_typed(found, "env", dict, {}),
+        cwd=_typed(found, "cwd", str, "/"),
+        tz=_typed(found, "tz", str, "")[:100],
+        umask=_typed(found, "umask", int, 0o022) & 0o777,
+        host=_typed(found, "host", str, "")[:255],
+        where=_typed(found, "where", dict, {}),
+    )
+    check(request)
+    return request
+
+
+def check(request: JobRequest) -> None:
+    """Raise InputError for what could never be executed."""
+    if not request.script.strip():
+        raise InputError("the script is empty: write the commands to run into it")
+    if len(request.script) > MAX_SCRIPT:
+        raise InputError(f"the script has {len(request.script)} characters, the limit is {MAX_SCRIPT}")
+    if "\0" in request.script:
+        raise InputError("the script is a binary file: submit a text script, or a program with --wrap")
+    if not request.cwd.startswith("/") or "\0" in request.cwd or len(request.cwd) > MAX_PATH:
+        raise InputError(f"working directory {request.cwd[:60]!r} must be an absolute path of at most {MAX_PATH} bytes")
+    check_strings(request.argv, request.env)
+
+
+def check_strings(argv: tuple[str, ...], env: Mapping[str, str]) -> None:
+    """Raise InputError where arguments or environment are beyond what a program can be started with."""
+    total = 0
+    for number, word in enumerate(argv, 1):
+        total += _size(word, f"argument {number}")
+    for name, value in env.items():
+        if not name or "=" in name:
+            raise InputError(f"bad environment variable name {name[:60]!r}")
+        total += _size(name, "the name of an environment variable")
+        total += _size(value, f"environment variable {name[:60]}") + 1
+    if total > MAX_STRINGS:
+        raise InputError(
+            f"arguments and environment have {total} bytes together, the limit is {MAX_STRINGS}:"
+            " pass large data in files, or fewer variables with --export"
+        )
+
+
+def _size(word: object, what: str) -> int:
+    if not isinstance(word, str):
+        raise InputError(f"{what} must be a text")
+    size = len(word) if word.isascii() else len(word.encode("utf-8", "surrogateescape"))
+    if size > MAX_STRING:
+        raise InputError(f"{what} has {size} bytes, the limit is {MAX_STRING}: pass large data in a file")
+    if "\0" in word:
+        raise InputError(f"{what} has a NUL character: take it out")
+    return size + 1 + _POINTER
+
+
+def body_of(request: JobRequest) -> tuple[bytes, str]:
+    """What the node will fetch, and its sha-256 in hex."""
+    extra = {name: request.options[name] for name in ("mail_type", "mail_user") if request.options.get(name)}
+    body = json.dumps(
+        {
+            "script": request.script,
+            "argv": request.argv,
+            "env": request.env,
+            "umask": request.umask,
+            "interpreter": request.options.get("interpreter") or "",
+            "get_user_env": bool(request.options.get("get_user_env")),
+            "extra": extra,
+        },
+        separators=(",", ":"),
+    ).encode("ascii")
+    return body, hashlib.sha256(body).hexdigest()
+
+
+def _typed(found: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
+    value = found.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise InputError(f"job field {name} must be of type {kind.__name__}")
+    return value

@@ -1,0 +1,240 @@
+"""The service: every use case as one method, for the gateway's handlers and for tests. Thread-safe as its store is."""
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from crane_celery.errors import InputError, NotFound, NotSupported
+from crane_celery.grammar.hostlist import expand
+from crane_celery.grammar.interval import parse_interval
+from crane_celery.grammar.names import did_you_mean
+from crane_celery.grammar.selector import Selector
+from crane_celery.history.api import History, Query, Span
+from crane_celery.history.rows import Row, newest_first, step_rows
+from crane_celery.model.dependency import Resolved
+from crane_celery.model.states import State
+from crane_celery.sched import feasible
+from crane_celery.service import cancel as cancelling
+from crane_celery.service import nodes as places
+from crane_celery.service import queue, show, submit, waiting
+from crane_celery.service.caller import Caller, is_operator
+from crane_celery.service.filters import Filters
+from crane_celery.service.options import Meant, Offer
+from crane_celery.service.resolve import resolve
+from crane_celery.service.targets import targets
+from crane_celery.settings import Settings
+from crane_celery.store.api import Store
+
+
+class Service:
+    """The use cases of one cluster."""
+
+    def __init__(self, store: Store, settings: Settings, history: History | None = None) -> None:
+        """Without a history, questions about the past are answered from what lives."""
+        self.store = store
+        self.settings = settings
+        self._history = history
+
+    def submit(self, caller: Caller, jobs: Sequence[Any], common: Mapping[str, Any], key: str) -> submit.Accepted:
+        """Accept jobs (service.submit.accept). Raises Refused in its kinds, InputError, NotSupported."""
+        settings = self.settings
+        offer = Offer(
+            settings.nodes,
+            settings.partitions,
+            settings.default_partition,
+            settings.max_array_size,
+            settings.max_array_count,
+        )
+        allowed = settings.allow_root or settings.single_user_uid == 0
+        gate = submit.Gate(offer, allowed, self._feasible, self._resolve)
+        return submit.accept(caller, jobs, common, key, gate, self.store)
+
+    def _feasible(self, meant: Meant) -> None:
+        feasible.check(meant.spec, self.settings.nodes, self.settings.partitions)
+
+    def _resolve(self, text: str) -> Resolved:
+        return resolve(text, self.store, self)
+
+    def array_of(self, job: int) -> str:
+        """The index text of a submission that left the store, from the history."""
+        row = self._history.submission(job) if self._history else None
+        return str(row["array"]) if row and row["job"] == job else ""
+
+    def cancel(
+        self, caller: Caller, selectors: Sequence[Selector], filters: Filters, signal: int
+    ) -> cancelling.Outcome:
+        """Cancel what is named, what matches, or, with both, what is named and matches.
+
+        By condition, people reach their own jobs only, operators all. Raises InputError when nothing is said.
+        """
+        operator = self.operator(caller)
+        if not selectors and filters == Filters():
+            raise InputError("name jobs to cancel, or at least one condition such as --user, --name or --state")
+        found, missed = targets(tuple(selectors), self.store)
+        if filters != Filters():
+            alive = self._alive()
+            found = cancelling.narrowed(found, alive, filters) if selectors else cancelling.matching(alive, filters)
+            found = [each for each in found if operator or selectors or each.job.spec.uid == caller.uid]
+        return cancelling.cancel(found, missed, caller.uid, operator, self.store, signal)
+
+    def hold(self, caller: Caller, selectors: Sequence[Selector], on: bool) -> cancelling.Outcome:
+        """Hold or release pending jobs or elements."""
+        found, missed = targets(tuple(selectors), self.store)
+        return cancelling.hold(found, missed, on, caller.uid, self.operator(caller), self.store)
+
+    def operator(self, caller: Caller) -> bool:
+        """Whether the caller may act on everybody's jobs."""
+        return is_operator(caller, self.settings.operators)
+
+    def jobs(self, selectors: Sequence[Selector], filters: Filters, limit: int) -> list[Row]:
+        """The queue (service.queue). ``limit`` rows at most, 0 = all."""
+        found = self._alive()
+        chosen = tuple(selectors)
+        rows = queue.chosen_rows(found, chosen, filters, self.store) if chosen else queue.live_rows(found, filters)
+        return rows[:limit] if limit else rows
+
+    def steps(self, selectors: Sequence[Selector], filters: Filters) -> list[Row]:
+        """Steps of what runs."""
+        records = show.step_records(selectors, self._alive(), self.store)
+        return [row for row in records if _passes(row, filters)]
+
+    def show(self, what: str, names: Sequence[str], selectors: Sequence[Selector]) -> list[Row]:
+        """Records of jobs, steps, nodes, partitions, or the one of the configuration."""
+        match what:
+            case "job":
+                return show.job_records(selectors, self._alive(), self.store)
+            case "step":
+                return show.step_records(selectors, self._alive(), self.store)
+            case "node":
+                wanted = [name for each in names for name in expand(each)]
+                return _named("node", self.nodes(), wanted)
+            case "partition":
+                return _named("partition", self.partitions(), names)
+            case "config":
+                return [show.config_record(self.settings)]
+        raise NotSupported(f"show {what[:60]} is not supported: there are job, step, node, partition and config")
+
+    def nodes(self) -> list[Row]:
+        """All nodes, by name."""
+        settings = self.settings
+        return places.node_records(
+            settings.nodes, self.store.nodes(), settings.partitions.values(), self.store.elements()
+        )
+
+    def partitions(self) -> list[Row]:
+        """All partitions, as configured."""
+        by_name = {record["name"]: record for record in self.nodes()}
+        default = self.settings.default_partition
+        return [
+            places.partition_record(each, by_name, each.name == default) for each in self.settings.partitions.values()
+        ]
+
+    def history(self, want: Query) -> list[Row]:
+        """Rows of runs, newest first: the history's, and the live ones that match."""
+        rows = {(row["id"], row["run"]): row for row in self._live(want)}
+        if self._history:
+            rows.update({(row["id"], row["run"]): row for row in self._history.query(want)})
+        return newest_first(list(rows.values()), want.limit)
+
+    def _live(self, want: Query) -> list[Row]:
+        filters = Filters(
+            names=want.names,
+            users=want.users,
+            uids=want.uids,
+            partitions=want.partitions,
+            accounts=want.accounts,
+            qos=want.qos,
+            nodes=want.nodes,
+            states=frozenset(state for state in State if str(state) in want.states),
+        )
+        found = self._alive()
+        rows = (
+            queue.chosen_rows(found, want.selectors, filters, self.store)
+            if want.selectors
+            else queue.live_rows(found, filters)
+        )
+        rows = [row for row in rows if _within(row, want)]
+        if want.steps:
+            for row in rows:
+                row["steps"] = step_rows(row, self.store.steps(row["id"], row["run"]) if row["run"] else ())
+        return rows
+
+    def span(self, text: str, zone: str) -> Span:
+        """An interval as typed, in the caller's zone. Raises InputError."""
+        if not text:
+            return Span()
+        interval = parse_interval(text, datetime.fromtimestamp(self.store.now(), zone_of(zone)))
+        return Span(*(moment.timestamp() if moment else None for moment in interval))
+
+    def goals(self, selectors: Sequence[Selector]) -> list[waiting.Goal]:
+        """What somebody waits for."""
+        return waiting.goals(selectors, self.store)
+
+    def ping(self, caller: Caller) -> Row:
+        """Who and what answers."""
+        return {
+            "version": _version(),
+            "cluster": self.settings.cluster,
+            "now": self.store.now(),
+            "user": caller.user,
+            "round_trip_s": self.store.ping(),
+        }
+
+    def _alive(self) -> queue.Alive:
+        return queue.alive(self.store, self.settings.partitions.values())
+
+
+def zone_of(name: str) -> tzinfo:
+    """A time zone by its IANA name, or as ``+HH:MM`` by its offset; this host's for anything unknown."""
+    try:
+        return datetime.strptime(name, "%z").tzinfo or _local_zone()
+    except ValueError:
+        pass
+    try:
+        return ZoneInfo(name.lstrip(":"))
+    except (ValueError, OSError, KeyError):
+        return _local_zone()
+
+
+def _local_zone() -> tzinfo:
+    zone = datetime.fromtimestamp(time.time()).astimezone().tzinfo
+    assert zone is not None  # astimezone always sets one
+    return zone
+
+
+def _passes(row: Row, filters: Filters) -> bool:
+    return (
+        (not filters.users or row["user"] in filters.users)
+        and (not filters.uids or row["uid"] in filters.uids)
+        and (not filters.partitions or row["partition"] in filters.partitions)
+        and (not filters.names or row["name"] in filters.names)
+        and filters.row(row)
+    )
+
+
+def _named(what: str, records: list[Row], names: Sequence[str]) -> list[Row]:
+    by_name = {record["name"]: record for record in records}
+    for name in names:
+        if name not in by_name:
+            raise NotFound(f"there is no {what} {name[:60]!r}{did_you_mean(name, by_name)}")
+    return [by_name[name] for name in names] if names else records
+
+
+def _within(row: Row, want: Query) -> bool:
+    """Whether a live row's times lie in the spans asked for; a time not reached yet lies in no span."""
+    spans = ((want.start, row["began_at"]), (want.end, row["ended_at"]), (want.submit, row["submitted_at"]))
+    return all(
+        span == Span() or (at > 0 and (span.low is None or at >= span.low) and (span.high is None or at <= span.high))
+        for span, at in spans
+    )
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("crane-celery")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,54 @@
+"""Which submissions and ranks people mean by ``12``, ``12_4``, ``12_[1-3]`` or an element's plain id."""
+
+from typing import NamedTuple
+
+from crane_celery.errors import CraneError, NotFound
+from crane_celery.grammar.ranges import RangeSet
+from crane_celery.grammar.selector import Selector, format_selector
+from crane_celery.model.job import Job
+from crane_celery.service.resolve import Lookup, element_ranks
+
+
+class Target(NamedTuple):
+    """Ranks of one submission, under the name by which they were asked for."""
+
+    shown: str
+    job: Job
+    ranks: RangeSet
+    #: whether the whole submission is meant
+    whole: bool
+    step: int | None = None
+
+
+class Missed(NamedTuple):
+    """What was asked for and is not there."""
+
+    shown: str
+    error: CraneError
+
+
+def target(selector: Selector, store: Lookup) -> Target:
+    """The target of one selector: a bare array id means the whole array. Raises NotFound."""
+    shown = format_selector(selector)
+    job = store.job(selector.job)
+    if job is not None:
+        everything = RangeSet.span(0, job.count - 1)
+        ranks = element_ranks(job.id, job.spec.array, selector.part) if selector.part else everything
+        return Target(shown, job, ranks, ranks == everything, selector.step)
+    owner = None if selector.part else store.find(selector.job)
+    if owner is None:
+        raise NotFound("Job not found")
+    rank = selector.job - owner.id
+    return Target(shown, owner, RangeSet.span(rank, rank), owner.count == 1, selector.step)
+
+
+def targets(selectors: tuple[Selector, ...], store: Lookup) -> tuple[list[Target], list[Missed]]:
+    """All targets in the order named, and those that are not there."""
+    found: list[Target] = []
+    missed: list[Missed] = []
+    for selector in selectors:
+        try:
+            found.append(target(selector, store))
+        except NotFound as error:
+            missed.append(Missed(format_selector(selector), error))
+    return found, missed

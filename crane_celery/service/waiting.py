@@ -1,0 +1,68 @@
+"""How far the jobs that somebody waits for have come."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from crane_celery.errors import NotFound
+from crane_celery.grammar.ranges import RangeSet
+from crane_celery.grammar.selector import Selector, format_selector
+from crane_celery.model.job import Job
+from crane_celery.model.states import TERMINATED
+from crane_celery.service.targets import target
+from crane_celery.store.api import Store
+
+#: the code of a job of which nothing is left but that it failed
+FAILED = 1
+
+
+class Goal(NamedTuple):
+    """Ids that somebody waits for."""
+
+    shown: str
+    job: int
+    ranks: RangeSet
+    whole: bool
+
+
+class Standing(NamedTuple):
+    """How far one goal is."""
+
+    total: int
+    ended: int
+    ok: int
+
+
+def goals(selectors: Sequence[Selector], store: Store) -> list[Goal]:
+    """What is waited for. Raises NotFound for an id that was never given out."""
+    found = []
+    for selector in selectors:
+        try:
+            each = target(selector, store)
+            found.append(Goal(each.shown, each.job.id, each.ranks, each.whole))
+        except NotFound:
+            if selector.part or not store.known(selector.job):
+                raise NotFound(f"there is no job {format_selector(selector)}") from None
+            found.append(Goal(str(selector.job), selector.job, RangeSet.span(0, 0), False))
+    return found
+
+
+def standing(goal: Goal, store: Store) -> Standing:
+    """Where it stands: one record for a whole submission, else the bits of its ids."""
+    job = store.job(goal.job) if goal.whole else None
+    if job is not None:
+        return Standing(job.count, job.count if job.ended_at else min(job.ended, job.count - 1), job.ok)
+    counts = [store.ended_bits(goal.job + low, high - low + 1) for low, high in goal.ranks.ranges]
+    return Standing(len(goal.ranks), sum(ended for ended, _ in counts), sum(ok for _, ok in counts))
+
+
+def code(goal: Goal, store: Store) -> int:
+    """The highest stored exit code of an ended goal."""
+    job: Job | None = store.job(goal.job)
+    if goal.whole and job is not None:
+        return job.worst_code
+    stand = standing(goal, store)
+    if stand.ok == stand.total:
+        return 0
+    ran = store.elements(goal.job + rank for rank in goal.ranks)
+    never_ran = job is not None and len(ran) < stand.total
+    return max([element.code for element in ran] + [TERMINATED if never_ran else 0, 0 if ran or never_ran else FAILED])
