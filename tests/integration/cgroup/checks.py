@@ -254,6 +254,22 @@ def check_stubborn_tree_is_killed(driver: Driver) -> None:
     assert group.empty()
 
 
+def check_cleared_environment_does_not_hide(driver: Driver) -> None:
+    """A process that throws its environment away is found all the same, and so are its children."""
+    group = driver.group("bare")
+    group.take(Limits())
+    again = "import os, signal\nos.fork()\nos.write({pipe}, b'up')\nwhile True: signal.pause()"
+    code = f"code = {again!r}.format(pipe=pipe)\nos.execve({PYTHON!r}, ['python3', '-I', '-S', '-c', code], {{}})\n"
+    child = launch(group.leaf(1), code)
+    heard = 0
+    while heard < len("upup"):
+        heard += len(child.hear())
+    assert len(group.pids()) == 2
+    group.leaf(1).kill()
+    assert child.wait() == -signal.SIGKILL
+    assert group.wait_empty(PATIENCE_S)
+
+
 def check_signal_reaches_all(driver: Driver) -> None:
     """A signal that is not SIGKILL reaches every process once."""
     group = driver.group("signal")
