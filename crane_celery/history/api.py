@@ -55,6 +55,9 @@ class History(Protocol):
     def submission(self, id: int) -> Row | None:
         """The submission that a plain id belongs to, whether ended or not: a row without a run; None = never filed."""
 
+    def array_of(self, job: int) -> str:
+        """The canonical index text of a submission, "" for a plain job or one never filed."""
+
     def counts(self, job: int) -> dict[str, int]:
         """Final state -> how many elements of this submission ended so (the last run of each counts)."""
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.sql.dml import Insert
 
 from crane_celery.errors import ConfigError, SystemFault
@@ -75,7 +75,7 @@ class Database:
             self._prepare()
             with self._engine.connect().execution_options(**{_WRITES: writes}) as db, db.begin():
                 yield db
-        except SQLAlchemyError as error:
+        except DBAPIError as error:
             raise self._fault(error) from error
 
     def _prepare(self) -> None:
@@ -89,10 +89,9 @@ class Database:
             prepare(db)
         self._prepared = True
 
-    def _fault(self, error: SQLAlchemyError) -> SystemFault:
-        cause = getattr(error, "orig", None) or error
+    def _fault(self, error: DBAPIError) -> SystemFault:
         return SystemFault(
-            f"the history at {_shown(self._engine.url)} failed: {cause};"
+            f"the history at {_shown(self._engine.url)} failed: {error.orig};"
             " see that its directory exists, is writable and has free space"
         )
 

@@ -5,18 +5,22 @@ fields that this version does not know are passed over, and those that it misses
 """
 
 import json
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 from crane_celery.model.job import Job, JobSpec
 
-_SPEC = tuple(each.name for each in fields(JobSpec))
+#: field -> its default, which is left out
+_SPEC = {
+    each.name: each.default_factory() if each.default_factory is not MISSING else each.default
+    for each in fields(JobSpec)
+}
 _TUPLES = ("nodelist", "exclude")
 
 
 def encode(job: Job) -> str:
     """As JSON text: what was asked for, not how far it came."""
-    spec = {name: getattr(job.spec, name) for name in _SPEC}
+    spec = {name: value for name, usual in _SPEC.items() if (value := getattr(job.spec, name)) != usual}
     head = {"id": job.id, "count": job.count, "submitted_at": job.submitted_at, "priority": job.priority}
     return json.dumps(head | {"spec": spec}, separators=(",", ":"))
 

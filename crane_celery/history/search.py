@@ -86,7 +86,7 @@ def _about_submission(want: Query, job: ColumnElement[int], uid: ColumnElement[i
         conditions.append(uid.in_(want.uids))
     if want.users:
         conditions.append(uid.in_(select(SUBMISSION.c.uid).where(SUBMISSION.c.user.in_(want.users))))
-    table = SUBMISSION.c
+    table = SUBMISSION.alias().c
     asked: list[ColumnElement[bool]] = [
         column.in_(values)
         for column, values in (

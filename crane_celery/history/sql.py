@@ -44,6 +44,11 @@ class SqlHistory:
             job = self._owner(db, id)
         return rows.job_row(job) if job else None
 
+    def array_of(self, job: int) -> str:
+        """See ``api.History``."""
+        row = self.submission(job)
+        return str(row["array"]) if row and row["job"] == job else ""
+
     def counts(self, job: int) -> dict[str, int]:
         """See ``api.History``."""
         newer = RUN.alias()
