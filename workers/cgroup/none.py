@@ -99,21 +99,24 @@ class NoneLeaf:
         return []
 
     def adopt(self, pid: int) -> None:
-        """Remember the session that a process leads, by number and the leader's start."""
+        """Remember a process by pid and start, and with it the session that it leads, now or as soon as it does."""
         known = procs.stat(pid)
         self._group.processes.forget()
-        if known is not None and known.session == pid:
+        if known is not None:
             self._sessions[pid] = known.start
 
     def seen(self) -> list[Seen]:
         """Return the live processes of the step."""
         everyone = self._group.processes.all()
         self._prune(everyone)
-        return [one for one in everyone.values() if one.key == self.key or one.stat.session in self._sessions]
+        return [one for one in everyone.values() if one.key == self.key or self._adopted(one.stat)]
+
+    def _adopted(self, stat: Stat) -> bool:
+        return stat.session in self._sessions or stat.pid in self._sessions
 
     def _prune(self, everyone: dict[int, Seen]) -> None:
-        """Forget sessions that have ended: their numbers may come back as somebody else's."""
-        alive = {one.stat.session for one in everyone.values()}
+        """Forget processes and sessions that have ended: their numbers may come back as somebody else's."""
+        alive = {one.stat.session for one in everyone.values()} | everyone.keys()
         for session, start in list(self._sessions.items()):
             leader = everyone.get(session)
             if session not in alive or (leader is not None and leader.stat.start != start):

@@ -1,0 +1,23 @@
+"""``python -m workers.cgroup explain | remove CLUSTER NODE...``: for `crane doctor` and `crane down`, which import no edge.
+
+``explain`` prints the findings as JSON; ``remove`` kills and removes what is left in the groups of these nodes.
+"""
+
+import json
+import sys
+
+from workers.cgroup.probe import explain, probe
+
+
+def main(argv: list[str]) -> int:
+    """Do what is asked; 1 when a group would not go."""
+    if argv[:1] == ["explain"]:
+        print(json.dumps(explain()))
+        return 0
+    cluster, *nodes = argv[1:]
+    gone = [probe(f"crane.{cluster}", node).remove_all() for node in nodes]
+    return 0 if all(gone) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
