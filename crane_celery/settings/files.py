@@ -52,7 +52,7 @@ def parse(text: str, path: str, environ: Mapping[str, str] = os.environ) -> Sett
     home = values.setdefault("home", _home(path, environ))
     run_dir = values.setdefault("run_dir", SYSTEM_RUN if home == SYSTEM_HOME else run_dir_of(home))
     values["embedded"] = "server_url" not in values
-    values.setdefault("server_url", f"unix://{run_dir}/server.sock")
+    values.setdefault("server_url", f"unix://{run_dir}/server/server.sock")
     values.setdefault("history_url", f"sqlite:///{home}/history.db")
     values.setdefault("cluster", "crane")
     values.setdefault("allow_root", False)

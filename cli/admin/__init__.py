@@ -1,0 +1,1 @@
+"""The sub-commands of ``crane``: each parses, asks the core, and prints."""

@@ -1,0 +1,160 @@
+"""``crane doctor``: what this host offers, and how to mend what it lacks. Changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from cli._options import Parser
+from cli._render import print_json
+from crane_celery.errors import ConfigError
+from crane_celery.server import find_server
+from crane_celery.settings import home_of, load
+
+_OLDEST_PYTHON = (3, 11)
+_CNI = ("/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni")
+_ASK_TIMEOUT_S = 20
+_GIB = 1 << 30
+
+
+class Finding(NamedTuple):
+    """One thing looked at: whether it is as it should be, what was found, and what mends it."""
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+
+
+def doctor(argv: list[str]) -> int:
+    """Print the findings; 0 always, as nothing that it names keeps a cluster from running but a missing server (1)."""
+    parser = Parser("crane doctor", "What this host offers to run jobs, and how to mend what it lacks.")
+    parser.add_argument("--home", metavar="DIR", help="where the cluster lives ($CRANE_HOME)")
+    parser.add_argument("--json", action="store_true", help="one line of JSON instead of a table")
+    asked = parser.parse(argv)
+    home = os.path.abspath(asked.home) if asked.home else home_of()
+    os.environ["CRANE_HOME"] = home
+    found = [*_basics(home), *_groups(), *_containers(), *_names()]
+    if asked.json:
+        print_json([each._asdict() for each in found])
+    else:
+        _table(found)
+    return 0 if all(each.ok for each in found if each.name in ("python", "server")) else 1
+
+
+def _basics(home: str) -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("python", sys.version_info >= _OLDEST_PYTHON, version, "install Python 3.11 or later")
+    yield _server()
+    yield _mode()
+    yield _configuration()
+    yield _space(home)
+    yield _overcommit()
+
+
+def _server() -> Finding:
+    try:
+        server = find_server()
+    except ConfigError as error:
+        return Finding("server", False, error.message.partition(". ")[0], error.message.partition(". ")[2])
+    return Finding("server", True, f"{server.program} {server.version[0]}.{server.version[1]}")
+
+
+def _mode() -> Finding:
+    if os.geteuid() == 0:
+        return Finding("users", True, "root: jobs run as whoever submits them")
+    user = f"uid {os.geteuid()} only: daemons and jobs are one user, nothing keeps a job from touching a daemon"
+    return Finding("users", False, user, "for several users, run the daemons as root")
+
+
+def _configuration() -> Finding:
+    try:
+        settings = load()
+    except ConfigError as error:
+        return Finding("configuration", False, error.message, "'crane up' makes one")
+    return Finding("configuration", True, f"{settings.path}, {len(settings.nodes)} nodes")
+
+
+def _space(home: str) -> Finding:
+    folder = home
+    while not os.path.exists(folder):
+        folder = os.path.dirname(folder)
+    free = shutil.disk_usage(folder).free
+    return Finding(
+        "disk space", free >= _GIB, f"{free / _GIB:.1f} GiB free for {home}", "make room, or choose another CRANE_HOME"
+    )
+
+
+def _overcommit() -> Finding:
+    mode = _read("/proc/sys/vm/overcommit_memory")
+    remedy = "sysctl vm.overcommit_memory=1 (the server forks to rewrite its file; with little memory that may fail)"
+    return Finding("vm.overcommit_memory", mode == "1", mode or "unknown", remedy)
+
+
+def _groups() -> list[Finding]:
+    """What the cgroup drivers say, asked by their own program: they belong to the nodes."""
+    argv = [sys.executable, "-m", "workers.cgroup", "explain"]
+    try:
+        said = subprocess.run(argv, capture_output=True, text=True, timeout=_ASK_TIMEOUT_S, check=True)
+        return [Finding(*row) for row in json.loads(said.stdout)]
+    except (OSError, subprocess.SubprocessError, ValueError, TypeError) as error:
+        return [Finding("cgroups", False, f"cannot be looked at: {error}", "is the installation complete?")]
+
+
+def _containers() -> Iterator[Finding]:
+    ctr, containerd = shutil.which("ctr"), shutil.which("containerd")
+    there = bool(ctr and containerd)
+    yield Finding(
+        "containerd", there, f"{containerd}, {ctr}" if there else "absent", "apt install containerd (for --pod)"
+    )
+    folder = next((path for path in _CNI if os.path.isdir(path)), "")
+    yield Finding(
+        "CNI plugins", bool(folder), folder or "absent", "apt install containernetworking-plugins (for --pod)"
+    )
+    yield _subordinate_ids()
+
+
+def _subordinate_ids() -> Finding:
+    """Whether this user has ids for a user namespace of a container (subuid(5)); root may map any."""
+    if os.geteuid() == 0:
+        return Finding("subordinate ids", True, "root needs none")
+    import pwd
+
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    lines = _read("/etc/subuid").splitlines()
+    there = any(line.split(":")[0] in (user, str(os.geteuid())) for line in lines)
+    return Finding(
+        "subordinate ids", there, "there" if there else "none", f"usermod --add-subuids 100000-165535 {user}"
+    )
+
+
+def _names() -> Iterator[Finding]:
+    """An OCI runtime is called crun as well."""
+    first = shutil.which("crun")
+    ours = os.path.join(os.path.dirname(sys.executable), "crun")
+    if first is None:
+        yield Finding("crun on PATH", False, "none", f"put {os.path.dirname(ours)} on PATH")
+        return
+    same = os.path.realpath(first) == os.path.realpath(ours)
+    yield Finding("crun on PATH", same, first, f"that is another crun: put {os.path.dirname(ours)} first on PATH")
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def _table(found: list[Finding]) -> None:
+    width = max(len(each.name) for each in found)
+    for each in found:
+        print(f"{'ok' if each.ok else '--'}  {each.name.ljust(width)}  {each.detail}")
+        if not each.ok and each.remedy:
+            print(f"    {' ' * width}  -> {each.remedy}")

@@ -1,0 +1,92 @@
+"""``crane node``, ``gateway``, ``recorder``, ``flower``: one role of a cluster in the foreground.
+
+For hosts beside the one of `crane up`, for containers and for service managers: log lines go to standard error, SIGTERM ends
+it. The command lines are those that the supervisor uses.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NoReturn
+
+from cli._options import Parser
+from crane_celery.errors import ConfigError
+from crane_celery.grammar.names import did_you_mean
+from crane_celery.settings import load, prepare_run_dir
+from crane_celery.supervisor.roles import Role, node_role
+
+if TYPE_CHECKING:
+    import argparse
+
+    from crane_celery.settings import Settings
+
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def node(argv: list[str]) -> int:
+    """Be a node: this process becomes its Celery worker. Raises ConfigError for a node that is not configured."""
+    parser = _parser("node", "Run a node of the cluster in the foreground; the configuration names the server.")
+    parser.add_argument("--name", metavar="NAME", help="the node's name in the configuration (this host's name)")
+    asked = parser.parse(argv)
+    settings = _settings(asked)
+    name = asked.name or os.uname().nodename.partition(".")[0]
+    if name not in settings.nodes:
+        raise ConfigError(
+            f"{settings.path}: no node {name!r} is defined{did_you_mean(name, settings.nodes)}; --name NAME"
+        )
+    _become(node_role(settings, name, os.environ))
+
+
+def gateway(argv: list[str]) -> int:
+    """Be a gateway until SIGTERM."""
+    settings = _settings(_parser("gateway", "Run a gateway for the commands of this host's users.").parse(argv))
+    _log_to_stderr()
+    from crane_celery.gateway.server import serve
+
+    serve(settings)
+    return 0
+
+
+def recorder(argv: list[str]) -> int:
+    """Be the recorder until SIGTERM; a second one stands by."""
+    settings = _settings(_parser("recorder", "File every ended job, run and step in the SQL history.").parse(argv))
+    _log_to_stderr()
+    from crane_celery.history.recorder import serve
+
+    serve(settings)
+    return 0
+
+
+def flower(argv: list[str]) -> int:
+    """Be Flower with the bridge that feeds it."""
+    parser = _parser("flower", "Show nodes and steps in a browser: Flower, fed from the cluster's events.")
+    parser.add_argument("--address", default="127.0.0.1", metavar="ADDRESS", help="where to listen (127.0.0.1)")
+    parser.add_argument("--port", type=int, default=5555, metavar="PORT", help="(5555)")
+    asked = parser.parse(argv)
+    settings = _settings(asked)
+    raise NotImplementedError(settings, asked.address)
+
+
+def _parser(name: str, what: str) -> Parser:
+    parser = Parser(f"crane {name}", what)
+    return parser
+
+
+def _settings(asked: argparse.Namespace) -> Settings:
+    """The settings of ``--config``, with the directories of this host made."""
+    if asked.config:
+        os.environ["CRANE_CONFIG"] = os.path.abspath(asked.config)
+    settings = load()
+    os.makedirs(settings.home, mode=0o755, exist_ok=True)
+    prepare_run_dir(settings.home, settings.run_dir)
+    return settings
+
+
+def _log_to_stderr() -> None:
+    import logging
+
+    logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
+
+
+def _become(role: Role) -> NoReturn:
+    os.execve(role.argv[0], role.argv, role.env)

@@ -1,0 +1,153 @@
+"""``crane up``: make what is missing, start the supervisor, wait until jobs can be accepted."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+from cli._options import Parser
+from cli._progress import Progress
+from cli.admin import ready
+from cli.admin.keys import make_keys
+from cli.admin.sizes import Sizes, configuration
+from crane_celery.errors import ConfigError, InputError, Refused, SystemFault
+from crane_celery.settings import Settings, home_of, load, prepare_run_dir
+from crane_celery.supervisor import lock, logs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+_MAX_NODES = 1000
+_LOOK_S = 0.05
+
+
+def up(argv: list[str]) -> int:
+    """Start the cluster of ``--home`` (else ``$CRANE_HOME``). Raises Refused, ConfigError, SystemFault."""
+    asked = _parser().parse(argv)
+    home = os.path.abspath(asked.home) if asked.home else home_of()
+    os.environ["CRANE_HOME"] = home
+    if lock.holder(home):
+        return _already(load(), asked)
+    os.makedirs(home, mode=0o755, exist_ok=True)
+    settings = _configured(home, asked)
+    make_keys(settings)
+    prepare_run_dir(settings.home, settings.run_dir)
+    supervisor = _start(settings)
+    if not asked.detach:
+        _wait(settings, supervisor, asked.timeout)
+    _explain(settings, detached=asked.detach)
+    return 0
+
+
+def _parser() -> Parser:
+    parser = Parser("crane up", "Start a cluster of virtual nodes on this host; no root needed.")
+    parser.add_argument("--nodes", type=_count, metavar="N", help="nodes (4)")
+    parser.add_argument("--cpus", type=_count, metavar="C", help="CPUs of each node (16)")
+    parser.add_argument("--mem", metavar="SIZE", help="memory of each node (32G)")
+    parser.add_argument("--gres", metavar="GRES", help="generic resources of each node, such as gpu:2")
+    parser.add_argument("--name", metavar="NAME", help="name of the cluster (crane)")
+    parser.add_argument("--home", metavar="DIR", help="where the cluster lives ($CRANE_HOME)")
+    parser.add_argument("--detach", action="store_true", help="do not wait until jobs can be accepted")
+    parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="how long to wait (60)")
+    return parser
+
+
+def _count(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0
+    if not 1 <= number <= 2**16:
+        raise InputError(f"{text!r} is no whole number from 1 to {2**16}")
+    return number
+
+
+def _sizes_given(asked: argparse.Namespace) -> bool:
+    return any(value is not None for value in (asked.nodes, asked.cpus, asked.mem, asked.gres, asked.name))
+
+
+def _already(settings: Settings, asked: argparse.Namespace) -> int:
+    """A cluster of this home runs: that is what was wanted, unless it was to have other sizes."""
+    if _sizes_given(asked):
+        raise Refused(f"the cluster of {settings.home} is up already: 'crane down' first, then up with other sizes")
+    print(f"the cluster of {settings.home} is up already; 'crane status' shows it")
+    return 0
+
+
+def _configured(home: str, asked: argparse.Namespace) -> Settings:
+    """The settings: from the file that is there, or from one made (or made anew) from the sizes."""
+    path = os.environ.get("CRANE_CONFIG") or os.path.join(home, "config.yaml")
+    if os.path.exists(path) and not _sizes_given(asked):
+        return load(path)
+    if os.path.exists(path) and not _is_ours(path):
+        raise ConfigError(f"{path} was written by hand: change the sizes there, and call 'crane up' without them")
+    sizes = Sizes(nodes=asked.nodes or 4, cpus=asked.cpus or 16, memory=asked.mem or "32G", gres=asked.gres or "")
+    sizes.check()
+    if sizes.nodes > _MAX_NODES:
+        raise InputError(f"--nodes {sizes.nodes}: one host holds {_MAX_NODES} virtual nodes at most")
+    text = configuration(asked.name or "crane", sizes, os.geteuid() == 0)
+    with open(f"{path}.new", "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(f"{path}.new", path)
+    return load(path)
+
+
+def _is_ours(path: str) -> bool:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.readline().startswith("# Made by 'crane up'")
+
+
+def _start(settings: Settings) -> subprocess.Popen[bytes]:
+    """The supervisor in a session of its own, its output in its log."""
+    log = logs.open_log(settings.log_dir, "supervisor")
+    env = {**os.environ, "CRANE_HOME": settings.home, "CRANE_CONFIG": settings.path}
+    argv = [sys.executable, "-m", "crane_celery.supervisor"]
+    try:
+        return subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+    except OSError as error:
+        raise SystemFault(f"the supervisor cannot be started: {error}") from error
+    finally:
+        os.close(log)
+
+
+def _wait(settings: Settings, supervisor: subprocess.Popen[bytes], timeout_s: float) -> None:
+    """Until every part is there. Raises SystemFault naming what is missing and its log."""
+    deadline = time.monotonic() + timeout_s
+    progress = Progress("starting")
+    check = ready.Check(settings)
+    try:
+        while missing := check.missing():
+            progress.show(check.total - len(missing), check.total)
+            if supervisor.poll() is not None:
+                raise SystemFault(_why(settings, "the supervisor ended", "supervisor"))
+            if time.monotonic() >= deadline:
+                raise SystemFault(
+                    _why(settings, f"not ready after {timeout_s:g} s: {missing[0].what}", missing[0].role)
+                )
+            time.sleep(_LOOK_S)
+        progress.show(check.total, check.total)
+    finally:
+        progress.close()
+        check.close()
+
+
+def _why(settings: Settings, what: str, role: str) -> str:
+    """A failure with what the part's log ends with."""
+    from crane_celery.server import explain_failure
+
+    text = logs.tail(settings.log_dir, role)
+    known = explain_failure(text, settings) if role == "server" else ""
+    last = next((line for line in reversed(text.splitlines()) if line.strip()), "it is empty")
+    return f"{what}: {known or last.strip()} (log: {settings.log_dir}/{role}.log)"
+
+
+def _explain(settings: Settings, *, detached: bool) -> None:
+    cpus = sum(node.cpus for node in settings.nodes.values())
+    state = "is starting" if detached else "is up"
+    print(f"cluster {settings.cluster} {state}: {len(settings.nodes)} nodes, {cpus:g} CPUs; {settings.home}")
+    if settings.home != os.path.abspath(home_of({k: v for k, v in os.environ.items() if k != "CRANE_HOME"})):
+        print(f"  export CRANE_HOME='{settings.home}'")
+    print("  cinfo                          what there is")
+    print("  cbatch --wrap 'echo hello'     submit a job")
+    print("  cqueue; cacct                  what waits and runs; what ran")
+    print("  crane down                     stop everything")
