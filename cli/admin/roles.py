@@ -1,19 +1,21 @@
 """``crane node``, ``gateway``, ``recorder``, ``flower``: one role of a cluster in the foreground.
 
-For hosts beside the one of `crane up`, for containers and for service managers: log lines go to standard error, SIGTERM ends
-it. The command lines are those that the supervisor uses.
+For hosts beside the one of `crane up`, for containers and for service managers: log lines go to standard error, SIGTERM
+ends it. The command lines are those that the supervisor uses.
 """
 
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 from typing import TYPE_CHECKING, NoReturn
 
 from cli._options import Parser
 from crane_celery.errors import ConfigError
 from crane_celery.grammar.names import did_you_mean
 from crane_celery.settings import load, prepare_run_dir
-from crane_celery.supervisor.roles import Role, node_role
+from crane_celery.supervisor.roles import Role, bridge_argv, environment, flower_argv, node_role
 
 if TYPE_CHECKING:
     import argparse
@@ -51,9 +53,9 @@ def recorder(argv: list[str]) -> int:
     """Be the recorder until SIGTERM; a second one stands by."""
     settings = _settings(_parser("recorder", "File every ended job, run and step in the SQL history.").parse(argv))
     _log_to_stderr()
-    from crane_celery.history.recorder import serve
+    from crane_celery.history.recorder import run
 
-    serve(settings)
+    run(settings)
     return 0
 
 
@@ -64,12 +66,31 @@ def flower(argv: list[str]) -> int:
     parser.add_argument("--port", type=int, default=5555, metavar="PORT", help="(5555)")
     asked = parser.parse(argv)
     settings = _settings(asked)
-    raise NotImplementedError(settings, asked.address)
+    env = environment(settings, os.environ)
+    return _side_by_side([bridge_argv(), flower_argv(asked.address, asked.port)], env)
+
+
+def _side_by_side(commands: list[tuple[str, ...]], env: dict[str, str]) -> int:
+    """Run these until one ends or SIGTERM comes, then end the others; the exit code of the first to end."""
+    children = [subprocess.Popen(argv, env=env) for argv in commands]
+
+    def end(*_signal: object) -> None:
+        for child in children:
+            child.terminate()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    first, status = os.wait()
+    end()
+    for child in children:
+        if child.pid != first:
+            child.wait()
+    code = os.waitstatus_to_exitcode(status)
+    return 0 if code == -signal.SIGTERM else abs(code)
 
 
 def _parser(name: str, what: str) -> Parser:
-    parser = Parser(f"crane {name}", what)
-    return parser
+    return Parser(f"crane {name}", what)
 
 
 def _settings(asked: argparse.Namespace) -> Settings:

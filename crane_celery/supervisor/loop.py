@@ -1,8 +1,8 @@
 """The supervisor: starts the processes of a cluster, starts again what dies, and stops all of it on SIGTERM.
 
 One thread, asleep in sigtimedwait until a child dies, somebody asks it to stop, or a pause before a restart is over.
-The server comes first; the others start, all at once, when it answers, since a Celery process that finds no broker waits
-for seconds before it asks again.
+The server comes first; the others start, all at once, when it answers, since a Celery process that finds no broker
+waits for seconds before it asks again.
 """
 
 import os

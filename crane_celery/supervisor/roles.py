@@ -46,6 +46,16 @@ def scheduler_argv() -> tuple[str, ...]:
     return (sys.executable, *_CELERY, "beat", "-S", "beat.host:CraneScheduler", "-l", "warning", "--pidfile=")
 
 
+def flower_argv(address: str, port: int) -> tuple[str, ...]:
+    """Flower, for browsers on ``address``."""
+    return (sys.executable, *_CELERY, "flower", f"--address={address}", f"--port={port}")
+
+
+def bridge_argv() -> tuple[str, ...]:
+    """What tells Flower of nodes and steps."""
+    return (sys.executable, "-m", "crane_celery.flower_bridge")
+
+
 def crane_argv(role: str) -> tuple[str, ...]:
     """A role that is a sub-command of ``crane``."""
     return (sys.executable, "-m", "cli.crane", role)
