@@ -1,0 +1,127 @@
+"""A real embedded cluster in a temporary folder, used as people use it: by its commands.
+
+``cluster()`` yields one that accepts jobs, takes it down at the end and asserts that nothing of it is left: no process, no
+cgroup, no socket. Waits are for events (a job's end, a process's end), each with a deadline.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from crane_celery.gateway import client
+from crane_celery.settings import Settings, load
+from crane_celery.supervisor import lock, pidfiles, stop
+from crane_celery.supervisor.processes import Record, send, wait_gone
+
+ROOT = Path(__file__).resolve().parents[2]
+#: seconds that no wait of a test may exceed
+PATIENCE_S = 60.0
+
+
+class Cluster:
+    """One cluster: its home, a working directory, and what a test does to it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Nothing is started yet."""
+        self.folder = folder
+        self.home = folder / "home"
+        self.work = folder / "work"
+        self.work.mkdir()
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("CRANE_", "SLURM_"))}
+        self.env = {**kept, "CRANE_HOME": str(self.home), "PYTHONPATH": str(ROOT), "HOME": str(self.work)}
+
+    @property
+    def settings(self) -> Settings:
+        """The cluster's settings."""
+        return load(str(self.home / "config.yaml"), {"CRANE_HOME": str(self.home)})
+
+    def run(
+        self, command: str, *args: str, stdin: str = "", code: int | None = 0, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a user's command in the working directory; its exit code must be ``code`` (None: any)."""
+        argv = [sys.executable, "-m", f"cli.{command}", *args]
+        done = subprocess.run(
+            argv,
+            env={**self.env, **(env or {})},
+            cwd=self.work,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S * 2,
+            check=False,
+        )
+        assert code is None or done.returncode == code, f"{command} {args}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done
+
+    def up(self, *args: str) -> None:
+        """``crane up`` with these options."""
+        self.run("crane", "up", *args)
+
+    def submit(self, *args: str, stdin: str = "") -> int:
+        """``cbatch --parsable``: the job's id."""
+        return int(self.run("cbatch", "--parsable", *args, stdin=stdin).stdout.strip().partition(";")[0])
+
+    def wait(self, *ids: int) -> dict[int, int]:
+        """Wait until these jobs have ended; their stored exit codes. The gateway tells, nothing is polled."""
+        answer = client.call("wait", {"ids": list(ids)}, str(Path(self.settings.run_dir) / "gateway.sock"))
+        return {int(job): int(code) for job, code in answer["codes"].items()}
+
+    def json(self, command: str, *args: str) -> Any:
+        """What a command prints with ``--json``."""
+        return json.loads(self.run(command, *args, "--json").stdout)
+
+    def pids(self) -> dict[str, Record]:
+        """Every process by role: ``supervisor``, ``server``, ``scheduler``, ``node.n1``, ..., ``shepherd.<pid>``."""
+        settings = self.settings
+        found = dict(pidfiles.read(settings.run_dir))
+        if supervisor := lock.holder(settings.home):
+            found["supervisor"] = supervisor
+        known = set(found.values())
+        found |= {f"shepherd.{each.pid}": each for each in stop.strays(settings) if each not in known}
+        return found
+
+    def kill(self, role: str, number: signal.Signals = signal.SIGKILL) -> Record:
+        """Kill a role's process and wait until it has gone."""
+        record = self.pids()[role]
+        send(record, number)
+        assert not wait_gone([record], PATIENCE_S)
+        return record
+
+    def down(self) -> None:
+        """``crane down``; then nothing may be left."""
+        settings = self.settings if (self.home / "config.yaml").exists() else None
+        self.run("crane", "down")
+        if settings:
+            assert not stop.strays(settings), "processes are left"
+            assert not lock.holder(settings.home), "the supervisor is left"
+            assert not Path(settings.run_dir).exists(), "sockets are left"
+            assert not groups(settings), "cgroups are left"
+
+
+def groups(settings: Settings) -> list[str]:
+    """Directories of this cluster's nodes in any cgroup hierarchy."""
+    wanted = {f"crane.{settings.cluster}.{node}" for node in settings.nodes}
+    return [path for path, names, _ in os.walk("/sys/fs/cgroup") for name in names if name in wanted]
+
+
+@contextmanager
+def cluster(*up: str, nodes: int = 2, name: str = "") -> Iterator[Cluster]:
+    """A cluster that is up; ``up`` are further options of ``crane up``. Taken down, and looked at, at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="crane-test-", dir="/tmp"))
+    folder.chmod(0o755)
+    made = Cluster(folder)
+    try:
+        made.up("--nodes", str(nodes), "--cpus", "4", "--mem", "4G", "--name", name or folder.name[-8:], *up)
+        yield made
+        made.down()
+    finally:
+        made.run("crane", "down", code=None)
+        shutil.rmtree(folder, ignore_errors=True)
