@@ -15,6 +15,7 @@ from crane_celery.grammar.hostlist import expand
 from crane_celery.grammar.memory import parse_memory
 from crane_celery.grammar.names import did_you_mean
 from crane_celery.model.node import NodeSpec, Partition
+from crane_celery.settings.place import fits
 from crane_celery.settings.reader import Value
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", re.ASCII)
@@ -53,6 +54,14 @@ def _name(value: Value) -> str:
 
 def _path(value: Value) -> str:
     return value.word() if value.word().startswith("/") else value.fail(f"{value.text()!r}: write an absolute path")
+
+
+def _run_dir(value: Value) -> str:
+    """Part of socket paths, of a URL and of command lines: short and plain."""
+    path = _path(value)
+    if not fits(path):
+        value.fail(f"{path!r}: write a short path of letters, digits, '_', '-' and '.'")
+    return path.rstrip("/")
 
 
 def _url(value: Value) -> str:
@@ -155,7 +164,7 @@ _PARTITION_KEYS = {
 KEYS = {
     "ClusterName": Key("cluster", _name),
     "CraneBaseDir": Key("home", _path),
-    "RunDir": Key("run_dir", _path),
+    "RunDir": Key("run_dir", _run_dir),
     "ServerUrl": Key("server_url", _url),
     "HistoryUrl": Key("history_url", _history_url),
     "AllowRoot": Key("allow_root", Value.boolean),

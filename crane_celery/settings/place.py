@@ -35,12 +35,17 @@ def home_of(environ: Mapping[str, str] = os.environ) -> str:
 def run_dir_of(home: str) -> str:
     """The directory for a home's sockets, links resolved; it need not exist yet."""
     wanted = os.path.realpath(os.path.join(home, "run"))
-    if len(os.fsencode(wanted)) + _ROOM <= _PATH_MAX and _PLAIN.fullmatch(wanted):
+    if fits(wanted):
         return wanted
     real = os.path.realpath(home)
     owner = os.stat(real).st_uid if os.path.exists(real) else os.geteuid()
     digest = hashlib.sha256(os.fsencode(real)).hexdigest()[:12]
     return f"/tmp/crane-{owner}-{digest}"
+
+
+def fits(path: str) -> bool:
+    """Whether sockets below this directory have paths that are short and plain enough."""
+    return len(os.fsencode(path)) + _ROOM <= _PATH_MAX and _PLAIN.fullmatch(path) is not None
 
 
 def prepare_run_dir(home: str, run_dir: str) -> None:

@@ -1,47 +1,109 @@
-"""Asking the shepherds of a host to end their steps and themselves, over their own sockets."""
+"""Asking the shepherds of a host to end what runs there, over their own sockets, in the worker's place.
 
+Each run gets TERM, and KILL when half of the time is over. The shepherd journals every end before it tells, so nothing
+has to be acknowledged here: the next worker hears it all and reports it.
+"""
+
+import json
 import select
 import socket
+import struct
 import time
 from collections.abc import Iterable
+from typing import Any
 
 from crane_celery.gateway.protocol import pack
 
-_STOP = {"verb": "stop"}
+_HEAD = struct.Struct(">I")
+_CHUNK = 1 << 16
+#: in a kill row: TERM, the job's grace, KILL; it then counts as cancelled
+_CANCEL, _KILL = 0, 9
 
 
 def stop(folders: Iterable[str], timeout_s: float) -> None:
-    """Ask the shepherd of each node's run directory, all at once; wait until their connections end. Never raises."""
-    deadline = time.monotonic() + timeout_s
-    asked = [sock for folder in folders if (sock := _ask(f"{folder}/shepherd.sock"))]
+    """End all runs of the nodes with these run directories, all at once; returns when they have ended, or after
+    ``timeout_s``. Never raises."""
+    began = time.monotonic()
+    talks = {talk.fileno: talk for folder in folders if (talk := _Talk.begin(f"{folder}/shepherd.sock"))}
+    _hear(talks, began + timeout_s / 2)
+    for talk in talks.values():
+        talk.kill(_KILL)
+    _hear(talks, began + timeout_s)
+    for talk in talks.values():
+        talk.close()
+
+
+def _hear(talks: "dict[int, _Talk]", deadline: float) -> None:
+    """Until no talk has anything more to wait for; those that are done leave ``talks``."""
     poll = select.poll()
-    left = {sock.fileno(): sock for sock in asked}
-    for fd in left:
+    for fd in talks:
         poll.register(fd, select.POLLIN)
-    while left and (rest := deadline - time.monotonic()) > 0:
+    while talks and (rest := deadline - time.monotonic()) > 0:
         for fd, _ in poll.poll(rest * 1000):
-            if _ended(left[fd]):
+            if talks[fd].hear():
                 poll.unregister(fd)
-                left.pop(fd).close()
-    for sock in left.values():
-        sock.close()
+                talks.pop(fd).close()
 
 
-def _ask(path: str) -> socket.socket | None:
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.settimeout(1.0)
-    try:
-        sock.connect(path)
-        sock.sendall(pack(_STOP))
-        return sock
-    except OSError:
-        sock.close()
-        return None
+class _Talk:
+    """One connection to a shepherd, as its agent."""
 
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._buffer = b""
+        self._runs: set[tuple[int, int]] = set()
+        self.fileno = sock.fileno()
 
-def _ended(sock: socket.socket) -> bool:
-    """Whether the other side has closed; what it says before that does not matter here."""
-    try:
-        return not sock.recv(65536)
-    except OSError:
+    @staticmethod
+    def begin(path: str) -> "_Talk | None":
+        """Connect and say who we are; None where nobody listens."""
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.settimeout(1.0)
+        try:
+            sock.connect(path)
+            sock.sendall(pack({"op": "agent"}))
+        except OSError:
+            sock.close()
+            return None
+        return _Talk(sock)
+
+    def kill(self, number: int) -> None:
+        """Signal every run that has not ended."""
+        rows = [[*run, number] for run in sorted(self._runs)]
+        try:
+            self._sock.sendall(pack({"op": "kill", "rows": rows}))
+        except OSError:
+            self._runs.clear()
+
+    def hear(self) -> bool:
+        """Take what has come; True when nothing is left to wait for."""
+        try:
+            piece = self._sock.recv(_CHUNK)
+        except OSError:
+            return True
+        self._buffer += piece
+        told = [self._take(message) for message in self._messages()]
+        return not piece or (any(told) and not self._runs)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._sock.close()
+
+    def _messages(self) -> list[dict[str, Any]]:
+        found = []
+        while len(self._buffer) >= _HEAD.size:
+            end = _HEAD.size + _HEAD.unpack_from(self._buffer)[0]
+            if len(self._buffer) < end:
+                break
+            found.append(json.loads(self._buffer[_HEAD.size : end]))
+            self._buffer = self._buffer[end:]
+        return found
+
+    def _take(self, message: dict[str, Any]) -> bool:
+        """The greeting names the runs; reports (rows of sequence number, kind, job, run, ...) tell of their ends."""
+        if message.get("op") == "hello":
+            self._runs = {(job, run) for job, run in message["runs"]}
+            self.kill(_CANCEL)
+        elif message.get("op") == "reports":
+            self._runs -= {(row[2], row[3]) for row in message["rows"] if row[1] == "e"}
         return True

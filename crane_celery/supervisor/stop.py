@@ -1,7 +1,8 @@
 """Taking a cluster down on this host, whoever is left of it: the same for the supervisor's own end and after its crash.
 
-Order: first the schedulers, so that nothing new starts; then shepherds end their steps while the workers still
-report it; then the workers, the gateway and the recorder; the server last, so that all of them could still write.
+Order: first the schedulers, so that nothing new starts; then the workers, since the shepherds must hear us in their
+place; then the shepherds end what runs (its end is journalled, and reported by the next worker); then the gateway and
+the recorder; the server last, so that all of them could still write; then whatever no record named.
 Every wait has its own limit, and all of them together stay under 10 s. Idempotent.
 """
 
@@ -31,8 +32,8 @@ def everything(settings: Settings) -> None:
     """Stop all roles, shepherds, spawners and steps of this cluster on this host, then what is left of any."""
     found = pidfiles.read(settings.run_dir)
     end(_named(found, "scheduler"), _SCHEDULERS_S)
-    shepherds.stop([settings.node_run_dir(name) for name in _node_names(settings)], _SHEPHERDS_S)
     end(_named(found, "node."), _WORKERS_S)
+    shepherds.stop([settings.node_run_dir(name) for name in _node_names(settings)], _SHEPHERDS_S)
     end([record for name, record in found.items() if name in ("gateway", "recorder")], _OTHERS_S)
     end(_named(found, SERVER), _SERVER_S)
     sweep(settings)
@@ -59,7 +60,8 @@ def sweep(settings: Settings) -> None:
 def strays(settings: Settings) -> list[Record]:
     """Daemons of this cluster, found by the mark in their environment or by our directories in their arguments.
 
-    A spawner is not dumpable, so its environment is closed to an ordinary user; its arguments are not.
+    A shepherd has an environment of its own, and a spawner (a fork of one) is not dumpable: both have the node's run
+    directory in their arguments, which everybody may read.
     """
     mark = os.fsencode(f"{MARK}={settings.home}")
     found = []
@@ -73,11 +75,11 @@ def strays(settings: Settings) -> list[Record]:
 
 def _is_shepherd(argv: list[bytes]) -> bool:
     """Whether these are the arguments of a shepherd, or of a spawner, which is a fork of one."""
-    return any(b"shepherd" in word for word in argv)
+    return any(b"workers.shepherd" in word for word in argv)
 
 
 def _names_node_of(run_dir: str, argv: list[bytes]) -> bool:
-    return any(word.startswith(os.fsencode(f"{run_dir}/node.")) for word in argv)
+    return any(os.fsencode(f"{run_dir}/node.") in word for word in argv)
 
 
 def _words(pid: int, name: str) -> list[bytes]:

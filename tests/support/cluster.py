@@ -58,7 +58,9 @@ class Cluster:
             timeout=PATIENCE_S * 2,
             check=False,
         )
-        assert code is None or done.returncode == code, f"{command} {args}: {done.returncode}\n{done.stdout}{done.stderr}"
+        assert code is None or done.returncode == code, (
+            f"{command} {args}: {done.returncode}\n{done.stdout}{done.stderr}"
+        )
         return done
 
     def up(self, *args: str) -> None:
@@ -119,7 +121,7 @@ def cluster(*up: str, nodes: int = 2, name: str = "") -> Iterator[Cluster]:
     folder.chmod(0o755)
     made = Cluster(folder)
     try:
-        made.up("--nodes", str(nodes), "--cpus", "4", "--mem", "4G", "--name", name or folder.name[-8:], *up)
+        made.up("--nodes", str(nodes), "--cpus", "4", "--mem", "4G", "--name", name or f"t{folder.name[-8:]}", *up)
         yield made
         made.down()
     finally:
