@@ -1,0 +1,100 @@
+"""What may follow what: one table for runs and one for nodes. Pure; an illegal step raises and changes nothing.
+
+Every run (element, step) and every node is in exactly one state; ended states stand in the table with no way out.
+The store's scripts guard the same transitions on the old state, replay goes through here, and the two must agree.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from crane_celery.errors import SystemFault
+from crane_celery.model.node import NodeState
+from crane_celery.model.states import ENDED, WORST, State
+
+
+class Cause(StrEnum):
+    """What happens to a run."""
+
+    START = "start"  # the leader committed it to a node
+    BEGIN = "begin"  # its processes exist
+    DRAIN = "drain"  # its last process is gone, outputs are being closed
+    SUSPEND = "suspend"
+    RESUME = "resume"
+    CANCEL = "cancel"  # while pending
+    END = "end"  # the node, or who wrote the node off, says how
+
+
+class NodeCause(StrEnum):
+    """What happens to a node."""
+
+    REGISTER = "register"  # its worker started
+    HEAR = "hear"  # a heartbeat
+    LOSE = "lose"  # not heard of for NodeTimeout
+    DRAIN = "drain"  # by an operator
+    RESUME = "resume"  # by an operator
+
+
+_ANY_END = frozenset(ENDED)
+_Runs = Mapping[State, Mapping[Cause, frozenset[State]]]
+
+#: state -> cause -> states that may follow. A pending run ends only by cancel or at its deadline.
+RUNS: _Runs = {
+    State.PENDING: {
+        Cause.START: frozenset({State.STARTING}),
+        Cause.CANCEL: frozenset({State.CANCELLED, State.DEADLINE}),
+    },
+    State.STARTING: {Cause.BEGIN: frozenset({State.RUNNING}), Cause.END: _ANY_END},
+    State.RUNNING: {
+        Cause.DRAIN: frozenset({State.COMPLETING}),
+        Cause.SUSPEND: frozenset({State.SUSPENDED}),
+        Cause.END: _ANY_END,
+    },
+    State.SUSPENDED: {Cause.RESUME: frozenset({State.RUNNING}), Cause.END: _ANY_END},
+    State.COMPLETING: {Cause.END: _ANY_END},
+    **{state: {} for state in sorted(ENDED)},
+}
+
+#: a drained node stays drained whatever it says itself; only an operator resumes it
+NODES: Mapping[NodeState, Mapping[NodeCause, NodeState]] = {
+    NodeState.DOWN: {
+        NodeCause.REGISTER: NodeState.UP,
+        NodeCause.HEAR: NodeState.UP,
+        NodeCause.LOSE: NodeState.DOWN,
+        NodeCause.DRAIN: NodeState.DRAIN,
+        NodeCause.RESUME: NodeState.UP,
+    },
+    NodeState.UP: {
+        NodeCause.REGISTER: NodeState.UP,
+        NodeCause.HEAR: NodeState.UP,
+        NodeCause.LOSE: NodeState.DOWN,
+        NodeCause.DRAIN: NodeState.DRAIN,
+        NodeCause.RESUME: NodeState.UP,
+    },
+    NodeState.DRAIN: {
+        NodeCause.REGISTER: NodeState.DRAIN,
+        NodeCause.HEAR: NodeState.DRAIN,
+        NodeCause.LOSE: NodeState.DOWN,
+        NodeCause.DRAIN: NodeState.DRAIN,
+        NodeCause.RESUME: NodeState.UP,
+    },
+}
+
+_RANK = {state: rank for rank, state in enumerate(WORST)}
+
+
+def step(old: State, cause: Cause, new: State) -> State:
+    """``new``, if it may follow ``old`` by this cause. Raises SystemFault: only a bug of ours comes here."""
+    if new not in RUNS[old].get(cause, ()):
+        raise SystemFault(f"a run cannot go from {old} to {new} by {cause}")
+    return new
+
+
+def node_step(old: NodeState, cause: NodeCause) -> NodeState:
+    """The state of a node after this."""
+    return NODES[old][cause]
+
+
+def worst(one: State | None, other: State | None) -> State | None:
+    """The worse of two ended states (reference/cranesched.md section 4.2); None where neither ended."""
+    ended = [state for state in (one, other) if state is not None]
+    return min(ended, key=_RANK.__getitem__, default=None)

@@ -1,0 +1,1 @@
+"""Scheduling as a function of a view: ``schedule(view, now, config) -> Plan``. Pure: no IO, no clock."""

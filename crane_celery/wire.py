@@ -1,0 +1,202 @@
+"""The launch message: how the leader tells a node what is its, so that no one else can (docs/architecture.md).
+
+Text is JSON, signed exactly as sent with Ed25519; the private key is with the schedulers only, so no node can forge
+for another (design.md section 8). A node refuses what is unsigned, expired, replayed, or meant for another node or
+epoch. One signature covers all launches of a node in a cycle: signing costs about 0.05 ms, a launch about 3 us.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+
+from crane_celery.errors import ConfigError, Denied
+from crane_celery.model.asjson import spec_from_json, spec_to_json
+from crane_celery.model.job import JobSpec
+
+#: name of the Celery task that carries a message: ``crane.launch(text, signature)``
+TASK = "crane.launch"
+#: seconds for which a message is good; what is older is nudged and signed again
+LIFE_S = 120.0
+
+_dumps = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class Launch(NamedTuple):
+    """One run to start; goes to the first of its nodes. ``cpus``, ``memory`` and ``gres`` are what it holds there."""
+
+    job: int
+    rank: int
+    id: int
+    run: int
+    array_index: int | None  # None for a plain job
+    array_count: int  # elements of the submission
+    cpus: float
+    memory: int  # bytes
+    gres: Mapping[str, tuple[int, ...]]  # "name:type" -> slot numbers
+    nodes: tuple[str, ...]  # all of them, this one first
+    cancelled: bool = False  # a cancel came first: it must end without having run
+
+
+class Kill(NamedTuple):
+    """One run to stop; signal 0 = TERM, grace, KILL."""
+
+    id: int
+    run: int
+    signal: int
+
+
+class Message(NamedTuple):
+    """What one text says."""
+
+    node: str
+    epoch: int
+    fence: int
+    nonce: str
+    until: float  # server time after which it is void
+    jobs: dict[int, JobSpec]
+    launches: list[Launch]
+    kills: list[Kill]
+
+
+class Address(NamedTuple):
+    """Whom a message is for, and when: everything but its contents."""
+
+    node: str
+    epoch: int
+    fence: int
+    nonce: str
+    until: float
+
+
+def queue_of(node: str) -> str:
+    """The Celery queue of a node."""
+    return f"node.{node}"
+
+
+def spec_text(spec: JobSpec) -> str:
+    """A specification as it stands in messages: worth keeping, since every launch of its job needs it."""
+    return _dumps(spec_to_json(spec))
+
+
+def build(to: Address, specs: Mapping[int, str], launches: Iterable[Launch], kills: Iterable[Kill]) -> str:
+    """The text of a message. ``specs``: job id -> ``spec_text`` of every job that ``launches`` speak of."""
+    head = _dumps(to._asdict())[:-1]
+    jobs = ",".join([f'"{job}":{text}' for job, text in specs.items()])
+    return f'{head},"jobs":{{{jobs}}},"launches":{_dumps(list(launches))},"kills":{_dumps(list(kills))}}}'
+
+
+def read(text: str) -> Message:
+    """What a verified text says. Raises Denied when it is no launch message."""
+    try:
+        return _read(json.loads(text))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Denied(f"launch message refused: it cannot be read ({error})") from error
+
+
+def _read(value: dict[str, Any]) -> Message:
+    return Message(
+        node=value["node"],
+        epoch=value["epoch"],
+        fence=value["fence"],
+        nonce=value["nonce"],
+        until=value["until"],
+        jobs={int(job): spec_from_json(spec) for job, spec in value["jobs"].items()},
+        launches=[_launch(row) for row in value["launches"]],
+        kills=[Kill(*row) for row in value["kills"]],
+    )
+
+
+def _launch(row: list[Any]) -> Launch:
+    launch = Launch(*row)
+    gres = {name: tuple(slots) for name, slots in launch.gres.items()}
+    return launch._replace(gres=gres, nodes=tuple(launch.nodes))
+
+
+class Signer:
+    """Signs messages; without a key (``signing: false``) the signature is empty."""
+
+    def __init__(self, key: Ed25519PrivateKey | None) -> None:
+        self._key = key
+
+    @classmethod
+    def load(cls, path: str) -> Signer:
+        """From a PEM file. Raises ConfigError when there is none or it is no Ed25519 key."""
+        key = load_pem_private_key(_pem(path), password=None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise ConfigError(f"{path} is no Ed25519 private key: remove it, and `crane up` makes a new pair")
+        return cls(key)
+
+    def sign(self, text: str) -> str:
+        """The signature, base64."""
+        return base64.b64encode(self._key.sign(text.encode())).decode() if self._key else ""
+
+
+class Verifier:
+    """Checks signatures; without a key (``signing: false``) every text passes."""
+
+    def __init__(self, key: Ed25519PublicKey | None) -> None:
+        self._key = key
+
+    @classmethod
+    def load(cls, path: str) -> Verifier:
+        """From a PEM file. Raises ConfigError when there is none or it is no Ed25519 key."""
+        key = load_pem_public_key(_pem(path))
+        if not isinstance(key, Ed25519PublicKey):
+            raise ConfigError(f"{path} is no Ed25519 public key: copy keys/launch.pub from the scheduler's host")
+        return cls(key)
+
+    def check(self, text: str, signature: str) -> None:
+        """Raises Denied unless the signature is the scheduler's own of exactly this text."""
+        if self._key is None:
+            return
+        try:
+            self._key.verify(base64.b64decode(signature, validate=True), text.encode())
+        except (InvalidSignature, ValueError) as error:
+            raise Denied("launch message refused: its signature is not that of this cluster's scheduler") from error
+
+
+class Inbox:
+    """A node's door: what passes it was meant for this node, now, and for the first time."""
+
+    def __init__(self, node: str, verifier: Verifier) -> None:
+        self._node = node
+        self._verifier = verifier
+        self._seen: dict[str, float] = {}
+
+    def accept(self, text: str, signature: str, epoch: int, now: float) -> Message:
+        """The message. Raises Denied, saying why, and remembers nothing of what it refuses.
+
+        ``epoch`` is the node's own, ``now`` server time.
+        """
+        self._verifier.check(text, signature)
+        message = read(text)
+        if message.node != self._node:
+            raise Denied(f"launch message refused: it is for node {message.node}, this is {self._node}")
+        if message.epoch != epoch:
+            raise Denied(f"launch message refused: it is for epoch {message.epoch}, this node is at {epoch}")
+        if message.until < now:
+            raise Denied(f"launch message refused: it was good until {message.until:.0f}, now is {now:.0f}")
+        self._remember(message, now)
+        return message
+
+    def _remember(self, message: Message, now: float) -> None:
+        if message.nonce in self._seen:
+            raise Denied("launch message refused: it was delivered before")
+        if len(self._seen) > 1000 and min(self._seen.values()) < now:
+            self._seen = {nonce: until for nonce, until in self._seen.items() if until >= now}
+        self._seen[message.nonce] = message.until
+
+
+def _pem(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise ConfigError(f"cannot read the launch key {path}: {error.strerror}; `crane up` makes a pair") from error
