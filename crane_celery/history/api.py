@@ -29,6 +29,7 @@ class Query:
     #: a bare array id means the whole array; ``36_1`` and the plain ids of elements mean elements; a step narrows its
     #: job to that step
     selectors: tuple[Selector, ...] = ()
+    #: users and uids together are one condition
     users: tuple[str, ...] = ()
     uids: tuple[int, ...] = ()
     states: tuple[str, ...] = ()  # model.states.State values

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from crane_celery.grammar.ranges import RangeSet
+from crane_celery.model.asjson import job_from_json, step_from_json
 from crane_celery.model.event import Event
 from crane_celery.model.job import Job, StepRow
-from crane_celery.store import codec
 
 
 class Position(NamedTuple):
@@ -87,7 +87,7 @@ def fold(events: Iterable[Event]) -> Batch:
 
 
 def _submit(batch: Batch, event: Event) -> None:
-    job = codec.job_from_json(event.data["job"])
+    job = job_from_json(event.data["job"])
     batch.submissions[job.id] = job
 
 
@@ -116,7 +116,7 @@ def _cancel(batch: Batch, event: Event) -> None:
 
 def _step(batch: Batch, event: Event) -> None:
     for each in event.data["rows"]:
-        row = codec.step_from_json(each)
+        row = step_from_json(each)
         batch.steps[row.job, row.run, row.step] = row
 
 

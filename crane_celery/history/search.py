@@ -82,10 +82,9 @@ def _run_conditions(want: Query, ids: RangeSet | None) -> list[ColumnElement[boo
 def _about_submission(want: Query, job: ColumnElement[int], uid: ColumnElement[int]) -> list[ColumnElement[bool]]:
     """What the submission decides. Users become uids first, which the index of runs holds."""
     conditions: list[ColumnElement[bool]] = []
-    if want.uids:
-        conditions.append(uid.in_(want.uids))
-    if want.users:
-        conditions.append(uid.in_(select(SUBMISSION.c.uid).where(SUBMISSION.c.user.in_(want.users))))
+    if want.uids or want.users:
+        named = select(SUBMISSION.c.uid).where(SUBMISSION.c.user.in_(want.users))
+        conditions.append(or_(uid.in_(want.uids), uid.in_(named)) if want.uids else uid.in_(named))
     table = SUBMISSION.alias().c
     asked: list[ColumnElement[bool]] = [
         column.in_(values)

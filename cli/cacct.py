@@ -1,0 +1,248 @@
+"""cacct: accounting of what ended, and of what runs (reference/cranesched.md section 1.8).
+
+A job's row comes first, its steps after it; newest jobs on top. An array has one row per element; elements that wait
+share one. Of the reference's defects none is copied: ``-F`` has as many cells as headers,
+and ``%u`` and ``%U`` mean what they mean in cqueue.
+"""
+
+from __future__ import annotations
+
+from cli._main import complain, run
+from cli._options import Parser, add_output_options, split_list
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Iterator
+    from typing import Any
+
+    from cli._render import Column
+
+MAX_LINES = 1000
+DEFAULT = "%j %n %P %a %c %t %e"
+FULL = "%j %n %u %P %N %a %C %M %c %m %t %l %S %E %s %q %X %h %p %L %e %wckey %deadline"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point."""
+    return run("cacct", body, argv)
+
+
+def parser() -> Parser:
+    """The options."""
+    made = Parser(
+        "cacct",
+        "Show what jobs and their steps did: those that ended, and those that run.",
+        epilog="examples:\n  cacct -j 36_[1-3],12.2\n  cacct -u ada -E 2026-11-01~ -t f,o\n  cacct -o '%j|%t|%e'\n",
+    )
+    add = made.add_argument
+    add("-j", "--job", metavar="IDS", help="only these: 12, 12.1, 12_4, 12_4.1, 12_[1-3]")
+    add("-n", "--name", metavar="LIST", help="only jobs of these names")
+    add("-u", "--user", metavar="LIST", help="only these users' jobs")
+    add("-A", "--account", metavar="LIST", help="only these accounts")
+    add("-p", "--partition", metavar="LIST", help="only these partitions")
+    add("-q", "--qos", metavar="LIST", help="only these QoS")
+    add("-w", "--nodelist", metavar="HOSTS", help="only what ran on these nodes")
+    add(
+        "-t",
+        "--state",
+        metavar="LIST",
+        help="pending(p) running(r) completed(c) failed(f) cancelled(x) tle(t) oom(o) all",
+    )
+    add("-S", "--start-time", metavar="A~B", help="only what started in this interval; either end may be left out")
+    add("-E", "--end-time", metavar="A~B", help="only what ended in this interval")
+    add("-s", "--submit-time", metavar="A~B", help="only what was submitted in this interval")
+    add("-m", "--max-lines", type=int, default=MAX_LINES, metavar="N", help=f"jobs at most (default {MAX_LINES})")
+    add_output_options(made)
+    made.later("--type")
+    made.later("--deadline")
+    return made
+
+
+def body(argv: list[str]) -> int:
+    """Parse, ask once, print."""
+    options = parser().parse(argv)
+    if options.max_lines < 1:
+        from crane_celery.errors import InputError
+
+        raise InputError(f"--max-lines: {options.max_lines} is not a number from 1")
+    from cli._render import CUT, lines, parse_format, print_json, print_lines
+    from crane_celery.gateway.client import call
+
+    fields = parse_format(_format(options), columns())  # before asking: a bad format costs nobody anything
+    jobs = call("history", _request(options))
+    more = len(jobs) > options.max_lines
+    jobs = jobs[: options.max_lines]
+    if options.json:
+        print_json({"ok": True, "job_info_list": [job_info(row) for row in jobs]})
+    else:
+        cut = 0 if options.format or options.full else CUT
+        print_lines(lines(fields, with_steps(jobs, options.job or ""), not options.noheader, cut))
+    if more:
+        complain(f"only the newest {options.max_lines} jobs are shown; see --max-lines", "")
+    return 0
+
+
+def _request(options: argparse.Namespace) -> dict[str, Any]:
+    """What is asked of the gateway; intervals go as typed, with the zone that they are meant in."""
+    lists = {
+        "names": options.name,
+        "users": options.user,
+        "accounts": options.account,
+        "partitions": options.partition,
+        "qos": options.qos,
+    }
+    asked: dict[str, Any] = {key: split_list(value) for key, value in lists.items() if value}
+    if options.state:
+        asked["states"] = split_list(options.state)
+    if options.nodelist:
+        asked["nodes"] = [options.nodelist]
+    texts = {
+        "selectors": options.job,
+        "start": options.start_time,
+        "end": options.end_time,
+        "submit": options.submit_time,
+    }
+    asked |= {key: value for key, value in texts.items() if value}
+    return {**asked, "tz": _zone(), "limit": options.max_lines + 1, "steps": True}
+
+
+def _zone() -> str:
+    """The caller's zone: ``$TZ``, else what this host's /etc/localtime is a link to, else the offset of now."""
+    import os
+    import time
+
+    try:
+        _, found, name = os.path.realpath("/etc/localtime").partition("/zoneinfo/")
+    except OSError:
+        found = name = ""
+    return os.environ.get("TZ") or (name if found else time.strftime("%z"))
+
+
+def _format(options: argparse.Namespace) -> str:
+    """The format asked for; the default one grows by what was filtered on."""
+    if options.format:
+        return str(options.format)
+    if options.full:
+        return FULL
+    asked = (("%E", options.end_time), ("%s", options.submit_time), ("%S", options.start_time))
+    return " ".join([DEFAULT, *(column for column, given in asked if given)])
+
+
+def with_steps(jobs: Iterable[dict[str, Any]], selectors: str) -> Iterator[dict[str, Any]]:
+    """Each job's row, then its steps. Where only steps were named (``12.1``), their rows alone."""
+    only_steps = bool(selectors) and all("." in item for item in split_list(selectors))
+    for job in jobs:
+        if not only_steps:
+            yield job
+        for step in job.get("steps", ()):
+            yield {**job, **step, "jobid": step["stepid"], "nodes": len(step["nodelist"])}
+
+
+def columns() -> dict[str, Column]:
+    """The columns by the names of a format."""
+    from cli import _columns as cell
+    from cli._render import Column
+
+    def text(key: str) -> Any:
+        return lambda row: str(row[key])
+
+    def moment(key: str) -> Any:
+        return lambda row: cell.when(row[key])
+
+    made = {
+        "a": Column("ACCOUNT", text("account")),
+        "C": Column("REQCPUS", lambda row: cell.cpus(row["req_cpus"])),
+        "c": Column("ALLOCCPUS", lambda row: cell.cpus(row["alloc_cpus"])),
+        "D": Column("ELAPSEDTIME", elapsed),
+        "E": Column("ENDTIME", moment("ended_at")),
+        "e": Column("EXITCODE", exit_code),
+        "h": Column("HELD", lambda row: cell.yes(row.get("held"))),
+        "j": Column("JOBID", text("jobid")),
+        "K": Column("WCKEY", text("wckey")),
+        "k": Column("COMMENT", text("comment")),
+        "L": Column("NODELIST", lambda row: cell.hosts_or_none(row["nodelist"])),
+        "l": Column("TIMELIMIT", lambda row: cell.format_duration(row["time_limit"])),
+        "M": Column("REQMEMPERNODE", lambda row: cell.memory(row["req_memory"])),
+        "m": Column("ALLOCMEMPERNODE", lambda row: cell.memory(row["alloc_memory"])),
+        "N": Column("NODENUM", text("nodes")),
+        "n": Column("JOBNAME", text("name")),
+        "P": Column("PARTITION", text("partition")),
+        "p": Column("PRIORITY", lambda row: cell.cpus(row["priority"])),
+        "q": Column("QOS", text("qos")),
+        "R": Column("REASON", text("reason")),
+        "r": Column("REQNODES", lambda row: cell.hosts_or_none(row["req_nodelist"])),
+        "S": Column("STARTTIME", moment("began_at")),
+        "s": Column("SUBMITTIME", moment("submitted_at")),
+        "T": Column("JOBTYPE", lambda row: row.get("type", "Batch")),
+        "t": Column("STATE", text("state")),
+        "u": Column("USERNAME", text("user")),
+        "U": Column("UID", text("uid")),
+        "X": Column("EXCLUSIVE", lambda row: cell.yes(row["exclusive"])),
+        "x": Column("EXCLUDENODES", lambda row: cell.hosts_or_none(row["exclude"])),
+        "F": Column("ARRAYJOBID", lambda row: str(row["job"]) if row["array"] else ""),
+        "arrayspec": Column("ARRAYSPEC", array_spec),
+        "arraytaskid": Column("ARRAYTASKID", lambda row: "" if row["index"] is None else str(row["index"])),
+        "deadline": Column("DEADLINE", lambda _row: "unknown"),
+        "run": Column("RUN", text("run")),
+        "cputime": Column("CPUTIME", lambda row: f"{row['cpu_s']:.2f}"),
+        "maxrss": Column("MAXRSS", lambda row: cell.memory(row["memory_peak"])),
+    }
+    long = {"arrayjobid": "F", "wckey": "K", "jobid": "j", "state": "t", "jobname": "n", "exitcode": "e", "reason": "R"}
+    return {**made, "K": made["K"], **{name: made[letter] for name, letter in long.items()}}
+
+
+def exit_code(row: dict[str, Any] | Any) -> str:
+    """``code:signal``, as crane_celery.model.states.show_code has it."""
+    code: int = row["code"]
+    return f"{code}:0" if code < 256 else f"0:{code - 256}"
+
+
+def elapsed(row: dict[str, Any] | Any) -> str:
+    """How long it ran, up to now if it still does; ``-`` where it never began."""
+    from cli._columns import format_duration
+
+    if not row["began_at"]:
+        return "-"
+    if row["ended_at"]:
+        return format_duration(max(0, int(row["ended_at"] - row["began_at"])))
+    return format_duration(int(row.get("elapsed") or 0))
+
+
+def array_spec(row: dict[str, Any] | Any) -> str:
+    """The indexes asked for, with the limit on how many run at once: ``0-9:2%3``."""
+    return f"{row['array']}%{row['throttle']}" if row["throttle"] else str(row["array"])
+
+
+def job_info(row: dict[str, Any]) -> dict[str, Any]:
+    """A job with its steps under the field names of ``--json`` (reference/cranesched.md section 0.4)."""
+    from cli._jsoninfo import job_info as made
+    from cli._jsoninfo import rfc3339
+
+    info = made(row)
+    info["requeue_count"] = max(0, row["run"] - 1)
+    info["exit_text"] = exit_code(row)
+    info["step_info_list"] = [
+        {
+            "step_id": step["step"],
+            "stepid": step["stepid"],
+            "step_type": step["type"],
+            "name": step["name"],
+            "status": step["state"],
+            "exit_code": step["code"],
+            "exit_text": exit_code(step),
+            "ntasks": step["ntasks"],
+            "cmd_line": step["command"],
+            "craned_list": ",".join(step["nodelist"]),
+            "start_time": rfc3339(step["began_at"]),
+            "end_time": rfc3339(step["ended_at"]),
+        }
+        for step in row.get("steps", ())
+    ]
+    return info
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.exit(main())
