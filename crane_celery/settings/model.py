@@ -1,5 +1,6 @@
 """The settings of one cluster, as every daemon sees them."""
 
+import hashlib
 from dataclasses import dataclass, field
 
 from crane_celery.model.node import NodeSpec, Partition
@@ -56,6 +57,14 @@ class Settings:
     def prefix(self) -> str:
         """What every key of this cluster begins with: one hash tag, so that a script's keys share a slot."""
         return f"{{{self.cluster}}}"
+
+    @property
+    def group_root(self) -> str:
+        """What the names of this cluster's cgroups begin with: tells clusters of one host apart, whatever they are called.
+
+        It is the ``cluster`` of a shepherd's configuration and the ``root_hint`` of workers.cgroup.probe.
+        """
+        return f"crane.{self.cluster}.{hashlib.sha256(self.home.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
 
     @property
     def private_key(self) -> str:

@@ -1,7 +1,7 @@
 """A real embedded cluster in a temporary folder, used as people use it: by its commands.
 
-``cluster()`` yields one that accepts jobs, takes it down at the end and asserts that nothing of it is left: no process, no
-cgroup, no socket. Waits are for events (a job's end, a process's end), each with a deadline.
+``cluster()`` yields one that accepts jobs, takes it down at the end and asserts that nothing of it is left: no process,
+no cgroup, no socket. Waits are for events (a job's end, a process's end), each with a deadline.
 """
 
 import json
@@ -110,7 +110,7 @@ class Cluster:
 
 def groups(settings: Settings) -> list[str]:
     """Directories of this cluster's nodes in any cgroup hierarchy."""
-    wanted = {f"crane.{settings.cluster}.{node}" for node in settings.nodes}
+    wanted = {f"{settings.group_root}.{node}" for node in settings.nodes}
     return [path for path, names, _ in os.walk("/sys/fs/cgroup") for name in names if name in wanted]
 
 

@@ -1,4 +1,4 @@
-"""``python -m workers.cgroup explain | remove CLUSTER NODE...``: for `crane doctor` and `crane down`, which import no edge.
+"""``python -m workers.cgroup explain | remove ROOT_HINT DRIVER NODE...``: for `crane doctor` and `crane down`, which import no edge.
 
 ``explain`` prints the findings as JSON; ``remove`` kills and removes what is left in the groups of these nodes.
 """
@@ -14,8 +14,8 @@ def main(argv: list[str]) -> int:
     if argv[:1] == ["explain"]:
         print(json.dumps(explain()))
         return 0
-    cluster, *nodes = argv[1:]
-    gone = [probe(f"crane.{cluster}", node).remove_all() for node in nodes]
+    root_hint, driver, *nodes = argv[1:]
+    gone = [probe(root_hint, node, want=driver).remove_all() for node in nodes]
     return 0 if all(gone) else 1
 
 
