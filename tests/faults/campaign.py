@@ -90,8 +90,8 @@ def campaign(cluster: Cluster, role: str, kills: int, rng: random.Random) -> int
 def verify(cluster: Cluster, load: Load, may_be_lost: bool) -> Counter[str]:
     """Every element ended once, ran once, and its true exit code is told; the states found, counted.
 
-    ``may_be_lost``: a shepherd or spawner was a victim, so "status lost" is a truthful answer, provided that the element
-    had been started at most once.
+    ``may_be_lost``: a shepherd or spawner was a victim, so "status lost" is a truthful answer, provided that the
+    element had been started at most once.
     """
     rows = cluster.json("cacct", "-j", str(load.job), "-m", str(load.count * 4))["jobs"]
     ended = {int(row["array_index"]): row for row in rows if row.get("array_index") is not None}
@@ -104,7 +104,7 @@ def verify(cluster: Cluster, load: Load, may_be_lost: bool) -> Counter[str]:
             assert may_be_lost, f"element {index}: status lost, though its shepherd and spawner lived"
             continue
         assert row["exit_code"] == index % PERIOD, f"element {index}: told {row['exit_code']}, was {index % PERIOD}"
-        assert [line.split()[0] for line in lines if line] == ["start", "end"], f"element {index}: {lines}"
+        assert [line.split()[0] for line in lines] == ["start", "end"], f"element {index}: {lines}"
     for path in load.witness.glob(f"{load.job}.*"):
         assert path.read_text().count("start") == 1, f"{path.name} was started more than once"
     return Counter(row["state"] for row in ended.values())
