@@ -19,14 +19,23 @@ if TYPE_CHECKING:
 class Parser(argparse.ArgumentParser):
     """An argparse parser that raises InputError instead of ending the process."""
 
-    def __init__(self, prog: str, description: str, usage: str | None = None, epilog: str | None = None) -> None:
-        """``usage`` without the leading ``usage:``; ``epilog`` is shown as written (examples)."""
+    def __init__(
+        self,
+        prog: str,
+        description: str,
+        usage: str | None = None,
+        epilog: str | None = None,
+        only_given: bool = False,
+    ) -> None:
+        """``usage`` without the leading ``usage:``; ``epilog`` is shown as written (examples). With ``only_given``,
+        options that were not given are absent from the result instead of having a default."""
         super().__init__(
             prog=prog,
             description=description,
             usage=usage,
             epilog=epilog,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_Formatter,
+            argument_default=argparse.SUPPRESS if only_given else None,
             add_help=False,
         )
         self.add_argument("-h", "--help", action="help", help="show this help and exit")
@@ -60,18 +69,27 @@ class Parser(argparse.ArgumentParser):
         self.add_argument(*flags, action=_Later, nargs=None if takes_value else 0, help=argparse.SUPPRESS)
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help of a fixed width. argparse makes a formatter for every option that is added and imports shutil to ask for
+    the terminal's width each time, which costs a command more than all the rest of its parsing."""
+
+    def __init__(self, prog: str) -> None:
+        """Lay out for 100 columns."""
+        super().__init__(prog, max_help_position=30, width=100)
+
+
 class _Later(argparse.Action):
     """Refuses an option by name."""
 
-    def __call__(self, parser: object, namespace: object, values: Any, option_string: str | None = None) -> None:
-        """Raise NotSupported."""
-        raise NotSupported(f"{option_string} is not supported yet: leave it out")
+    def __call__(self, *given: Any, **_named: Any) -> None:
+        """Raise NotSupported. argparse passes parser, namespace, values and the option as typed."""
+        raise NotSupported(f"{given[-1]} is not supported yet: leave it out")
 
 
 class _Version(argparse.Action):
     """Prints the version and ends."""
 
-    def __call__(self, parser: argparse.ArgumentParser, *_rest: Any) -> None:
+    def __call__(self, *_given: Any, **_named: Any) -> None:
         """Look the version up only when it is asked for: importlib.metadata is slow to import."""
         from importlib.metadata import PackageNotFoundError, version
 

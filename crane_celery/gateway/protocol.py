@@ -50,7 +50,7 @@ def read_frame(recv: Callable[[int], bytes]) -> bytes | None:
 
 
 def _read(recv: Callable[[int], bytes], length: int) -> bytearray:
-    """Up to ``length`` bytes: fewer only at the end of the stream. Memory grows with what arrives, not with promises."""
+    """Up to ``length`` bytes, fewer only at the end of the stream. Memory grows with what arrives."""
     got = bytearray()
     while len(got) < length:
         chunk = recv(min(length - len(got), _CHUNK))

@@ -1,8 +1,8 @@
 """The gateway: a Unix socket, a thread for each connection, the kernel's word for who is calling.
 
-Bounded in every direction: connections altogether and for each user, bytes in a frame, seconds that a client may take to
-send or to read. What a request asks is validated by the handlers before anything acts on it. ``GatewayServer`` is also
-run inside every node worker, so that commands work inside jobs.
+Bounded in every direction: connections altogether and for each user, bytes in a frame, seconds that a client may take
+to send or to read. What a request asks is validated by the handlers before anything acts on it. ``GatewayServer`` is
+also run inside every node worker, so that commands work inside jobs.
 """
 
 import contextlib
@@ -59,7 +59,7 @@ class GatewayServer:
         self._per_user: Counter[int] = Counter()
 
     def start(self) -> None:
-        """Bind and serve in a thread. Raises ConfigError for a path too long, SystemFault when one serves there already."""
+        """Bind and serve in a thread. Raises ConfigError for a path too long, SystemFault where one serves already."""
         self._listener = bind(self._path)
         self._thread = threading.Thread(target=self._accept, args=(self._listener,), name="gateway", daemon=True)
         self._thread.start()

@@ -1,7 +1,7 @@
 """Waiting for jobs to end: one reader of the event stream wakes exactly those whose job moved.
 
-The reader's thread runs only while somebody waits. A wake-up is a byte in an eventfd, so a handler can listen to it and to
-its client's connection at once. What a job's state is, the handler asks the store: events only say when to look.
+The reader's thread runs only while somebody waits. A wake-up is a write to an eventfd, so a handler can listen to it
+and to its client's connection at once. What a job's state is, the handler asks the store: events say when to look.
 """
 
 import logging

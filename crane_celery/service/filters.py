@@ -1,4 +1,4 @@
-"""Conditions of listings and of cancelling by property. Pure: all conditions must hold, within one any of its values."""
+"""Conditions of listings and of cancelling by property; pure. All must hold, within one any of its values."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""Options of a submission, as text, become a JobSpec. Pure but for nothing: what the cluster offers comes in as arguments.
+"""Options of a submission, as text, become a JobSpec. Pure: what the cluster offers comes in as an argument.
 
 Each option is read by the grammar of its kind; a failure names the option, and the script's line where it was written.
 """
@@ -26,41 +26,12 @@ MAX_CPUS = 1_000_000.0
 MAX_COMMENT = 1000
 _OF_NO_EFFECT = ("account", "qos", "mail_type", "mail_user", "comment", "wckey")
 _KNOWN = frozenset(
-    [
-        "job_name",
-        "nodes",
-        "ntasks",
-        "ntasks_per_node",
-        "cpus_per_task",
-        "mem",
-        "mem_per_cpu",
-        "gres",
-        "gpus_per_node",
-        "time",
-        "partition",
-        "account",
-        "qos",
-        "chdir",
-        "input",
-        "output",
-        "error",
-        "open_mode",
-        "array",
-        "dependency",
-        "hold",
-        "nodelist",
-        "exclude",
-        "exclusive",
-        "comment",
-        "wckey",
-        "interpreter",
-        "mail_type",
-        "mail_user",
-        "repeat",
-        "get_user_env",
-        "command",
-        "priority",
-    ]
+    {
+        *("job_name", "nodes", "ntasks", "ntasks_per_node", "cpus_per_task", "mem", "mem_per_cpu", "gres"),
+        *("gpus_per_node", "time", "partition", "account", "qos", "chdir", "input", "output", "error", "open_mode"),
+        *("array", "dependency", "hold", "nodelist", "exclude", "exclusive", "comment", "wckey", "interpreter"),
+        *("mail_type", "mail_user", "repeat", "get_user_env", "command"),
+    }
 )
 
 
@@ -181,7 +152,6 @@ def understand(request: JobRequest, caller: Caller, offer: Offer, body: str) -> 
         array=array.indexes.text if array else "",
         throttle=array.throttle if array else 0,
         dependency=opt.text("dependency"),
-        priority=opt.number("priority", 0),
         nodelist=tuple(opt.read("nodelist", expand, [])),
         exclude=tuple(opt.read("exclude", expand, [])),
         exclusive=opt.flag("exclusive"),

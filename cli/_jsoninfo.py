@@ -1,0 +1,64 @@
+"""Jobs as ``--json`` shows them: JobInfo's field names, times as RFC 3339, spans as ``3600s``, 64-bit sizes as text
+(reference/cranesched.md section 0.4)."""
+
+from __future__ import annotations
+
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def rfc3339(at: float) -> str | None:
+    """A moment in UTC, None for none."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)) if at else None
+
+
+def job_info(row: dict[str, Any]) -> dict[str, Any]:
+    """One row; fields without a value are left out."""
+    from cli._columns import hosts
+
+    pending = row["state"] == "Pending"
+    info: dict[str, Any] = {
+        "type": "Batch",
+        "job_id": row["id"],
+        "jobid": row["jobid"],
+        "name": row["name"],
+        "partition": row["partition"],
+        "uid": row["uid"],
+        "gid": row["gid"],
+        "username": row["user"],
+        "account": row["account"],
+        "qos": row["qos"],
+        "wckey": row["wckey"],
+        "status": row["state"],
+        "exit_code": row["code"],
+        "priority": row["priority"],
+        "held": row.get("held", False),
+        "exclusive": row["exclusive"],
+        "node_num": row["nodes"],
+        "ntasks": row["ntasks"],
+        "cmd_line": row["command"],
+        "cwd": row["cwd"],
+        "submit_hostname": row["submit_host"],
+        "req_nodes": row["req_nodelist"],
+        "exclude_nodes": row["exclude"],
+        "time_limit": None if row["time_limit"] is None else f"{row['time_limit']}s",
+        "submit_time": rfc3339(row["submitted_at"]),
+        "start_time": rfc3339(row["began_at"]),
+        "end_time": rfc3339(row["ended_at"]),
+        "elapsed_time": None if row.get("elapsed") is None else f"{int(row['elapsed'])}s",
+        "req_total_res_view": {"cpu_count": row["req_cpus"], "memory_bytes": str(row["req_memory"] * row["nodes"])},
+        "pending_reason": row["reason"] if pending else None,
+        "craned_list": None if pending else hosts(row["nodelist"]),
+        "execution_node": row["nodelist"][0] if row["nodelist"] else None,
+    }
+    if not pending:
+        info["allocated_res_view"] = {"cpu_count": row["alloc_cpus"], "memory_bytes": str(row["alloc_memory"])}
+    if row["array"]:
+        info["array_spec"] = {"indexes": row["array"], "max_concurrent": row["throttle"]}
+        info["array_task"] = {"array_job_id": row["job"], "task_id": row["index"], "task_ids": row.get("indexes", "")}
+    if row.get("dependency"):
+        info["dependency_status"] = row["dependency"]
+    return {key: value for key, value in info.items() if value is not None}

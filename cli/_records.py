@@ -1,0 +1,134 @@
+"""Full records as text, line by line as ``ccontrol show`` prints them (reference/cranesched.md section 1.6). Pure."""
+
+from __future__ import annotations
+
+from cli._columns import cpus, elapsed, format_duration, gres, hosts, hosts_or_none, memory, when, yes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    Record = Mapping[str, Any]
+
+
+def text(what: str, records: Sequence[Record]) -> str:
+    """All records, one empty line between two."""
+    return "\n\n".join(_PRINTERS[what](record) for record in records) or f"No {what}s."
+
+
+def job(row: Record) -> str:
+    """A job, an element, or the pending part of an array."""
+    lines = [
+        " ".join([f"JobId={row['id']}", *_array(row), f"JobName={row['name']}"]),
+        f"User={row['user']}({row['uid']}) GroupId={row['gid']} Account={row['account'] or 'None'}",
+        f"JobState={row['state']} Reason={row['reason'] or 'None'} RunTime={elapsed(row)}"
+        f" TimeLimit={format_duration(row['time_limit'])} SubmitTime={when(row['submitted_at'])}",
+        f"StartTime={when(row['began_at'])} EndTime={when(row['ended_at'])} Partition={row['partition']}"
+        f" NodeList={hosts_or_none(row['nodelist'])} ExecutionHost={(row['nodelist'] or ['None'])[0]}",
+        f'CmdLine="{row["command"]}" Workdir={row["cwd"]}',
+        f"StdIn={row['stdin']} StdOut={row['stdout'] or 'default'} StdErr={row['stderr'] or 'with StdOut'}",
+        f"Priority={0 if row['held'] else cpus(row['priority'])} Qos={row['qos'] or 'None'}"
+        f" CpusPerTask={cpus(row['cpus_per_task'])} MemPerNode={memory(row['req_memory'])}",
+        f"ReqRes:node={row['nodes']} cpu={row['req_cpus']:.2f} mem={memory(row['req_memory'] * row['nodes'])}"
+        f" gres={gres(row['gres'])}",
+        *_held_resources(row),
+        f"ReqNodeList={hosts_or_none(row['req_nodelist'])} ExcludeNodeList={hosts_or_none(row['exclude'])}",
+        f"Exclusive={yes(row['exclusive'])} Comment={row['comment'] or 'None'} Wckey={row['wckey'] or 'None'}",
+        *([dependency(row["dependency"])] if row["dependency"] else []),
+        *_exit(row),
+        f"SubmitNode={row['submit_host']}",
+    ]
+    return "\n\t".join(lines)
+
+
+def _array(row: Record) -> list[str]:
+    if row["array_job_id"] is None:
+        return []
+    throttle = [f"ArrayTaskThrottle={row['throttle']}"] if row["throttle"] else []
+    return [f"ArrayJobId={row['array_job_id']}", f"ArrayTaskId={row.get('indexes') or row['index']}", *throttle]
+
+
+def _held_resources(row: Record) -> list[str]:
+    if not row["nodelist"] or row["ended_at"]:
+        return []
+    return [f"AllocRes:node={len(row['nodelist'])} cpu={row['alloc_cpus']:.2f} mem={memory(row['alloc_memory'])}"]
+
+
+def _exit(row: Record) -> list[str]:
+    """The exit code of what has ended, as ``code:signal``."""
+    if not row["ended_at"]:
+        return []
+    code = row["code"]
+    return [f"ExitCode={f'{code}:0' if code < 256 else f'0:{code - 256}'}"]
+
+
+def dependency(shown: Record) -> str:
+    """``Dependency=PendingDependencies=afterok:100+01:00:00 Status=WaitForAll Detail=...``"""
+    status = shown["status"]
+    if status == "ReadyAfter":
+        status = f"ReadyAfter {when(shown['ready_at'])}"
+    pending = shown["pending"] or "(null)"
+    return f"Dependency=PendingDependencies={pending} Status={status} Detail={shown['detail']}"
+
+
+def step(row: Record) -> str:
+    """A step."""
+    limit = "UNLIMITED" if row["time_limit"] is None else format_duration(row["time_limit"])
+    began = when(row["began_at"]).replace(" ", "T")
+    lines = [
+        f"StepId={row['stepid']} UserId={row['uid']} StartTime={began} TimeLimit={limit}",
+        f"State={row['state'].upper()} Partition={row['partition']} NodeList={hosts(row['nodelist']) or '(null)'}",
+        f"Nodes={row['nodes']} CPUs={cpus(row['alloc_cpus'])} Tasks={row['ntasks']} Name={row['name']}",
+        f"GRES=cpu={cpus(row['alloc_cpus'])},mem={memory(row['alloc_memory'])},node={row['nodes']}",
+    ]
+    return "\n   ".join(lines)
+
+
+def node(row: Record) -> str:
+    """A node."""
+    lines = [
+        f"NodeName={row['name']} State={row['shown']} CPU={cpus(row['cpus'])} AllocCPU={cpus(row['alloc_cpus'])}"
+        f" FreeCPU={cpus(row['free_cpus'])}",
+        f"RealMemory={memory(row['memory'])} AllocMem={memory(row['alloc_memory'])}"
+        f" FreeMem={memory(row['free_memory'])}",
+        f"Gres={gres(row['gres'])} AllocGres={gres(row['alloc_gres'])} FreeGres={gres(row['free_gres'])}",
+        f"Partition={','.join(row['partitions']) or 'None'} RunningJob={','.join(map(str, row['jobs'])) or 'None'}"
+        f" Version={row['version'] or 'unknown'}",
+        f"Host={row['host'] or 'unknown'} CgroupDriver={row['driver'] or 'unknown'} LastHeard={when(row['heard_at'])}",
+        *([f"Reason={row['reason']}"] if row["reason"] else []),
+    ]
+    return "\n\t".join(lines)
+
+
+def partition(row: Record) -> str:
+    """A partition."""
+    lines = [
+        f"PartitionName={row['name']} State={'UP' if row['up'] else 'DOWN'} Default={yes(row['default'])}",
+        f"TotalNodes={row['total_nodes']} AliveNodes={row['alive_nodes']}",
+        f"TotalCPU={cpus(row['total_cpus'])} AvailCPU={cpus(row['avail_cpus'])} AllocCPU={cpus(row['alloc_cpus'])}",
+        f"TotalMem={memory(row['total_memory'])} AvailMem={memory(row['avail_memory'])}"
+        f" AllocMem={memory(row['alloc_memory'])}",
+        f"DefaultTime={format_duration(row['default_time'])} MaxTime={format_duration(row['max_time'])}",
+        f"DefaultMemPerCPU={memory(row['default_memory_per_cpu'])} MaxMemPerNode={memory(row['max_memory_per_node'])}",
+        f"HostList={hosts_or_none(row['nodes'])}",
+    ]
+    return "\n\t".join(lines)
+
+
+def config(row: Record) -> str:
+    """The configuration, a line for each setting."""
+    return "\n".join(f"{key} = {_plain(value)}" for key, value in sorted(row.items()))
+
+
+def _plain(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+_PRINTERS: dict[str, Callable[[Record], str]] = {
+    "job": job,
+    "step": step,
+    "node": node,
+    "partition": partition,
+    "config": config,
+}

@@ -1,0 +1,98 @@
+"""cbatch: submit a batch job (reference/cranesched.md section 1.1).
+
+The script is read here, as the user, and sent as it is; what its options mean is decided by the gateway.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cli import _submission
+from cli._main import complain, run
+from cli._options import Parser
+from crane_celery.errors import CraneError, InputError, Refused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point."""
+    return run("cbatch", body, argv)
+
+
+def parser() -> Parser:
+    """The options; only those given appear in the result."""
+    made = Parser(
+        "cbatch",
+        "Submit a batch job: a script, a command, or what comes on standard input.",
+        usage="cbatch [options] SCRIPT [args...]\n"
+        "       cbatch [options] --wrap COMMAND\n       cbatch [options] < SCRIPT",
+        epilog="In the script, lines '#CBATCH --option value' (or #SBATCH) give options; the command line overrides"
+        " them.\n\nexamples:\n  cbatch -J fit -c 4 --mem 2G -t 1:00:00 fit.sh data.csv\n"
+        "  cbatch --array=0-31%4 --wrap 'echo $CRANE_ARRAY_TASK_ID'\n  cbatch -d afterok:100 merge.sh\n",
+        only_given=True,
+    )
+    _submission.add_options(made)
+    add = made.add_argument
+    add("--parsable", action="store_true", help="print the job id only")
+    add("-W", "--wait", action="store_true", help="wait for the job and exit with its exit code")
+    add("--json", action="store_true", help="answer in one line of JSON")
+    add("--wrap", metavar="COMMAND", help="run this shell command instead of a script")
+    add("script", nargs="?", metavar="SCRIPT", help="the script; standard input when neither it nor --wrap is given")
+    add("args", nargs="...", metavar="ARGS", help="arguments for the script")
+    return made
+
+
+def body(argv: list[str]) -> int:
+    """Parse, send, tell; with --wait stay until it ends."""
+    from crane_celery.gateway.client import call
+
+    made = parser()
+    given = vars(made.parse(argv))
+    job, given = _submission.assemble(made, given)
+    request = {"jobs": [job], "key": os.urandom(16).hex()}
+    try:
+        accepted = call("submit", request)
+    except CraneError as error:
+        return _refused(error, bool(given.get("json")))
+    for notice in accepted["notices"]:
+        complain(f"cbatch: {notice}", "33")
+    ids: list[int] = accepted["ids"]
+    print(_told(ids, given))
+    if not given.get("wait"):
+        return 0
+    sys.stdout.flush()
+    from cli._wait import wait
+
+    return wait(ids)
+
+
+def _told(ids: list[int], given: dict[str, Any]) -> str:
+    if given.get("json"):
+        import json
+
+        return json.dumps({"ok": True, "job_id": ids[0], **({"job_id_list": ids} if len(ids) > 1 else {})})
+    if given.get("parsable"):
+        return ",".join(map(str, ids))
+    return f"Job id allocated: {', '.join(map(str, ids))}."
+
+
+def _refused(error: CraneError, as_json: bool) -> int:
+    """Say why a submission was not accepted."""
+    if isinstance(error, InputError) or not isinstance(error, Refused):
+        raise error
+    if as_json:
+        import json
+
+        print(json.dumps({"ok": False, "code": error.code, "reason": error.message}))
+    else:
+        sys.stdout.flush()
+        complain(f"Job allocation failed: {error.message.rstrip('.')}.")
+    return error.status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""ccancel: end jobs, elements or what matches (reference/cranesched.md section 1.5)."""
+
+from __future__ import annotations
+
+import sys
+
+from cli._main import complain, run
+from cli._options import Parser, split_list
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_REFUSED = 4
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point."""
+    return run("ccancel", body, argv)
+
+
+def parser() -> Parser:
+    """The options."""
+    made = Parser(
+        "ccancel",
+        "Cancel jobs by id (12, 12_4, 12_[1-3]; a bare array id is the whole array) or by property.",
+        usage="ccancel [options] [ID[,ID...] ...]",
+        epilog="examples:\n  ccancel 36_[1-3]\n  ccancel -u alice -t pending\n",
+    )
+    add = made.add_argument
+    add("ids", nargs="*", metavar="ID", help="jobs, elements or steps, separated by commas or blanks")
+    add("-n", "--name", metavar="LIST", help="only jobs of these names")
+    add("-p", "--partition", metavar="LIST", help="only in these partitions")
+    add("-t", "--state", metavar="LIST", help="only pending (p), running (r), suspended (s) or all")
+    add("-A", "--account", metavar="LIST", help="only of these accounts")
+    add("-u", "--user", metavar="LIST", help="only of these users")
+    add("-w", "--nodes", metavar="HOSTS", help="only what runs on these nodes")
+    add("-s", "--signal", metavar="SIGNAL", help="send this signal to what runs instead of ending it")
+    add("--json", action="store_true", help="answer in one line of JSON")
+    return made
+
+
+def body(argv: list[str]) -> int:
+    """Parse, ask, tell."""
+    from crane_celery.errors import InputError
+    from crane_celery.gateway.client import call
+
+    options = parser().parse(argv)
+    filters = {
+        "names": split_list(options.name),
+        "partitions": split_list(options.partition),
+        "states": split_list(options.state),
+        "accounts": split_list(options.account),
+        "users": split_list(options.user),
+        "nodes": [options.nodes] if options.nodes else [],
+    }
+    filters = {key: value for key, value in filters.items() if value}
+    ids = ",".join(options.ids)
+    if not filters and not options.ids:
+        raise InputError("name jobs to cancel, or at least one condition such as --user, --name or --state")
+    asked: dict[str, Any] = {"selectors": ids, "filters": filters}
+    if options.ids:
+        from crane_celery.grammar.selector import parse_selectors
+
+        parse_selectors(ids)
+    if options.signal:
+        asked["signal"] = options.signal
+    return tell(call("cancel", asked), options.json)
+
+
+def tell(outcome: dict[str, Any], as_json: bool) -> int:
+    """Print what was cancelled and what was not; 4 when something was not."""
+    failed = outcome["failed"]
+    if as_json:
+        from cli._render import print_json
+
+        print_json(as_object(outcome))
+    else:
+        if outcome["cancelled"]:
+            print(sentence(outcome["cancelled"]))
+        for shown, why in failed:
+            job, dot, step = shown.rpartition(".")
+            what = f"step: {job}-{step}" if dot else f"job: {shown}"
+            print(f"Failed to cancel {what}. Reason: {why}.")
+        if not outcome["cancelled"] and not failed:
+            complain("no job matches", "")
+    if outcome["never"]:
+        sys.stdout.flush()
+        complain(f"{outcome['never']} job(s) that depend on them can now never start (DependencyNeverSatisfied)", "33")
+    return _REFUSED if failed else 0
+
+
+def sentence(shown: list[str]) -> str:
+    """``Job 1,2_3 Step 4.2 cancelled successfully.``"""
+    jobs = ",".join(each for each in shown if "." not in each)
+    steps = ",".join(each for each in shown if "." in each)
+    return f"{f'Job {jobs} ' if jobs else ''}{f'Step {steps} ' if steps else ''}cancelled successfully."
+
+
+def as_object(outcome: dict[str, Any]) -> dict[str, Any]:
+    """The JSON of this command."""
+    cancelled: dict[str, Any] = {}
+    for shown in outcome["cancelled"]:
+        job, dot, step = shown.rpartition(".")
+        steps = cancelled.setdefault(job if dot else shown, {"steps": []})["steps"]
+        if dot:
+            steps.append(int(step))
+    refused: dict[str, Any] = {}
+    for shown, why in outcome["failed"]:
+        job, dot, step = shown.rpartition(".")
+        entry = refused.setdefault(job if dot else shown, {"reason": "", "step_ids": [], "step_reasons": []})
+        if dot:
+            entry["step_ids"].append(int(step))
+            entry["step_reasons"].append(why)
+        else:
+            entry["reason"] = why
+    return {"cancelled_steps": cancelled, "not_cancelled_job_steps": refused, "never": outcome["never"]}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

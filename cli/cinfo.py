@@ -1,0 +1,131 @@
+"""cinfo: partitions and the state of their nodes (reference/cranesched.md section 1.7)."""
+
+from __future__ import annotations
+
+from cli._main import run
+from cli._options import Parser, add_output_options, split_list
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from typing import Any
+
+    from cli._render import Column
+
+DEFAULT = "%p %a %n %s %l"
+_STATES = ("idle", "mix", "alloc", "down", "drain")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point."""
+    return run("cinfo", body, argv)
+
+
+def parser() -> Parser:
+    """The options."""
+    made = Parser("cinfo", "Show partitions and the state of their nodes.")
+    add = made.add_argument
+    which = made.add_mutually_exclusive_group()
+    which.add_argument("-d", "--dead", action="store_true", help="only nodes that are down")
+    which.add_argument("-r", "--responding", action="store_true", help="only nodes that answer")
+    which.add_argument("-t", "--states", metavar="LIST", help=f"only nodes in these states: {' '.join(_STATES)}")
+    add("-p", "--partition", metavar="LIST", help="only these partitions")
+    add("-n", "--nodes", metavar="HOSTS", help="only these nodes")
+    add("-R", "--list-reasons", action="store_true", help="only down and drained nodes, with the reason")
+    add_output_options(made, full=False)
+    made.later("-i", "--iterate")
+    return made
+
+
+def body(argv: list[str]) -> int:
+    """Parse, ask, print."""
+    from cli._render import lines, parse_format, print_json, print_lines
+    from crane_celery.gateway.client import call
+
+    options = parser().parse(argv)
+    default = f"{DEFAULT} %reason" if options.list_reasons else DEFAULT
+    fields = parse_format(options.format or default, columns(), dot_right=False)
+    wanted = states(options)
+    found = call("nodes", {})
+    rows = grouped(found, options, wanted)
+    if options.json:
+        print_json({"ok": True, "partition_info_list": rows})
+        return 0
+    print_lines(lines(fields, rows, not options.noheader))
+    return 0
+
+
+def states(options: argparse.Namespace) -> list[str]:
+    """The states asked for. Raises InputError for an unknown one."""
+    from crane_celery.errors import InputError
+    from crane_celery.grammar.names import did_you_mean
+
+    if options.list_reasons:
+        return ["down", "drain"]
+    if options.dead:
+        return ["down"]
+    if options.responding:
+        return ["idle", "mix", "alloc"]
+    wanted = [each.lower() for each in split_list(options.states)]
+    for each in wanted:
+        if each not in _STATES:
+            raise InputError(f"unknown node state {each!r}{did_you_mean(each, _STATES) or ': ' + ' '.join(_STATES)}")
+    return wanted
+
+
+def grouped(found: dict[str, Any], options: argparse.Namespace, wanted: list[str]) -> list[dict[str, Any]]:
+    """A row for each partition and state; a partition without a matching node has one with 0 nodes."""
+    from crane_celery.grammar.hostlist import expand
+
+    partitions = split_list(options.partition)
+    only = set(expand(options.nodes)) if options.nodes else None
+    rows = []
+    for partition in found["partitions"]:
+        if partitions and partition["name"] not in partitions:
+            continue
+        groups: dict[tuple[str, str], list[str]] = {}
+        for node in found["nodes"]:
+            if partition["name"] in node["partitions"] and _passes(node, only, wanted):
+                key = (node["shown"], node["reason"] if options.list_reasons else "")
+                groups.setdefault(key, []).append(node["name"])
+        for (state, reason), names in sorted(groups.items()) or [(("n/a", ""), [])]:
+            rows.append(_row(partition, state, reason, names))
+    return rows
+
+
+def _passes(node: dict[str, Any], only: set[str] | None, wanted: list[str]) -> bool:
+    if only is not None and node["name"] not in only:
+        return False
+    return not wanted or node["state"] in wanted or (node["drained"] and "drain" in wanted)
+
+
+def _row(partition: dict[str, Any], state: str, reason: str, names: list[str]) -> dict[str, Any]:
+    return {
+        "partition": partition["name"] + ("*" if partition["default"] else ""),
+        "avail": "up" if partition["up"] else "down",
+        "nodes": len(names),
+        "state": state,
+        "nodelist": names,
+        "reason": reason,
+    }
+
+
+def columns() -> dict[str, Column]:
+    """The columns by the names of a format."""
+    from cli._columns import hosts
+    from cli._render import Column
+
+    return {
+        "p": Column("PARTITION", lambda row: row["partition"]),
+        "a": Column("AVAIL", lambda row: row["avail"]),
+        "n": Column("NODES", lambda row: str(row["nodes"])),
+        "s": Column("STATE", lambda row: row["state"]),
+        "l": Column("NODELIST", lambda row: hosts(row["nodelist"])),
+        "reason": Column("REASON", lambda row: row["reason"]),
+    }
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""The cluster for Python programs::
+
+    from crane_celery.api import Cluster, Task
+
+    cluster = Cluster()
+    job = cluster.submit("fit.sh", args=["data.csv"], cpus_per_task=4, mem="2G", time="1:00:00")
+    ids = cluster.submit_many(Task(command=f"echo {n}") for n in range(10_000))
+    codes = cluster.wait(job, *ids)
+
+Everything goes through the gateway, as the commands do: no credentials, and the kernel says who is calling. Options are
+those of ``cbatch`` with underscores; values may be text or numbers. Errors are those of ``crane_celery.errors``.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from crane_celery.errors import InputError
+from crane_celery.gateway import client
+
+#: jobs in one request: bounds its size, and what a lost connection has to repeat
+BATCH = 2000
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A job to be: a script's text, a script's path, or a shell command (exactly one), and options of ``cbatch``."""
+
+    script: str = ""
+    path: str | os.PathLike[str] = ""
+    command: str = ""
+    args: Sequence[str] = ()
+    #: added to (or, as the only one, instead of) what all jobs of a request share; None = the caller's environment
+    env: Mapping[str, str] | None = None
+    options: Mapping[str, object] = field(default_factory=dict)
+
+    def request(self) -> Row:
+        """As the gateway takes it. Raises InputError unless exactly one of the three is given, OSError for the path."""
+        if sum(map(bool, (self.script, self.path, self.command))) != 1:
+            raise InputError("give exactly one of script, path and command")
+        options = {name: value if value is True else str(value) for name, value in self.options.items() if value}
+        options.setdefault("job_name", os.path.basename(self.path) if self.path else "Wrap" if self.command else "job")
+        options["command"] = str(self.path or self.command or "-")
+        job: Row = {"options": options, "script": self._text(), "argv": [str(each) for each in self.args]}
+        if self.env is not None:
+            job["env"] = dict(self.env)
+        return job
+
+    def _text(self) -> str:
+        if self.command:
+            return f"#!/bin/sh\n{self.command}\n"
+        return self.script or os.fsdecode(Path(self.path).read_bytes())
+
+
+class Cluster:
+    """One cluster, through its gateway. Holds no connection; safe to share between threads."""
+
+    def __init__(self, socket: str | None = None) -> None:
+        """``socket`` is the gateway's path; None finds it as the commands do."""
+        self._socket = socket
+
+    def submit(
+        self,
+        path: str | os.PathLike[str] = "",
+        *,
+        script: str = "",
+        command: str = "",
+        args: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+        **options: object,
+    ) -> int:
+        """Submit one job and return its id. Raises Refused, InputError, Unreachable."""
+        task = Task(path=path, script=script, command=command, args=args, env=env, options=options)
+        return self.submit_many([task])[0]
+
+    def submit_many(self, tasks: Iterable[Task], key: str = "") -> list[int]:
+        """Submit any number of jobs, in batches; ids in order. A batch is accepted whole or not at all.
+
+        ``key`` makes a repeated call harmless: with the same key and tasks it returns the same ids within a day.
+        """
+        key = key or os.urandom(16).hex()
+        common = _surroundings()
+        rest = iter(tasks)
+        ids: list[int] = []
+        for number, batch in enumerate(iter(lambda: list(islice(rest, BATCH)), [])):
+            asked = {"jobs": [task.request() for task in batch], "common": common, "key": f"{key}.{number}"}
+            ids += self._call("submit", asked)["ids"]
+        return ids
+
+    def wait(self, *ids: int | str, on_progress: Callable[[Row], None] | None = None) -> dict[str, int]:
+        """Block until all have ended: stored exit code by id. ``on_progress`` gets total, ended and ok as they change."""
+        asked = {"ids": list(ids)}
+        value = client.follow("wait", asked, on_progress or (lambda _counts: None), self._socket)
+        return dict(value["codes"])
+
+    def cancel(self, *ids: int | str, signal: str = "", **filters: Sequence[str]) -> Row:
+        """Cancel by id (``36``, ``"36_[1-3]"``) or filter (users, names, states...): cancelled, failed, never."""
+        asked = {"selectors": ",".join(map(str, ids)), "filters": _lists(filters), "signal": signal}
+        return dict(self._call("cancel", asked))
+
+    def hold(self, *ids: int | str) -> Row:
+        """Hold pending jobs or elements: done, failed."""
+        return dict(self._call("hold", {"selectors": ",".join(map(str, ids))}))
+
+    def release(self, *ids: int | str) -> Row:
+        """Let held jobs or elements go: done, failed."""
+        return dict(self._call("release", {"selectors": ",".join(map(str, ids))}))
+
+    def jobs(self, *ids: int | str, **filters: Sequence[str]) -> list[Row]:
+        """The live queue, arrays folded; with ids only those."""
+        return list(self._call("jobs", {"selectors": ",".join(map(str, ids)), **_lists(filters)}))
+
+    def history(self, *ids: int | str, steps: bool = False, **filters: Any) -> list[Row]:
+        """What has run, newest first; filters as of ``cacct``, intervals as text under start, end and submit."""
+        spans = {name: filters.pop(name) for name in ("start", "end", "submit", "limit") if name in filters}
+        return list(
+            self._call("history", {"selectors": ",".join(map(str, ids)), "steps": steps, **spans, **_lists(filters)})
+        )
+
+    def show(self, what: str, *names: int | str) -> list[Row]:
+        """Full records: ``show("job", 12)``, ``show("node")``."""
+        return list(self._call("show", {"what": what, "names": [str(each) for each in names]}))
+
+    def nodes(self) -> list[Row]:
+        """All nodes with what is free."""
+        return list(self._call("nodes", {})["nodes"])
+
+    def ping(self) -> Row:
+        """Version, cluster, server time and who the gateway takes us for."""
+        return dict(self._call("ping", {}))
+
+    def _call(self, verb: str, args: Mapping[str, object]) -> Any:
+        return client.call(verb, args, self._socket)
+
+
+def _lists(filters: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Filters as lists; a lone text is a list of one."""
+    return {name: [each] if isinstance(each, str) else list(each) for name, each in filters.items()}
+
+
+def _surroundings() -> Row:
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return {"env": dict(os.environ), "cwd": os.getcwd(), "umask": umask, "host": os.uname().nodename}
