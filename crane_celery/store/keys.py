@@ -43,6 +43,7 @@ cursors      hash   consumer -> event that it has passed                        
 from __future__ import annotations
 
 import hashlib
+import re
 
 _ONE = "next alive arrays done spread resolve asked nodes fence leader events cursors".split()
 _MANY = "job spec body el live steps idem bits waits node runs leases kills".split()
@@ -54,8 +55,8 @@ class Keys:
     __slots__ = ("prefix",)
 
     def __init__(self, prefix: str) -> None:
-        """``prefix`` should be one hash tag, ``{local}:``."""
-        self.prefix = prefix
+        """``prefix`` should be one hash tag, ``{local}``; the colon after it is added where it is missing."""
+        self.prefix = prefix if prefix.endswith(":") else prefix + ":"
 
     def one(self, name: str) -> str:
         """A key of which a cluster has one. ValueError for a name that is not in the table."""
@@ -77,8 +78,7 @@ def idempotency(key: str) -> str:
 
 def lua(source: str) -> str:
     """Lua definitions of the keys that ``source`` uses: ``key_next``, ``key_job(id)``; ``P`` is the prefix."""
-    ones = [f"local key_{name} = P .. '{name}'" for name in _ONE if f"key_{name}" in source]
-    many = [
-        f"local function key_{name}(of) return P .. '{name}:' .. of end" for name in _MANY if f"key_{name}(" in source
-    ]
+    used = set(re.findall(r"\bkey_(\w+)", source))
+    ones = [f"local key_{name} = P .. '{name}'" for name in _ONE if name in used]
+    many = [f"local function key_{name}(of) return P .. '{name}:' .. of end" for name in _MANY if name in used]
     return "\n".join([*ones, *many])

@@ -1,0 +1,109 @@
+"""The wire to the server: connections, scripts, and the server's errors as ours. Verbs are in store.redis.
+
+No command is ever sent twice behind the caller's back: whether to repeat is the caller's decision, who knows the
+idempotency key. A connection that died while idle is replaced before it is used.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from crane_celery.errors import CraneError, DiskFull, NotFound, StaleFence, SystemFault, Unreachable
+from crane_celery.store.scripts import script
+
+#: seconds without an answer after which a server counts as gone
+ANSWER_S = 10.0
+#: the longest that a reader of events may block in one call
+LONGEST_WAIT_S = 60.0
+
+
+class Link:
+    """Connections to one server; safe to share between threads. Nothing is opened before the first call."""
+
+    def __init__(self, url: str, prefix: str) -> None:
+        """``url``: ``unix:///path/server.sock?db=0`` or ``redis://[:password@]host:port/db``."""
+        self._url, self._prefix = url, prefix
+        self._lock = threading.Lock()
+        self._clients: dict[float, redis.Redis] = {}
+
+    def _client(self, timeout: float) -> redis.Redis:
+        """A client whose reads wait so long at most."""
+        with self._lock:
+            if timeout not in self._clients:
+                client = redis.Redis.from_url(
+                    self._url, protocol=2, socket_timeout=timeout, retry=Retry(NoBackoff(), 0), max_connections=256
+                )
+                for command in ("XREAD", "XRANGE", "XREVRANGE"):
+                    client.set_response_callback(command, _as_it_is)
+                self._clients[timeout] = client
+            return self._clients[timeout]
+
+    def do(self, *command: Any) -> Any:
+        """One command. Raises Unreachable, DiskFull."""
+        with self._errors():
+            return self._client(ANSWER_S).execute_command(*command)
+
+    def wait(self, seconds: float, *command: Any) -> Any:
+        """One command that the server may hold back for so long."""
+        with self._errors():
+            return self._client(ANSWER_S + LONGEST_WAIT_S if seconds else ANSWER_S).execute_command(*command)
+
+    def run(self, verb: str, *args: str | bytes | int | float) -> Any:
+        """One verb's script; it is sent when the server does not have it (a restart empties its cache)."""
+        source, sha = script(verb)
+        with self._errors():
+            client = self._client(ANSWER_S)
+            try:
+                return client.execute_command("EVALSHA", sha, 1, self._prefix, *args)
+            except redis.exceptions.NoScriptError:
+                return client.execute_command("EVAL", source, 1, self._prefix, *args)
+
+    def close(self) -> None:
+        """Let go of all connections; a later call opens new ones."""
+        with self._lock:
+            clients = list(self._clients.values())
+            self._clients.clear()
+        for client in clients:
+            client.close()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Errors of the client library as ours."""
+        try:
+            yield
+        except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError) as error:
+            raise Unreachable(f"no answer from the server at {self.address}: {error}; is it running?") from error
+        except redis.exceptions.ResponseError as error:
+            raise self._meaning(error) from error
+
+    def _meaning(self, error: redis.exceptions.ResponseError) -> CraneError:
+        text = str(error)
+        word, _, rest = text.partition(" ")
+        if isinstance(error, redis.exceptions.OutOfMemoryError) or word in ("MISCONF", "OOM"):
+            return DiskFull(f"the server at {self.address} takes no more writes: {text}; free disk or memory there")
+        if isinstance(error, redis.exceptions.ReadOnlyError):
+            return Unreachable(f"the server at {self.address} is a read-only replica; name the primary")
+        if word == "STALE":
+            return StaleFence(rest)
+        if word == "NOTFOUND":
+            return NotFound(f"there is no {rest}; see cqueue and cacct for what there is")
+        return SystemFault(f"the server at {self.address} refused a command: {text}")
+
+    @property
+    def address(self) -> str:
+        """Where the server is, without its password."""
+        parts = urlsplit(self._url)
+        return parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
+
+
+def _as_it_is(answer: Any, **_options: Any) -> Any:
+    """Streams are taken apart by the store itself: redis-py would build a dict for every entry first."""
+    return answer

@@ -1,0 +1,16 @@
+-- A node is alive: notes when, raises it from down, answers with what it seems not to know.
+-- lib: events nodes epoch
+-- KEYS   1 the prefix of all keys
+-- ARGV   1 node; 2 its epoch; 3 age in seconds from which a lease is stale
+-- Returns {now, {"id:run" of up to 1000 stale leases, oldest first}, {"id:run", signal, ...}}. Error STALE.
+local name = ARGV[1]
+local stale = outlived(name, ARGV[2])
+if stale then return stale end
+call('HSET', key_node(name), 'heard', NOW)
+if call('HGET', key_node(name), 'state') == 'down' then
+  revive(name)
+  tell_node(name)
+  publish()
+end
+local before = string.format('%.6f', tonumber(NOW) - tonumber(ARGV[3]))
+return { NOW, call('ZRANGEBYSCORE', key_leases(name), '-inf', before, 'LIMIT', 0, 1000), call('HGETALL', key_kills(name)) }

@@ -1,0 +1,26 @@
+-- The blocks {kind, job, first, count, delay, text, fired_at} of a dependency, and the ids that nobody ever got.
+
+local function blocks(dep)
+  local found = {}
+  for _, group in ipairs(cjson.decode(dep)[2]) do
+    for _, block in ipairs(group) do found[#found + 1] = block end
+  end
+  return found
+end
+
+-- An id of the dependency that was never given out, or nil.
+local function unknown(dep, last)
+  for _, b in ipairs(blocks(dep)) do
+    local top = b[3] + b[4] - 1
+    if b[2] < 1 or b[2] > last then return b[2] end
+    if b[3] < 1 then return b[3] end
+    if top > last then return top end
+  end
+  return nil
+end
+
+-- Takes a submission off the lists of those that it waits for.
+local function stop_waiting(id, dep)
+  if dep == '' then return end
+  for _, b in ipairs(blocks(dep)) do call('ZREM', key_waits(string.format('%.0f', b[2])), id) end
+end

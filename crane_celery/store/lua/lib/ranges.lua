@@ -1,0 +1,96 @@
+-- Sets of ranks as text ("0-4,7"; "" = empty) and as flat lists {low, high, low, high, ...}: sorted, with gaps between.
+-- Everything costs the number of ranges, never the number of ranks.
+
+local function to_ranges(text)
+  local list, n = {}, 0
+  for low, high in string.gmatch(text, '(%d+)%-?(%d*)') do
+    list[n + 1] = tonumber(low)
+    list[n + 2] = high == '' and list[n + 1] or tonumber(high)
+    n = n + 2
+  end
+  return list
+end
+
+local function to_text(list)
+  local out = {}
+  for i = 1, #list, 2 do
+    out[#out + 1] = list[i] == list[i + 1] and string.format('%d', list[i])
+      or string.format('%d-%d', list[i], list[i + 1])
+  end
+  return table.concat(out, ',')
+end
+
+-- Where the range that holds n starts in the list, or nil. Bisection.
+local function place(list, n)
+  local low, high = 1, #list / 2
+  while low <= high do
+    local middle = math.floor((low + high) / 2)
+    if n < list[2 * middle - 1] then high = middle - 1
+    elseif n > list[2 * middle] then low = middle + 1
+    else return 2 * middle - 1 end
+  end
+  return nil
+end
+
+-- Takes n out, in place.
+local function drop(list, n)
+  local i = place(list, n)
+  if not i then return end
+  if list[i] == list[i + 1] then
+    table.remove(list, i)
+    table.remove(list, i)
+  elseif n == list[i] then list[i] = n + 1
+  elseif n == list[i + 1] then list[i + 1] = n - 1
+  else
+    table.insert(list, i + 1, n - 1)
+    table.insert(list, i + 2, n + 1)
+  end
+end
+
+local function common(a, b)
+  local out, i, j = {}, 1, 1
+  while i < #a and j < #b do
+    local low, high = math.max(a[i], b[j]), math.min(a[i + 1], b[j + 1])
+    if low <= high then out[#out + 1], out[#out + 2] = low, high end
+    if a[i + 1] < b[j + 1] then i = i + 2 else j = j + 2 end
+  end
+  return out
+end
+
+local function minus(a, b)
+  local out, j = {}, 1
+  for i = 1, #a, 2 do
+    local low, high = a[i], a[i + 1]
+    while j < #b and b[j + 1] < low do j = j + 2 end
+    local at = j
+    while at < #b and b[at] <= high do
+      if low < b[at] then out[#out + 1], out[#out + 2] = low, b[at] - 1 end
+      low = b[at + 1] + 1
+      at = at + 2
+    end
+    if low <= high then out[#out + 1], out[#out + 2] = low, high end
+  end
+  return out
+end
+
+local function union(a, b)
+  local out, i, j = {}, 1, 1
+  while i < #a or j < #b do
+    local low, high
+    if j > #b or (i < #a and a[i] <= b[j]) then
+      low, high, i = a[i], a[i + 1], i + 2
+    else
+      low, high, j = b[j], b[j + 1], j + 2
+    end
+    local n = #out
+    if n > 0 and low <= out[n] + 1 then out[n] = math.max(out[n], high)
+    else out[n + 1], out[n + 2] = low, high end
+  end
+  return out
+end
+
+local function size(list)
+  local n = 0
+  for i = 1, #list, 2 do n = n + list[i + 1] - list[i] + 1 end
+  return n
+end

@@ -1,0 +1,78 @@
+-- Dependants to be judged, with the facts. First the long lists are spread onto the queue, a portion at a time, so that
+-- 100,000 dependants never block the server. What is handed out moves from `resolve` to `asked` and stays there until it
+-- is judged: a trigger that comes meanwhile queues it again, so no change is missed, and a crash loses nothing.
+-- lib: bits fence blocks
+-- KEYS   1 the prefix of all keys
+-- ARGV   1 fence; 2 how many at most
+-- Returns {job, dep, began, ended, ok, at, ... four for each of its blocks in order} for each. Error STALE.
+local stale = fenced(ARGV[1])
+if stale then return stale end
+local limit = math.min(tonumber(ARGV[2]), 1000)
+local SPREAD, LOOKED_AT, BLOCKS = 2000, 4000, 3000
+
+-- Moves up to `room` dependants onto the queue; returns how many.
+local function spread(room)
+  local head = call('ZRANGE', key_spread, 0, 0, 'WITHSCORES')
+  if not head[1] then return 0 end
+  local list = call('ZRANGEBYSCORE', key_waits(head[1]), '(' .. head[2], '+inf', 'LIMIT', 0, room)
+  for _, id in ipairs(list) do call('ZADD', key_resolve, id, id) end
+  if #list < room then call('ZREM', key_spread, head[1])
+  else call('ZADD', key_spread, list[#list], head[1]) end
+  return math.max(#list, 1)
+end
+
+-- When the block's ids began or ended last. Exact for one element; of an array's part the array's latest stands in.
+local function moment(b)
+  local after = b[1] == 'after'
+  if b[4] == 1 then
+    local e = call('HMGET', key_el(string.format('%.0f', b[3])), 'began', 'ended')
+    local at = e[1] and (after and tonumber(e[1]) > 0 and e[1] or e[2])
+    if at then return at end
+  end
+  local v = call('HMGET', key_job(string.format('%.0f', b[2])), 'bt', 'et')
+  return (after and v[1] or v[2]) or '0'
+end
+
+local cost = 0
+
+local function question(id)
+  local v = call('HMGET', key_job(id), 'ready', 'dep', 'pending')
+  if not v[1] or tonumber(v[1]) ~= -1 or v[2] == '' or v[3] == '' then return nil end
+  local out = { id, v[2] }
+  for _, b in ipairs(blocks(v[2])) do
+    cost = cost + 1 + math.floor(b[4] / 20000)
+    out[#out + 1] = count_bits('began', b[3], b[4])
+    out[#out + 1] = count_bits('ended', b[3], b[4])
+    out[#out + 1] = count_bits('ok', b[3], b[4])
+    out[#out + 1] = moment(b)
+  end
+  return out
+end
+
+local out, looked = {}, 0
+
+local function consider(ids, asked)
+  for _, id in ipairs(ids) do
+    if #out >= limit or cost >= BLOCKS then return end
+    looked = looked + 1
+    call('ZREM', key_resolve, id)
+    local found = question(id)
+    if found then
+      out[#out + 1] = found
+      if not asked then call('ZADD', key_asked, id, id) end
+    elseif asked then call('ZREM', key_asked, id) end
+  end
+end
+
+local moved = 0
+repeat
+  local n = spread(SPREAD - moved)
+  moved = moved + n
+until n == 0 or moved >= SPREAD
+consider(call('ZRANGE', key_asked, 0, limit - 1), true)
+while #out < limit and cost < BLOCKS and looked < LOOKED_AT do
+  local ids = call('ZRANGE', key_resolve, 0, limit - 1)
+  if #ids == 0 then break end
+  consider(ids, false)
+end
+return out

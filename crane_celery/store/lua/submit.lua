@@ -1,0 +1,58 @@
+-- Accepts submissions: takes ids, writes the records, queues those with a dependency, appends the event.
+-- lib: bits events blocks
+-- KEYS   1 the prefix of all keys
+-- ARGV   1 seconds that an idempotency key is kept; then 9 for each submission:
+--        spec (JSON), count, array (1 or 0), pending (range text), held (the same or ""), dep (JSON or ""), priority,
+--        idempotency (hash or ""), body (bytes)
+-- Returns the first id of each. Error NOTFOUND when a dependee was never given out: nothing is taken then.
+local PER = 9
+
+-- Makes `id` known to what it waits for, where that can still change.
+local function wait_for(id, dep)
+  for _, b in ipairs(blocks(dep)) do
+    local first, count, of = b[3], b[4], string.format('%.0f', b[2])
+    local there = call('HMGET', key_job(of), 'count', 'waits')
+    if there[1] and count_bits('ended', first, count) < count then
+      call('ZADD', key_waits(of), id, id)
+      local whole = first == b[2] and count == tonumber(there[1])
+      call('HSET', key_job(of), 'waits', whole and there[2] ~= 'p' and 'w' or 'p')
+    end
+  end
+end
+
+local last = tonumber(call('GET', key_next) or '0')
+for at = 2, #ARGV, PER do
+  local dep = ARGV[at + 5]
+  local missing = dep ~= '' and unknown(dep, last)
+  if missing then return redis.error_reply(string.format('NOTFOUND job %.0f', missing)) end
+end
+
+local ids = {}
+for at = 2, #ARGV, PER do
+  local spec, count, array, pending, held, dep, priority, idem, body = unpack(ARGV, at, at + PER - 1)
+  local known = idem ~= '' and call('GET', key_idem(idem))
+  if known then
+    ids[#ids + 1] = tonumber(known)
+  else
+    local id = call('INCRBY', key_next, count) - tonumber(count) + 1
+    local text = string.format('%.0f', id)
+    local ready = dep == '' and '0.0' or '-1.0'
+    call('SET', key_spec(text), spec)
+    call('SET', key_body(text), body)
+    call('HSET', key_job(text), 'count', count, 'at', NOW, 'pending', pending, 'held', held, 'ready', ready, 'dep', dep,
+      'priority', priority, 'began', 0, 'ended', 0, 'ok', 0, 'code', 0, 'state', '', 'gone', 0, 'waits', '',
+      'array', array, 'top', -1)
+    call('ZADD', key_alive, id, text)
+    if array == '1' then call('ZADD', key_arrays, id, text) end
+    if dep ~= '' then
+      wait_for(id, dep)
+      call('ZADD', key_resolve, id, text)
+    end
+    if idem ~= '' then call('SET', key_idem(idem), text, 'EX', ARGV[1]) end
+    ids[#ids + 1] = id
+    tell('submit', string.format('{"job":{"id":%s,"spec":%s,"count":%s,"submitted_at":%s,"pending":"%s","held":"%s",'
+      .. '"ready":%s,"dep":%s,"priority":%s}}', text, spec, count, NOW, pending, held, ready, cjson.encode(dep), priority))
+  end
+end
+publish()
+return ids
