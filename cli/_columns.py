@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 _EARLIEST = 315532800.0  # 1980
 
 
+def duration(seconds: int | None) -> str:
+    """``HH:MM:SS``, ``unlimited`` for None."""
+    return format_duration(seconds)
+
+
 def when(at: float | None) -> str:
     """``YYYY-MM-DD HH:MM:SS`` in the local zone, ``unknown`` for none."""
     if not at or at < _EARLIEST:
@@ -28,7 +33,7 @@ def when(at: float | None) -> str:
 
 def elapsed(row: Mapping[str, Any]) -> str:
     """Run time so far, ``-`` unless it runs."""
-    return "-" if row["elapsed"] is None else format_duration(int(row["elapsed"]))
+    return "-" if row["elapsed"] is None else duration(int(row["elapsed"]))
 
 
 def hosts(names: list[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cli._columns import cpus, elapsed, format_duration, gres, hosts, hosts_or_none, memory, when, yes
+from cli._columns import cpus, duration, elapsed, gres, hosts, hosts_or_none, memory, when, yes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def job(row: Record) -> str:
         " ".join([f"JobId={row['id']}", *_array(row), f"JobName={row['name']}"]),
         f"User={row['user']}({row['uid']}) GroupId={row['gid']} Account={row['account'] or 'None'}",
         f"JobState={row['state']} Reason={row['reason'] or 'None'} RunTime={elapsed(row)}"
-        f" TimeLimit={format_duration(row['time_limit'])} SubmitTime={when(row['submitted_at'])}",
+        f" TimeLimit={duration(row['time_limit'])} SubmitTime={when(row['submitted_at'])}",
         f"StartTime={when(row['began_at'])} EndTime={when(row['ended_at'])} Partition={row['partition']}"
         f" NodeList={hosts_or_none(row['nodelist'])} ExecutionHost={(row['nodelist'] or ['None'])[0]}",
         f'CmdLine="{row["command"]}" Workdir={row["cwd"]}',
@@ -74,7 +74,7 @@ def dependency(shown: Record) -> str:
 
 def step(row: Record) -> str:
     """A step."""
-    limit = "UNLIMITED" if row["time_limit"] is None else format_duration(row["time_limit"])
+    limit = "UNLIMITED" if row["time_limit"] is None else duration(row["time_limit"])
     began = when(row["began_at"]).replace(" ", "T")
     lines = [
         f"StepId={row['stepid']} UserId={row['uid']} StartTime={began} TimeLimit={limit}",
@@ -109,7 +109,7 @@ def partition(row: Record) -> str:
         f"TotalCPU={cpus(row['total_cpus'])} AvailCPU={cpus(row['avail_cpus'])} AllocCPU={cpus(row['alloc_cpus'])}",
         f"TotalMem={memory(row['total_memory'])} AvailMem={memory(row['avail_memory'])}"
         f" AllocMem={memory(row['alloc_memory'])}",
-        f"DefaultTime={format_duration(row['default_time'])} MaxTime={format_duration(row['max_time'])}",
+        f"DefaultTime={duration(row['default_time'])} MaxTime={duration(row['max_time'])}",
         f"DefaultMemPerCPU={memory(row['default_memory_per_cpu'])} MaxMemPerNode={memory(row['max_memory_per_node'])}",
         f"HostList={hosts_or_none(row['nodes'])}",
     ]

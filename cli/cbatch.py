@@ -48,11 +48,11 @@ def parser() -> Parser:
 
 def body(argv: list[str]) -> int:
     """Parse, send, tell; with --wait stay until it ends."""
-    from crane_celery.gateway.client import call
-
     made = parser()
     given = vars(made.parse(argv))
     job, given = _submission.assemble(made, given)
+    from crane_celery.gateway.client import call  # not needed for --help
+
     request = {"jobs": [job], "key": os.urandom(16).hex()}
     try:
         accepted = call("submit", request)

@@ -42,10 +42,10 @@ def parser() -> Parser:
 
 def body(argv: list[str]) -> int:
     """Parse, ask, tell."""
+    options = parser().parse(argv)
     from crane_celery.errors import InputError
     from crane_celery.gateway.client import call
 
-    options = parser().parse(argv)
     filters = {
         "names": split_list(options.name),
         "partitions": split_list(options.partition),

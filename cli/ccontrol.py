@@ -38,10 +38,10 @@ def parser() -> Parser:
 
 def body(argv: list[str]) -> int:
     """Parse, ask, print."""
+    options = parser().parse(argv)
     from crane_celery.errors import InputError, NotSupported
     from crane_celery.grammar.names import did_you_mean
 
-    options = parser().parse(argv)
     action = options.action.lower()
     if action == "show":
         return _show(options.rest, options.json)

@@ -39,10 +39,10 @@ def parser() -> Parser:
 
 def body(argv: list[str]) -> int:
     """Parse, ask, print."""
+    options = parser().parse(argv)
     from cli._render import lines, parse_format, print_json, print_lines
     from crane_celery.gateway.client import call
 
-    options = parser().parse(argv)
     default = f"{DEFAULT} %reason" if options.list_reasons else DEFAULT
     fields = parse_format(options.format or default, columns(), dot_right=False)
     wanted = states(options)

@@ -92,7 +92,7 @@ class Cluster:
         return ids
 
     def wait(self, *ids: int | str, on_progress: Callable[[Row], None] | None = None) -> dict[str, int]:
-        """Block until all have ended: stored exit code by id. ``on_progress`` gets total, ended and ok as they change."""
+        """Block until all have ended: stored exit code by id. ``on_progress`` hears total, ended and ok."""
         asked = {"ids": list(ids)}
         value = client.follow("wait", asked, on_progress or (lambda _counts: None), self._socket)
         return dict(value["codes"])
@@ -116,10 +116,9 @@ class Cluster:
 
     def history(self, *ids: int | str, steps: bool = False, **filters: Any) -> list[Row]:
         """What has run, newest first; filters as of ``cacct``, intervals as text under start, end and submit."""
-        spans = {name: filters.pop(name) for name in ("start", "end", "submit", "limit") if name in filters}
-        return list(
-            self._call("history", {"selectors": ",".join(map(str, ids)), "steps": steps, **spans, **_lists(filters)})
-        )
+        asked: Row = {"selectors": ",".join(map(str, ids)), "steps": steps}
+        asked.update({name: filters.pop(name) for name in ("start", "end", "submit", "limit") if name in filters})
+        return list(self._call("history", {**asked, **_lists(filters)}))
 
     def show(self, what: str, *names: int | str) -> list[Row]:
         """Full records: ``show("job", 12)``, ``show("node")``."""
