@@ -35,8 +35,10 @@ class Cluster:
         self.home = folder / "home"
         self.work = folder / "work"
         self.work.mkdir()
+        commands(folder / "bin")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("CRANE_", "SLURM_"))}
-        self.env = {**kept, "CRANE_HOME": str(self.home), "PYTHONPATH": str(ROOT), "HOME": str(self.work)}
+        path = f"{folder / 'bin'}:{kept['PATH']}"
+        self.env = {**kept, "CRANE_HOME": str(self.home), "PYTHONPATH": str(ROOT), "HOME": str(self.work), "PATH": path}
 
     @property
     def settings(self) -> Settings:
@@ -106,6 +108,15 @@ class Cluster:
             assert not lock.holder(settings.home), "the supervisor is left"
             assert not Path(settings.run_dir).exists(), "sockets are left"
             assert not groups(settings), "cgroups are left"
+
+
+def commands(folder: Path) -> None:
+    """The commands of the checkout, for scripts of jobs to call by name."""
+    folder.mkdir()
+    for module in (ROOT / "cli").glob("c*.py"):
+        program = folder / module.stem
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cli.{module.stem} "$@"\n')
+        program.chmod(0o755)
 
 
 def groups(settings: Settings) -> list[str]:

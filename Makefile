@@ -1,0 +1,64 @@
+# Everything a developer or a newcomer does, each by one word. Paths are relative, so that a blank in the checkout's path
+# does no harm. .venv holds the installed project (not editable: commands start faster) and the tools.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+SOURCES := $(shell find crane_celery beat workers cli -name '*.py' -o -name '*.lua') pyproject.toml README.md
+CODE := crane_celery beat workers cli bench examples tests
+
+.PHONY: help demo test check fmt lint types arch unit bench compose-test clean
+
+help:
+	@echo 'make demo          a cluster on this machine runs a real workload, in two minutes'
+	@echo 'make test          every test that needs no container engine'
+	@echo 'make compose-test  the cluster of docker-compose.yml, for real'
+	@echo 'make bench         this project beside Slurm, HyperQueue and GNU parallel'
+	@echo 'make check         what a commit must pass: fmt lint types arch unit'
+	@echo 'make clean         remove what these made'
+
+# An empty stamp each: made again when the project file changed (tools) or any source did (the installed project).
+.venv/pip: .ci/venv
+	@PYTHON='$(PYTHON)' .ci/venv
+	@touch .venv/pip
+
+.venv/installed: .venv/pip $(SOURCES)
+	@$(PY) -m pip install -q --disable-pip-version-check --upgrade --force-reinstall --no-deps . \
+	  && $(PY) -m pip install -q --disable-pip-version-check .
+	@touch .venv/installed
+
+.venv/tools: .venv/installed pyproject.toml
+	@$(PY) -m pip install -q --disable-pip-version-check --group dev
+	@touch .venv/tools
+
+demo: .venv/installed
+	@$(PY) examples/demo.py demo-report
+
+test: .venv/tools
+	@PATH="$$PWD/.venv/bin:$$PATH" $(PY) -m pytest -m 'not compose'
+
+compose-test: .venv/tools
+	@PATH="$$PWD/.venv/bin:$$PATH" $(PY) -m pytest -m compose
+
+bench: .venv/tools
+	@PATH="$$PWD/.venv/bin:$$PATH" $(PY) -m bench.run
+
+check: fmt lint types arch unit
+
+fmt: .venv/tools
+	@$(PY) -m ruff format --check $(CODE)
+
+lint: .venv/tools
+	@$(PY) -m ruff check $(CODE)
+
+types: .venv/tools
+	@$(PY) -m mypy
+
+arch: .venv/tools
+	@$(PY) -c 'import sys; from importlinter.cli import lint_imports_command as lint; sys.path.insert(0, "."); lint()'
+
+unit: .venv/tools
+	@$(PY) -m pytest tests/unit tests/property tests/arch tests/golden
+
+clean:
+	@rm -rf .venv demo-report artefacts build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
