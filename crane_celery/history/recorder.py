@@ -14,7 +14,7 @@ import sys
 from threading import Event as Flag
 from typing import NoReturn
 
-from crane_celery.errors import SystemFault, Unreachable
+from crane_celery.errors import CraneError
 from crane_celery.history import gap
 from crane_celery.history.batch import Position, fold
 from crane_celery.history.engine import Database
@@ -54,14 +54,14 @@ class Recorder:
         return len(events)
 
     def run(self, stop: Flag) -> None:
-        """Record until ``stop`` is set; what fails is tried again, ever more slowly."""
+        """Record until ``stop`` is set; what fails (server gone, disk full) is tried again, ever more slowly."""
         failures = 0
         while not stop.is_set():
             try:
                 if self.step():
                     stop.wait(_GATHER_S)
                 failures = 0
-            except (Unreachable, SystemFault) as error:
+            except CraneError as error:
                 self._at = None
                 pause = _BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)]
                 failures += 1
