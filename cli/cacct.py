@@ -143,6 +143,7 @@ def columns() -> dict[str, Column]:
     """The columns by the names of a format."""
     from cli import _columns as cell
     from cli._render import Column
+    from crane_celery.grammar.duration import format_duration
 
     def text(key: str) -> Any:
         return lambda row: str(row[key])
@@ -162,7 +163,7 @@ def columns() -> dict[str, Column]:
         "K": Column("WCKEY", text("wckey")),
         "k": Column("COMMENT", text("comment")),
         "L": Column("NODELIST", lambda row: cell.hosts_or_none(row["nodelist"])),
-        "l": Column("TIMELIMIT", lambda row: cell.format_duration(row["time_limit"])),
+        "l": Column("TIMELIMIT", lambda row: format_duration(row["time_limit"])),
         "M": Column("REQMEMPERNODE", lambda row: cell.memory(row["req_memory"])),
         "m": Column("ALLOCMEMPERNODE", lambda row: cell.memory(row["alloc_memory"])),
         "N": Column("NODENUM", text("nodes")),
@@ -200,7 +201,7 @@ def exit_code(row: dict[str, Any] | Any) -> str:
 
 def elapsed(row: dict[str, Any] | Any) -> str:
     """How long it ran, up to now if it still does; ``-`` where it never began."""
-    from cli._columns import format_duration
+    from crane_celery.grammar.duration import format_duration
 
     if not row["began_at"]:
         return "-"

@@ -1,0 +1,10 @@
+"""``python -m crane_celery.flower_bridge``: the bridge of the configured cluster."""
+
+import logging
+
+from crane_celery.flower_bridge.bridge import run
+from crane_celery.settings import load
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    run(load())
