@@ -47,7 +47,7 @@ class Ledger:
         self._pending.append(_ENCODE(line))
 
     def commit(self) -> None:
-        """Write what was noted. Raises OSError when the disk takes no more: then the act must not happen."""
+        """Write what was noted. Raises OSError when the disk takes no more; the lines are kept for another try."""
         if not self._pending:
             return
         data = ("\n".join(self._pending) + "\n").encode()
@@ -60,10 +60,17 @@ class Ledger:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._fd, size)
             raise
-        finally:
-            self._pending.clear()
+        self._pending.clear()
         if size + len(data) > self._limit:
             self._compact()
+
+    def mark(self) -> int:
+        """Where `rollback` goes back to."""
+        return len(self._pending)
+
+    def rollback(self, mark: int) -> None:
+        """Take back what was noted since: it will not happen."""
+        del self._pending[mark:]
 
     def accept(self, run: Run) -> None:
         """A run that will go to the spawner."""

@@ -1,0 +1,339 @@
+"""What the shepherd does with runs: accept, start, hear of, stop, drain, close. Acts through pens, nursery and ledger.
+
+Rules: a run is journalled before it is started and its end before it is told; nothing is killed in a cgroup while a
+start is under way there; a run is over when its script is over, its steps are, and its cgroup is empty.
+"""
+
+import contextlib
+import heapq
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+from workers.cgroup import PRIMARY, SPAWN_KEY, CgroupError, JobGroup, Leaf, Limits
+from workers.ledger import Key, Ledger
+from workers.nursery import Nursery, Outpost, Start
+from workers.pens import Pens
+from workers.records import Ending, Run, Step, parse_key, task_key
+
+_POLL_S = (0.005, 0.5)  # first and longest pause between two looks at a group that empties
+
+
+class Timers:
+    """What is due when, on the monotonic clock."""
+
+    def __init__(self) -> None:
+        """Nothing is due."""
+        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._count = 0
+
+    def at(self, when: float, act: Callable[[], None]) -> None:
+        """Do it then."""
+        self._count += 1
+        heapq.heappush(self._heap, (when, self._count, act))
+
+    def wait(self) -> float | None:
+        """Seconds until the next is due; None = nothing is."""
+        return max(0.0, self._heap[0][0] - time.monotonic()) if self._heap else None
+
+    def run(self) -> None:
+        """Do what is due."""
+        now = time.monotonic()
+        while self._heap and self._heap[0][0] <= now:
+            heapq.heappop(self._heap)[2]()
+
+
+class Herd:
+    """All runs of this node."""
+
+    def __init__(self, ledger: Ledger, pens: Pens, nursery: Nursery, timers: Timers) -> None:
+        """Go on with the runs of the ledger."""
+        self.ledger = ledger
+        self.pens = pens
+        self.nursery = nursery
+        self.timers = timers
+        #: told of each common step that ended, and of each run that is about to end
+        self.on_step: Callable[[Run, Step], None] = lambda _run, _step: None
+        self.on_run: Callable[[Run], None] = lambda _run: None
+
+    # -- starting
+
+    def launch(self, jobs: dict[str, dict[str, Any]], rows: list[list[Any]]) -> None:
+        """Start what is not known yet: journal first, all at once, then hand to the spawners.
+
+        Raises OSError when the journal takes no more: then nothing was accepted.
+        """
+        mark = self.ledger.mark()
+        batches: dict[tuple[int, int], list[Start]] = {}
+        taken: list[Run] = []
+        for id_, run_, job, environ, paths in rows:
+            if not self._known((id_, run_)):
+                run = self._accept(id_, run_, jobs[job])
+                if run is not None:
+                    taken.append(run)
+                    start = self._first(run, job, jobs[job], environ, paths)
+                    batches.setdefault((run.uid, run.gid), []).append(start)
+        try:
+            self.ledger.commit()
+        except OSError:
+            self.ledger.rollback(mark)
+            for run in taken:
+                self.ledger.runs.pop(run.key, None)
+                self.pens.put(run.pen)
+            raise
+        for user, starts in batches.items():
+            self._send(user, self.ledger.runs[parse_key(starts[0].key)[0]].groups, starts)
+
+    def _known(self, key: Key) -> bool:
+        run = self.ledger.runs.get(key)
+        if run is not None:
+            if run.primary.began:  # whoever asks again has not heard: tell again
+                self.ledger.report(["b", *key, run.primary.began], durable=False)
+            return True
+        if key in self.ledger.tombs:
+            del self.ledger.tombs[key]
+            now = time.monotonic()
+            self._tell_end(key, Ending(None, "cancel", 0.0, now, 0.0, 0))
+            return True
+        return key in self.ledger.closed
+
+    def _accept(self, id_: int, run_: int, job: dict[str, Any]) -> Run | None:
+        limits = Limits(cpus=job["cpus"], memory=job["memory"] or None, pids=job["pids"] or None)
+        try:
+            group = self.pens.take(limits)
+        except (CgroupError, OSError) as exc:
+            self._tell_end((id_, run_), Ending(None, "cgroup", 0.0, time.monotonic(), 0.0, 0, 0, str(exc)))
+            return None
+        run = Run(
+            id=id_, run=run_, uid=job["uid"], gid=job["gid"], groups=job["groups"], cpus=job["cpus"],
+            memory=job["memory"], grace=job["grace"], limit=job["limit"] or 0.0, pen=group.name,
+        )  # fmt: skip
+        run.steps[PRIMARY] = Step(number=PRIMARY, flying=1)
+        self.ledger.accept(run)
+        return run
+
+    def _first(self, run: Run, job: str, template: dict[str, Any], environ: dict[str, str], paths: Any) -> Start:
+        leaf = self.leaf(run, PRIMARY)
+        own = {**environ, SPAWN_KEY: leaf.key}
+        return Start(task_key(run, PRIMARY, 0), job, template, own, tuple(paths), leaf, run.pen)
+
+    def _send(self, user: tuple[int, int], groups: list[int], starts: list[Start]) -> None:
+        try:
+            self.nursery.send(user, groups, starts)
+        except (OSError, CgroupError) as exc:
+            rows = [["f", start.key, "spawn", getattr(exc, "errno", 0) or 0, str(exc), time.monotonic()] for start in starts]
+            self.events(None, rows)
+
+    def resend(self, user: tuple[int, int], starts: list[Start]) -> None:
+        """Start anew what a dead spawner had not begun. A crun's descriptors went with it: such a step fails."""
+        again = []
+        for start in starts:
+            run = self.ledger.runs.get(parse_key(start.key)[0])
+            if run is not None and parse_key(start.key)[1] == PRIMARY:
+                again.append(start)
+            else:
+                text = "the spawner was killed before the step began; start it again"
+                self.events(None, [["f", start.key, "spawn", 0, text, time.monotonic()]])
+        if again:
+            self._send(user, self.ledger.runs[parse_key(again[0].key)[0]].groups, again)
+
+    def start_step(self, run: Run, step: Step, template: dict[str, Any], tasks: list[tuple[dict[str, str], Any]]) -> None:
+        """Start a crun step's tasks; each with its environment and its own descriptors. Raises OSError (journal)."""
+        run.steps[step.number] = step
+        run.next_step = max(run.next_step, step.number + 1)
+        step.flying = len(tasks)
+        mark = self.ledger.mark()
+        self.ledger.step(run, step)
+        try:
+            self.ledger.commit()
+        except OSError:
+            self.ledger.rollback(mark)
+            del run.steps[step.number]
+            raise
+        leaf = self.leaf(run, step.number)
+        for task, (environ, fds) in enumerate(tasks):
+            own = {**environ, SPAWN_KEY: leaf.key}
+            start = Start(
+                task_key(run, step.number, task), f"{run.id}.{step.number}", template, own, ("", "", ""), leaf,
+                f"{run.pen}/{step.number}", tuple(fds),
+            )  # fmt: skip
+            self._send((run.uid, run.gid), run.groups, [start])
+
+    def leaf(self, run: Run, step: int) -> Leaf:
+        """The leaf of a step."""
+        return self.pens[run.pen].leaf(step)
+
+    def group(self, run: Run) -> JobGroup:
+        """The run's group."""
+        return self.pens[run.pen]
+
+    # -- hearing
+
+    def events(self, post: Outpost | None, rows: list[list[Any]]) -> list[str]:
+        """Take what a spawner tells; returns the keys whose end is now with us (to acknowledge once journalled)."""
+        over = []
+        for row in rows:
+            kind, key = row[0], row[1]
+            if post is not None:
+                post.sent.pop(key, None)
+            if kind != "s":
+                over.append(key)
+            run_key, number, task = parse_key(key)
+            run = self.ledger.runs.get(run_key)
+            step = None if run is None else run.steps.get(number)
+            if run is not None and step is not None and task not in step.status:
+                self._event(run, step, task, row)
+        return over
+
+    def _event(self, run: Run, step: Step, task: int, row: list[Any]) -> None:
+        if row[0] == "s":
+            self._began(run, step, task, row[2], row[3], row[4])
+        elif row[0] == "f":
+            self._landed(step)
+            step.status[task] = None
+            step.cause, step.number_text, step.ended = step.cause or row[2], (row[3], row[4]), row[5]
+        else:
+            if task not in step.pids:
+                self._began(run, step, task, 0, 0, row[3])
+            step.status[task] = row[2]
+            step.ended = row[4]
+            step.cpu_s += row[5]
+            step.peak = max(step.peak, row[6])
+        if not run.flying:
+            self._pay(run)
+        if step.over:
+            self._step_over(run, step)
+
+    @staticmethod
+    def _landed(step: Step) -> None:
+        step.flying = max(0, step.flying - 1)
+
+    def _began(self, run: Run, step: Step, task: int, pid: int, start: int, when: float) -> None:
+        if task in step.pids:
+            return
+        self._landed(step)
+        step.pids[task] = (pid, start)
+        if pid:
+            self.leaf(run, step.number).adopt(pid)
+        if step.began:
+            return
+        step.began = when
+        if step.number == PRIMARY:
+            self.ledger.report(["b", run.id, run.run, when], durable=False)
+            if run.limit:
+                self.timers.at(when + run.limit, lambda: self.stop(run.key, PRIMARY, "limit"))
+        else:
+            self.on_step(run, step)
+
+    def _pay(self, run: Run) -> None:
+        for step in list(run.steps.values()):
+            owed, step.owed = step.owed, []
+            for number in owed:
+                self._signal(run, step, number)
+
+    # -- stopping
+
+    def stop(self, key: Key, step: int, cause: str) -> None:
+        """TERM, grace, KILL. The first cause counts; asking again changes nothing. An unknown run gets a tombstone."""
+        run = self.ledger.runs.get(key)
+        if run is None:
+            if key not in self.ledger.closed:
+                self.ledger.bury(key)
+            return
+        found = run.steps.get(step)
+        if found is None or found.over or (key, step) in self.ledger.stops:
+            return
+        self.ledger.stop(key, step, cause, time.monotonic())
+        self.terminate(run, found, cause, time.monotonic())
+
+    def terminate(self, run: Run, step: Step, cause: str, since: float) -> None:
+        """Send TERM, and KILL when the grace that began at ``since`` is over."""
+        step.cause = step.cause or cause
+        self._signal(run, step, signal.SIGTERM)
+        self.timers.at(since + run.grace, lambda: self._signal(run, step, signal.SIGKILL))
+
+    def signal(self, key: Key, step: int, number: int) -> None:
+        """Send one signal to a step; nothing when it is not there."""
+        run = self.ledger.runs.get(key)
+        if run is not None and step in run.steps:
+            self._signal(run, run.steps[step], number)
+
+    def _signal(self, run: Run, step: Step, number: int) -> None:
+        if run.key not in self.ledger.runs or step.over or run.steps.get(step.number) is not step:
+            return
+        if run.flying:
+            step.owed.append(number)
+            return
+        target = self.group(run) if step.number == PRIMARY else self.leaf(run, step.number)
+        target.signal(number)
+        if number == signal.SIGTERM:
+            target.signal(signal.SIGCONT)  # a stopped process does not hear
+
+    # -- ending
+
+    def _step_over(self, run: Run, step: Step) -> None:
+        if step.number == PRIMARY:
+            run.draining = True
+            self.on_run(run)
+            self.drain(run, _POLL_S[0])
+            return
+        leaf = self.leaf(run, step.number)
+        if leaf.pids():
+            leaf.kill()  # what a task left behind
+        self.ledger.report(step_row(run, step), durable=True)
+        self.on_step(run, step)
+        self.ledger.drop_step(run, step.number)
+        leaf.close()
+        self.nursery.drop(f"{run.pen}/{step.number}")
+
+    def drain(self, run: Run, pause: float) -> None:
+        """Kill what is left of a run whose script is over; close it when nothing is."""
+        group = self.group(run)
+        empty = not run.flying and group.empty()
+        if empty and len(run.steps) == 1:
+            self._close(run, group)
+            return
+        for step in run.steps.values():
+            if step.number != PRIMARY:
+                step.cause = step.cause or "job"
+        if not empty and not run.flying:
+            group.signal(signal.SIGKILL)
+        self.timers.at(time.monotonic() + pause, lambda: self.drain(run, min(pause * 2, _POLL_S[1])))
+
+    def _close(self, run: Run, group: JobGroup) -> None:
+        step, usage = run.primary, group.usage()
+        cause = step.cause
+        if not cause and step.worst != 0 and usage.oom_kills and self.leaf(run, PRIMARY).usage().oom_kills:
+            cause = "oom"
+        number, text = step.number_text
+        cpu_s, peak = max(usage.cpu_s, step.cpu_s), usage.memory_peak or step.peak
+        self._tell_end(run.key, Ending(step.worst, cause, step.began, step.ended, cpu_s, peak, number, text))
+        if not self.pens.put(run.pen):
+            self.nursery.drop(run.pen)
+            self.timers.at(time.monotonic() + 1.0, self.pens.sweep)
+
+    def _tell_end(self, key: Key, ending: Ending) -> None:
+        self.ledger.report(["e", *key, *ending], durable=True)
+        self.ledger.close(key)
+
+    def lost(self, run: Run, step: Step, task: int) -> None:
+        """Nobody will ever know how this task ended."""
+        now = time.monotonic()
+        self._event(run, step, task, ["x", task_key(run, step.number, task), None, step.began, now, 0.0, 0])
+
+    def kill_all_but(self, live: set[Key]) -> None:
+        """Stop every run that the store does not know as live here: it was written off."""
+        for key in [key for key in self.ledger.runs if key not in live]:
+            with contextlib.suppress(KeyError):
+                self.stop(key, PRIMARY, "stale")
+                self.signal(key, PRIMARY, signal.SIGKILL)
+
+
+def step_row(run: Run, step: Step) -> list[Any]:
+    """A common step as it is reported: began when it has no end."""
+    return [
+        "s", run.id, run.run, step.number, step.name, step.ntasks, step.cpus, step.memory, step.command,
+        step.worst if step.over else None, step.cause, step.began, step.ended, step.cpu_s, step.peak,
+        step.over, *step.number_text,
+    ]  # fmt: skip

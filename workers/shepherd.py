@@ -1,0 +1,266 @@
+"""The shepherd: one per node, looks after all user processes there and outlives the worker. Standard library only.
+
+Started by the worker (``workers.pasture``) as ``python -I -S -c ... <config as JSON>``; detached; found again by its
+socket; a lock on ``shepherd.lock`` keeps a second away. One loop: frames from the agent, from spawners and from cruns,
+ends of adopted processes, timers. After each turn the journal is written, then what was learned is told.
+"""
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import resource
+import selectors
+import signal
+import sys
+import time
+from collections import OrderedDict
+from typing import Any
+
+from workers.cgroup import probe
+from workers.clients import Clients
+from workers.frames import Hangup, Link, Message, listen
+from workers.herd import Herd, Timers
+from workers.ledger import Ledger
+from workers.nursery import Nursery, Outpost
+from workers.pens import Pens
+from workers.records import PRIMARY
+from workers.recovery import Adopted, Recovery
+from workers.spawner import prctl, start_ticks
+
+log = logging.getLogger("crane.shepherd")
+
+_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_DUMPABLE = 4
+_MAX_STRAYS = 1000
+_MAX_CLIENTS = 2000
+
+
+def boot_id() -> str:
+    """Names this boot of the host."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip()
+
+
+class Shepherd:
+    """The loop."""
+
+    def __init__(self, config: Message) -> None:
+        """``config``: node, cluster, run (directory), spool (directory), cgroup (auto | none | v1 | v2), no_new_privs."""
+        self._selector = selectors.DefaultSelector()
+        self._agent: Link | None = None
+        self._told = 0
+        self._strays: OrderedDict[tuple[int, int], tuple[int, float]] = OrderedDict()
+        self._acks: list[tuple[Outpost, list[str]]] = []
+        self._links: set[Link] = set()
+        self._stopping = False
+        self._wake = self._signals()
+        self._driver = probe(config["cluster"], config["node"], want=config["cgroup"])
+        self._timers = Timers()
+        self._ledger = Ledger(config["spool"] + "/journal", boot_id())
+        self._pens = Pens(self._driver, {run.pen for run in self._ledger.runs.values()})
+        self._nursery = Nursery(config["run"], config["spool"], self._driver, self._watch)
+        self._nursery.no_new_privs = bool(config.get("no_new_privs"))
+        self._herd = Herd(self._ledger, self._pens, self._nursery, self._timers)
+        self._clients = Clients(self._herd, self._timers)
+        self._adopted = Adopted(self._register_pid, self._selector.unregister)
+        self._recovery = Recovery(self._herd, self._nursery, self._adopted, self._strays)
+        self._recovery.restart()
+        self._clients.expect_back()
+        self._tell()
+        self._listener = listen(config["run"] + "/shepherd.sock", 0o666)
+        self._selector.register(self._listener, selectors.EVENT_READ, ("new", None))
+
+    @staticmethod
+    def _signals() -> int:
+        read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        return read
+
+    def _register_pid(self, fd: int, key: str) -> None:
+        self._selector.register(fd, selectors.EVENT_READ, ("pid", key))
+
+    def _watch(self, post: Outpost) -> None:
+        self._selector.register(post.link, selectors.EVENT_READ, ("post", post))
+
+    # -- the loop
+
+    def run(self) -> None:
+        """Until told to stop and nothing runs."""
+        self._selector.register(self._wake, selectors.EVENT_READ, ("signal", None))
+        while not (self._stopping and not self._ledger.runs and not self._ledger.reports):
+            ready = self._selector.select(self._timers.wait())
+            self._driver.tick()
+            for key, _ in ready:
+                self._serve(*key.data)
+            self._timers.run()
+            self._tell()
+            self._flush()
+        self._pens.close()
+
+    def _serve(self, kind: str, what: Any) -> None:
+        match kind:
+            case "new":
+                self._accept()
+            case "signal":
+                self._on_signal()
+            case "pid":
+                self._herd.events(None, [self._adopted.ended(what)])
+            case "post":
+                self._hear_spawner(what)
+            case "link":
+                self._hear_link(what)
+
+    def _on_signal(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            numbers = os.read(self._wake, 4096)
+            if signal.SIGTERM in numbers or signal.SIGINT in numbers:
+                self._stopping = True  # what runs is waited for
+        self._reap()
+
+    def _reap(self) -> None:
+        """Spawners that ended, and children of dead ones; those that are watched are left to their pidfd."""
+        with contextlib.suppress(ChildProcessError):
+            while (info := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
+                pid = info.si_pid
+                if pid in self._adopted.pids:
+                    self._herd.events(None, [self._adopted.ended(self._adopted.pids[pid])])
+                    continue
+                status = info.si_status if info.si_code == os.CLD_EXITED else -info.si_status
+                with contextlib.suppress(ProcessLookupError):
+                    if os.getsid(pid) == pid:
+                        self._strays[pid, start_ticks(pid)] = (status, time.monotonic())
+                os.waitpid(pid, 0)
+                if len(self._strays) > _MAX_STRAYS:
+                    self._strays.popitem(last=False)
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while len(self._links) < _MAX_CLIENTS:
+                link = Link(self._listener.accept()[0])
+                self._links.add(link)
+                self._selector.register(link, selectors.EVENT_READ, ("link", link))
+
+    def _hear_spawner(self, post: Outpost) -> None:
+        try:
+            for message in post.link.receive():
+                self._acks.append((post, self._herd.events(post, message["rows"])))
+        except Hangup:
+            self._selector.unregister(post.link)
+            self._reap()
+            self._recovery.spawner_died(post)
+
+    def _hear_link(self, link: Link) -> None:
+        try:
+            for message in link.receive():
+                if link is self._agent or (message.get("op") == "agent" and link.peer()[1] == os.geteuid()):
+                    self._obey(link, message)
+                else:
+                    self._clients.hear(link, message)
+        except Hangup:
+            self._drop(link)
+
+    def _drop(self, link: Link) -> None:
+        if link not in self._links:
+            return
+        self._links.discard(link)
+        self._selector.unregister(link)
+        self._clients.gone(link)
+        if link is self._agent:
+            self._agent = None
+        link.close()
+
+    # -- the agent
+
+    def _obey(self, link: Link, message: Message) -> None:
+        match message["op"]:
+            case "agent":
+                self._welcome(link)
+            case "launch":
+                self._launch(message)
+            case "ack":
+                self._ledger.ack(message["seq"])
+            case "kill":
+                for id_, run, number in message["rows"]:
+                    if number:
+                        self._herd.signal((id_, run), PRIMARY, number)
+                    else:
+                        self._herd.stop((id_, run), PRIMARY, "cancel")
+            case "keep":
+                self._herd.kill_all_but({(id_, run) for id_, run in message["live"]})
+            case "stop":
+                self._stopping = True
+
+    def _welcome(self, link: Link) -> None:
+        if self._agent is not None and self._agent is not link:
+            self._drop(self._agent)
+        self._agent = link
+        runs = [list(key) for key in self._ledger.runs]
+        link.send({"op": "hello", "pid": os.getpid(), "driver": self._driver.name, "runs": runs})
+        begun = {(row[1], row[2]) for row in self._ledger.reports.values() if row[0] == "b"}
+        for key, run in self._ledger.runs.items():
+            if run.primary.began and key not in begun:
+                self._ledger.report(["b", *key, run.primary.began], durable=False)
+        self._told = 0
+
+    def _launch(self, message: Message) -> None:
+        if self._stopping:
+            return
+        try:
+            self._herd.launch(message["jobs"], message["rows"])
+        except OSError as exc:
+            log.error("no start: the journal takes no more: %s", exc)
+
+    def _tell(self) -> None:
+        """The journal first; then the spawners may forget and the agent is told."""
+        with contextlib.suppress(OSError):
+            self._ledger.commit()
+            for post, keys in self._acks:
+                self._recovery.acknowledge(post, keys)
+            self._acks.clear()
+        if self._agent is not None and self._ledger.seq > self._told:
+            rows = [[seq, *row] for seq, row in self._ledger.reports.items() if seq > self._told]
+            self._told = self._ledger.seq
+            if rows:
+                self._agent.send({"op": "reports", "rows": rows})
+
+    def _flush(self) -> None:
+        """Wait for writability only where something waits."""
+        for link in [*self._links, *(post.link for post in self._nursery.posts.values())]:
+            if link.waiting:
+                link.flush()
+            try:
+                key = self._selector.get_key(link)
+            except KeyError:
+                continue
+            wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if link.waiting else 0)
+            if key.events != wanted:
+                self._selector.modify(link, wanted, key.data)
+
+
+def main(text: str) -> None:
+    """Body of the process; ends at once when another shepherd has the node."""
+    config = json.loads(text)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stderr)
+    os.umask(0o022)
+    os.chdir("/")
+    lock = os.open(config["run"] + "/shepherd.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    prctl(_PR_SET_DUMPABLE, 0)
+    log.info("shepherd of %s, pid %d", config["node"], os.getpid())
+    try:
+        Shepherd(config).run()
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(config["run"] + "/shepherd.sock")
+
+
