@@ -159,7 +159,8 @@ def circumstances() -> str:
     user = "nobody" if os.getuid() == 0 else str(os.getuid())
     return (
         f"{datetime.date.today()}, {os.cpu_count()} cores, Linux {platform.release()}, "
-        f"Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}; stock configuration (history, signing, fsync always), submitting user {user}; "
+        f"Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}; "
+        f"stock configuration (history, signing, fsync always), submitting user {user}; "
         "embedded cluster of 4 nodes x 16 CPUs."
     )
 
