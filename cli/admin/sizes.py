@@ -16,6 +16,7 @@ class Sizes:
     cpus: int
     memory: str
     gres: str = ""
+    cgroup: str = "auto"
 
     def check(self) -> None:
         """Raise InputError where memory or gres cannot be read."""
@@ -32,6 +33,7 @@ def configuration(cluster: str, sizes: Sizes, root: bool) -> str:
 # Made by 'crane up'. Every key is described in docs/configuration.md; 'crane config' shows what is in effect.
 ClusterName: {cluster}
 AllowRoot: {"true" if root else "false"}
+Cgroup: {sizes.cgroup}
 Nodes:
   - {{name: '{names}', cpu: {sizes.cpus}, memory: {sizes.memory}{gres}}}
 Partitions:

@@ -13,7 +13,7 @@ from cli.admin import ready
 from cli.admin.keys import make_keys
 from cli.admin.sizes import Sizes, configuration
 from crane_celery.errors import ConfigError, InputError, Refused, SystemFault
-from crane_celery.settings import Settings, home_of, load, prepare_run_dir
+from crane_celery.settings import DRIVERS, Settings, home_of, load, prepare_run_dir
 from crane_celery.supervisor import lock, logs
 
 TYPE_CHECKING = False
@@ -48,6 +48,7 @@ def _parser() -> Parser:
     parser.add_argument("--cpus", type=_count, metavar="C", help="CPUs of each node (16)")
     parser.add_argument("--mem", metavar="SIZE", help="memory of each node (32G)")
     parser.add_argument("--gres", metavar="GRES", help="generic resources of each node, such as gpu:2")
+    parser.add_argument("--cgroup", choices=DRIVERS, help="how jobs are held and limited (auto)")
     parser.add_argument("--name", metavar="NAME", help="name of the cluster (crane)")
     parser.add_argument("--home", metavar="DIR", help="where the cluster lives ($CRANE_HOME)")
     parser.add_argument("--detach", action="store_true", help="do not wait until jobs can be accepted")
@@ -63,7 +64,9 @@ def _count(text: str) -> int:
 
 
 def _sizes_given(asked: argparse.Namespace) -> bool:
-    return any(value is not None for value in (asked.nodes, asked.cpus, asked.mem, asked.gres, asked.name))
+    return any(
+        value is not None for value in (asked.nodes, asked.cpus, asked.mem, asked.gres, asked.cgroup, asked.name)
+    )
 
 
 def _already(settings: Settings, asked: argparse.Namespace) -> int:
@@ -81,7 +84,13 @@ def _configured(home: str, asked: argparse.Namespace) -> Settings:
         return load(path)
     if os.path.exists(path) and not _is_ours(path):
         raise ConfigError(f"{path} was written by hand: change the sizes there, and call 'crane up' without them")
-    sizes = Sizes(nodes=asked.nodes or 4, cpus=asked.cpus or 16, memory=asked.mem or "32G", gres=asked.gres or "")
+    sizes = Sizes(
+        nodes=asked.nodes or 4,
+        cpus=asked.cpus or 16,
+        memory=asked.mem or "32G",
+        gres=asked.gres or "",
+        cgroup=asked.cgroup or "auto",
+    )
     sizes.check()
     if sizes.nodes > _MAX_NODES:
         raise InputError(f"--nodes {sizes.nodes}: one host holds {_MAX_NODES} virtual nodes at most")

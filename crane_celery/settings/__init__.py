@@ -5,10 +5,12 @@ host (home, run directory) is decided here too, so that no other part has an opi
 """
 
 from crane_celery.settings.files import config_path, load, parse
+from crane_celery.settings.keys import DRIVERS
 from crane_celery.settings.model import Settings
 from crane_celery.settings.place import default_home, home_of, prepare_run_dir, run_dir_of
 
 __all__ = [
+    "DRIVERS",
     "Settings",
     "config_path",
     "default_home",

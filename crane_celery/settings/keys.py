@@ -22,7 +22,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", re.ASCII)
 _NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}", re.ASCII)
 _MAX_CPUS = 2**16
 _MAX_INDEX = 2**31
-_DRIVERS = ("auto", "v2", "v1", "none")
+#: what Cgroup may be
+DRIVERS = ("auto", "v2", "v1", "none")
 
 
 class Key(NamedTuple):
@@ -76,8 +77,8 @@ def _history_url(value: Value) -> str:
 
 
 def _driver(value: Value) -> str:
-    if value.text() not in _DRIVERS:
-        value.fail(f"{value.text()!r} is none of {' '.join(_DRIVERS)}{did_you_mean(value.text(), _DRIVERS)}")
+    if value.text() not in DRIVERS:
+        value.fail(f"{value.text()!r} is none of {' '.join(DRIVERS)}{did_you_mean(value.text(), DRIVERS)}")
     return value.text()
 
 

@@ -60,7 +60,7 @@ class Settings:
 
     @property
     def group_root(self) -> str:
-        """What the names of this cluster's cgroups begin with: tells clusters of one host apart, whatever they are called.
+        """What the names of this cluster's cgroups begin with; two clusters of one host may have one name.
 
         It is the ``cluster`` of a shepherd's configuration and the ``root_hint`` of workers.cgroup.probe.
         """

@@ -93,7 +93,15 @@ def _words(pid: int, name: str) -> list[bytes]:
 def remove_groups(settings: Settings) -> None:
     """Kill and remove what is left in the cgroups of this cluster's nodes. The drivers are the nodes' business: asked
     by their own program, since the core imports no edge."""
-    argv = [sys.executable, "-m", "workers.cgroup", "remove", settings.group_root, settings.cgroup, *_node_names(settings)]
+    argv = [
+        sys.executable,
+        "-m",
+        "workers.cgroup",
+        "remove",
+        settings.group_root,
+        settings.cgroup,
+        *_node_names(settings),
+    ]
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(argv, timeout=_GROUPS_S, check=False, stdin=subprocess.DEVNULL)
 

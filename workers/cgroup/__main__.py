@@ -1,5 +1,6 @@
-"""``python -m workers.cgroup explain | remove ROOT_HINT DRIVER NODE...``: for `crane doctor` and `crane down`, which import no edge.
+"""``python -m workers.cgroup explain | remove ROOT_HINT DRIVER NODE...``: for `crane doctor` and `crane down`.
 
+They import no edge, so they ask this program.
 ``explain`` prints the findings as JSON; ``remove`` kills and removes what is left in the groups of these nodes.
 """
 
@@ -12,7 +13,7 @@ from workers.cgroup.probe import explain, probe
 def main(argv: list[str]) -> int:
     """Do what is asked; 1 when a group would not go."""
     if argv[:1] == ["explain"]:
-        print(json.dumps(explain()))
+        sys.stdout.write(json.dumps(explain()) + "\n")
         return 0
     root_hint, driver, *nodes = argv[1:]
     gone = [probe(root_hint, node, want=driver).remove_all() for node in nodes]

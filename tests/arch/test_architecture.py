@@ -1,0 +1,59 @@
+"""The arrows between the parts, what a user's command may import, and that everything public is described."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("crane_celery", "beat", "workers", "cli")
+COMMANDS = sorted(path.stem for path in (ROOT / "cli").glob("c*.py") if path.stem != "crane")
+#: each costs a command more than its whole budget of start-up time
+HEAVY = {"redis", "celery", "kombu", "click", "tabulate", "dateutil", "yaml", "sqlalchemy", "cryptography", "typing"}
+_LINT = "import sys; sys.path.insert(0, '.'); from importlinter.cli import lint_imports; sys.exit(lint_imports())"
+
+
+def sources() -> list[Path]:
+    return sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+def test_the_arrows_hold() -> None:
+    done = subprocess.run([sys.executable, "-c", _LINT], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_users_command_imports_nothing_heavy(command: str) -> None:
+    code = f"import sys; sys.path.insert(0, '.'); import cli.{command}; print(*sys.modules)"
+    argv = [sys.executable, "-I", "-S", "-c", code]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not HEAVY & {name.partition(".")[0] for name in done.stdout.split()}
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_everything_public_is_described(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree), "the module"
+    assert list(undescribed(tree)) == []
+
+
+def undescribed(tree: ast.AST) -> Iterator[str]:
+    """Public classes, functions and methods without a docstring; what a private one holds is its own affair."""
+    for node in ast.iter_child_nodes(tree):
+        if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or node.name.startswith("_"):
+            continue
+        if not ast.get_docstring(node):
+            yield f"{node.name} (line {node.lineno})"
+        if isinstance(node, ast.ClassDef):
+            yield from undescribed(node)
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_functions_stay_small(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= 400
+    functions = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    assert [node.name for node in functions if (node.end_lineno or node.lineno) - node.lineno > 60] == []
