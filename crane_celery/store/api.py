@@ -7,6 +7,7 @@ raise ``Unreachable`` when the server does not answer, ``DiskFull`` when it refu
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from crane_celery.model.dependency import Block, Facts
@@ -15,7 +16,8 @@ from crane_celery.model.job import Allocation, Element, Job, JobSpec, StepRow
 from crane_celery.model.node import Node, NodeSpec, NodeState
 
 
-class Submission(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Submission:
     """A job to be: everything but its id."""
 
     spec: JobSpec

@@ -50,9 +50,12 @@ __all__ = [
 ]
 
 #: fields of the hashes in the order in which rows hold them; a row starts with the record's own id or name
-JOB_FIELDS = "count at pending held ready dep priority began ended ok code state done".split()
-ELEMENT_FIELDS = "job rank run state alloc leased began ended code reason cancelled".split()
-NODE_FIELDS = "spec state epoch heard reason host driver version boot".split()
+JOB_FIELDS = [
+    *("count", "at", "pending", "held", "ready", "dep", "priority"),
+    *("began", "ended", "ok", "code", "state", "done"),
+]
+ELEMENT_FIELDS = ["job", "rank", "run", "state", "alloc", "leased", "began", "ended", "code", "reason", "cancelled"]
+NODE_FIELDS = ["spec", "state", "epoch", "heard", "reason", "host", "driver", "version", "boot"]
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 

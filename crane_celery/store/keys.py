@@ -10,8 +10,7 @@ next         string the last job id given out                                   
 job:<id>     hash   a submission: codec.JOB_FIELDS; also ``array`` (1 = array),     submit, cancel,    window
                     ``gone`` (cancelled while pending), ``top`` (highest rank that  hold, judge,
                     ever started), ``waits`` (w: others wait on all of it, p: on a  start, report,
-                    part), ``bt``/``et`` (time of the latest begin/end), ``seq``    lose
-                    (event of its end)
+                    part), ``bt``/``et`` (time of the latest begin/end)             lose
 spec:<id>    string its JobSpec, JSON; never changes                                submit             window
 body:<id>    string script, arguments, environment                                  submit             window
 el:<id>      hash   a started element by its plain id: codec.ELEMENT_FIELDS; also   start, report,     window
@@ -21,6 +20,7 @@ steps:<id>   hash   COMMON steps of an element: "run.step" -> flag (1 = ended) J
 alive        zset   submissions with anything pending or holding, by id             submit, ends       for ever
 arrays       zset   arrays, by id: finds the array of a plain id                    submit, forget     for ever
 done         zset   submissions that ended, by time                                 ends, forget       for ever
+ends         hash   submissions that ended -> the event that says so                ends, forget       for ever
 idem:<hash>  string idempotency key -> first id                                     submit             a day
 bits:<k>:<c> string one bit per job id, 2^20 ids a chunk c; k = began ended ok      start, ends        for ever
 waits:<id>   zset   submissions that wait on this one, by id                        submit, judge      window
@@ -45,8 +45,11 @@ from __future__ import annotations
 import hashlib
 import re
 
-_ONE = "next alive arrays done spread resolve asked nodes fence leader events cursors".split()
-_MANY = "job spec body el live steps idem bits waits node runs leases kills".split()
+_ONE = (
+    *("next", "alive", "arrays", "done", "ends", "spread", "resolve", "asked"),
+    *("nodes", "fence", "leader", "events", "cursors"),
+)
+_MANY = ("job", "spec", "body", "el", "live", "steps", "idem", "bits", "waits", "node", "runs", "leases", "kills")
 
 
 class Keys:

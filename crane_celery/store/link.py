@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import redis
@@ -25,6 +25,16 @@ ANSWER_S = 10.0
 LONGEST_WAIT_S = 60.0
 
 
+class _Commands(Protocol):
+    """The part of redis-py's client that is used; its own types leave it open."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Send one command and return its answer."""
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
 class Link:
     """Connections to one server; safe to share between threads. Nothing is opened before the first call."""
 
@@ -32,9 +42,9 @@ class Link:
         """``url``: ``unix:///path/server.sock?db=0`` or ``redis://[:password@]host:port/db``."""
         self._url, self._prefix = url, prefix
         self._lock = threading.Lock()
-        self._clients: dict[float, redis.Redis] = {}
+        self._clients: dict[float, _Commands] = {}
 
-    def _client(self, timeout: float) -> redis.Redis:
+    def _client(self, timeout: float) -> _Commands:
         """A client whose reads wait so long at most."""
         with self._lock:
             if timeout not in self._clients:

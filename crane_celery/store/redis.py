@@ -36,14 +36,14 @@ class RedisStore:
         """``prefix``: the cluster's hash tag. ``disk_guard`` is called before every submit: it raises DiskFull when
         the server's disk is nearly full, so that the last free space is kept for work that runs."""
         self._keys = Keys(prefix)
-        self._link = Link(url, self._keys.prefix)
+        self.link = Link(url, self._keys.prefix)
         self._guard = disk_guard
 
     # --- JobStore
 
     def now(self) -> float:
         """Server time."""
-        seconds, micros = self._link.do("TIME")
+        seconds, micros = self.link.do("TIME")
         return int(seconds) + int(micros) / 1e6
 
     def submit(self, jobs: Sequence[Submission], keys: Sequence[str]) -> list[int]:
@@ -55,27 +55,27 @@ class RedisStore:
             self._refuse_unknown(jobs)
         ids: list[int] = []
         for portion in portions:
-            ids += self._link.run("submit", DAY_S, *(arg for job, key in portion for arg in _accepted(job, key)))
+            ids += self.link.run("submit", DAY_S, *(arg for job, key in portion for arg in _accepted(job, key)))
         return ids
 
     def _refuse_unknown(self, jobs: Sequence[Submission]) -> None:
         """Of several portions none may be taken when any names an id that was never given out."""
         deps = [job for job in jobs if job.dep]
         if deps:
-            self._link.run("check", *(job.dep for job in deps))
+            self.link.run("check", *(job.dep for job in deps))
 
     def cancel(self, job: int, ranks: str, uid: int, signal: int = 0) -> Cancelled:
         """End pending ranks, tell running ones to stop; in portions of 2,000 runs. See store.api."""
         ended, running, rank, waiting = 0, [], 0, 0
         while rank >= 0:
-            pending, rank, waiting, *told = self._link.run("cancel", job, ranks, uid, signal, rank)
+            pending, rank, waiting, *told = self.link.run("cancel", job, ranks, uid, signal, rank)
             ended += pending
             running += told
         return Cancelled(ended, running, waiting)
 
     def hold(self, job: int, ranks: str, on: bool) -> None:
         """Hold or release pending ranks. Raises NotFound."""
-        self._link.run("hold", job, ranks, "hold" if on else "release")
+        self.link.run("hold", job, ranks, "hold" if on else "release")
 
     def job(self, job: int) -> Job | None:
         """One submission by its id."""
@@ -85,13 +85,13 @@ class RedisStore:
         """The submission that a plain id belongs to."""
         if job := self.job(id):
             return job
-        base = self._link.do("ZREVRANGEBYSCORE", self._keys.one("arrays"), id, 0, "LIMIT", 0, 1)
+        base = self.link.do("ZREVRANGEBYSCORE", self._keys.one("arrays"), id, 0, "LIMIT", 0, 1)
         job = self.job(int(base[0])) if base else None
         return job if job and job.id <= id < job.id + job.count else None
 
     def jobs(self, ids: Iterable[int] | None = None) -> list[Job]:
         """Submissions by id, or all that are alive."""
-        wanted = self._link.do("ZRANGE", self._keys.one("alive"), 0, -1) if ids is None else list(ids)
+        wanted = self.link.do("ZRANGE", self._keys.one("alive"), 0, -1) if ids is None else list(ids)
         return [codec.job_from_row(row) for row in self._read("job", codec.JOB_FIELDS, wanted)]
 
     def elements(self, ids: Iterable[int] | None = None) -> list[Element]:
@@ -100,41 +100,41 @@ class RedisStore:
         return [codec.element_from_row(row) for row in self._read("el", codec.ELEMENT_FIELDS, wanted)]
 
     def _holding(self) -> list[bytes]:
-        names = self._link.do("SMEMBERS", self._keys.one("nodes"))
-        runs = self._link.do("SUNION", *(self._keys.of("runs", name.decode()) for name in names)) if names else ()
+        names = self.link.do("SMEMBERS", self._keys.one("nodes"))
+        runs = self.link.do("SUNION", *(self._keys.of("runs", name.decode()) for name in names)) if names else ()
         return sorted({member.partition(b":")[0] for member in runs}, key=int)
 
     def _read(self, kind: str, fields: list[str], ids: Sequence[Any]) -> Iterator[list[str]]:
         for at in range(0, len(ids), READ):
-            text = self._link.run("read", kind, len(fields), *fields, *ids[at : at + READ])
+            text = self.link.run("read", kind, len(fields), *fields, *ids[at : at + READ])
             yield from codec.rows(text.decode())
 
     def steps(self, id: int, run: int) -> list[StepRow]:
         """COMMON steps of a run, by number."""
-        found = self._link.do("HGETALL", self._keys.of("steps", id))
+        found = self.link.do("HGETALL", self._keys.of("steps", id))
         mine = f"{run}.".encode()
         rows = [codec.step_from_json(json.loads(v[1:])) for k, v in found.items() if k.startswith(mine)]
         return sorted(rows, key=lambda row: row.step)
 
     def body(self, job: int) -> bytes | None:
         """The submission's script and environment."""
-        found: bytes | None = self._link.do("GET", self._keys.of("body", job))
+        found: bytes | None = self.link.do("GET", self._keys.of("body", job))
         return found
 
     def known(self, id: int) -> bool:
         """Whether this id was ever given out."""
-        return 1 <= id <= int(self._link.do("GET", self._keys.one("next")) or 0)
+        return 1 <= id <= int(self.link.do("GET", self._keys.one("next")) or 0)
 
     def ended_bits(self, first: int, count: int) -> tuple[int, int]:
         """(ended, succeeded) counts over a block of ids."""
-        ended, ok = self._link.run("count_bits", first, count)
+        ended, ok = self.link.run("count_bits", first, count)
         return ended, ok
 
     # --- RunStore
 
     def start(self, fence: int, starts: Sequence[Start]) -> list[str]:
         """Commit starts. See store.api."""
-        answers = self._link.run("start", fence, dumps([_start_row(start) for start in starts]))
+        answers = self.link.run("start", fence, dumps([_start_row(start) for start in starts]))
         return [answer.decode() for answer in answers]
 
     def report(self, node: str, epoch: int, report: Report) -> None:
@@ -146,15 +146,15 @@ class RedisStore:
         ]
         steps = [(s.job, s.run, s.step, int(s.ended_at > 0), dumps(codec.step_to_json(s))) for s in report.steps]
         rows = dumps({"began": began, "ended": ended, "steps": steps})
-        self._link.run("report", node, epoch, dumps(node), rows)
+        self.link.run("report", node, epoch, dumps(node), rows)
 
     def lose(self, fence: int, node: str, reason: str) -> list[int]:
         """Write a node off. See store.api."""
-        return sorted(self._link.run("lose", fence, node, dumps(node), dumps(reason)))
+        return sorted(self.link.run("lose", fence, node, dumps(node), dumps(reason)))
 
     def nudge(self, node: str) -> None:
         """Ask the leader to send the node's unanswered leases again."""
-        self._link.run("nudge", dumps(node))
+        self.link.run("nudge", dumps(node))
 
     # --- NodeStore
 
@@ -162,12 +162,12 @@ class RedisStore:
         """A worker has started. See store.api."""
         texts = [dumps(text) for text in (host, driver, version, boot, _LOST)]
         record = dumps(codec.node_spec_to_json(spec))
-        epoch, live = self._link.run("register", spec.name, dumps(spec.name), record, *texts)
+        epoch, live = self.link.run("register", spec.name, dumps(spec.name), record, *texts)
         return Registration(epoch, sorted(_member(text) for text in live))
 
     def heartbeat(self, node: str, epoch: int, stale_s: float) -> Beat:
         """The node is alive. See store.api."""
-        now, leases, kills = self._link.run("heartbeat", node, epoch, stale_s)
+        now, leases, kills = self.link.run("heartbeat", node, epoch, stale_s)
         stops = [(*_member(kills[i]), int(kills[i + 1])) for i in range(0, len(kills), 2)]
         return Beat(float(now), [_member(text) for text in leases], sorted(stops))
 
@@ -177,23 +177,23 @@ class RedisStore:
 
     def nodes(self) -> list[Node]:
         """All nodes that ever registered, by name."""
-        names = sorted(self._link.do("SMEMBERS", self._keys.one("nodes")))
+        names = sorted(self.link.do("SMEMBERS", self._keys.one("nodes")))
         return [codec.node_from_row(row) for row in self._read("node", codec.NODE_FIELDS, names)]
 
     def set_node(self, name: str, state: NodeState, reason: str) -> None:
         """Drain, resume or down by an operator. Raises NotFound."""
-        self._link.run("set_node", name, str(state), dumps(reason))
+        self.link.run("set_node", name, str(state), dumps(reason))
 
     # --- LeaderStore
 
     def lead(self, holder: str, ttl_s: float) -> int:
         """Take or renew the lease. See store.api."""
-        fence: int = self._link.run("lead", holder, dumps(holder), max(1, round(ttl_s * 1000)))
+        fence: int = self.link.run("lead", holder, dumps(holder), max(1, round(ttl_s * 1000)))
         return fence
 
     def resign(self, holder: str) -> None:
         """Give the lease up, if it is ours."""
-        self._link.run("resign", holder)
+        self.link.run("resign", holder)
 
     def snapshot(self) -> Snapshot:
         """All live records, read after the event that they are said to hold from. See store.api."""
@@ -202,19 +202,19 @@ class RedisStore:
 
     def questions(self, fence: int, limit: int) -> list[Question]:
         """Dependants to be judged. See store.api."""
-        return [_question(row) for row in self._link.run("questions", fence, limit)]
+        return [_question(row) for row in self.link.run("questions", fence, limit)]
 
     def judge(self, fence: int, answers: Sequence[tuple[int, str, float]]) -> None:
         """Store verdicts, 500 in one step. See store.api."""
         for at in range(0, len(answers), READ):
             flat = (arg for id_, dep, ready in answers[at : at + READ] for arg in (id_, dep, f"{ready:.6f}"))
-            self._link.run("judge", fence, *flat)
+            self.link.run("judge", fence, *flat)
 
     def forget(self, fence: int, before: float, limit: int) -> int:
         """Drop submissions that ended before this time and are filed. See store.api."""
         dropped, more = 0, 1
         while more and dropped < limit:
-            count, more = self._link.run("forget", fence, f"{before:.6f}", min(limit - dropped, READ))
+            count, more = self.link.run("forget", fence, f"{before:.6f}", min(limit - dropped, READ))
             dropped += count
         return dropped
 
@@ -224,7 +224,7 @@ class RedisStore:
         """Events after an entry; ``limit`` counts entries, and the events of one entry come together. See store.api."""
         block = min(block_s, LONGEST_WAIT_S)
         wait = ("BLOCK", max(1, int(block * 1000))) if block > 0 else ()
-        answer = self._link.wait(block, "XREAD", "COUNT", limit, *wait, "STREAMS", self._keys.one("events"), after)
+        answer = self.link.wait(block, "XREAD", "COUNT", limit, *wait, "STREAMS", self._keys.one("events"), after)
         return _events(answer[0][1]) if answer else []
 
     def last_event(self) -> str:
@@ -236,32 +236,32 @@ class RedisStore:
         return self._edge("XRANGE", "-", "+")
 
     def _edge(self, command: str, start: str, stop: str) -> str:
-        found = self._link.do(command, self._keys.one("events"), start, stop, "COUNT", 1)
+        found = self.link.do(command, self._keys.one("events"), start, stop, "COUNT", 1)
         return found[0][0].decode() if found else "0"
 
     def cursor(self, consumer: str) -> str:
         """Where a named consumer stands."""
-        return (self._link.do("HGET", self._keys.one("cursors"), consumer) or b"0").decode()
+        return (self.link.do("HGET", self._keys.one("cursors"), consumer) or b"0").decode()
 
     def set_cursor(self, consumer: str, seq: str) -> None:
         """Move a consumer's cursor on; never back."""
-        self._link.run("set_cursor", consumer, seq)
+        self.link.run("set_cursor", consumer, seq)
 
     def trim(self) -> int:
         """Drop entries that every named consumer has passed. See store.api."""
-        count: int = self._link.run("trim")
+        count: int = self.link.run("trim")
         return count
 
     # --- Store
 
     def close(self) -> None:
         """Let go of connections."""
-        self._link.close()
+        self.link.close()
 
     def ping(self) -> float:
         """Round trip to the server in seconds. Raises Unreachable."""
         begin = time.perf_counter()
-        self._link.do("PING")
+        self.link.do("PING")
         return time.perf_counter() - begin
 
 

@@ -1,5 +1,5 @@
 -- Ends pending ranks as Cancelled and tells running ones to stop, in portions: at most LIMIT ranges and LIMIT runs a call.
--- lib: ranges bits events jobs blocks
+-- lib: ranges bits events later jobs blocks
 -- KEYS   1 the prefix of all keys
 -- ARGV   1 job; 2 ranks (range text, "" = all); 3 uid; 4 signal (0 = cancel); 5 rank from which on runs are looked at
 -- Returns {pending ranks ended, rank to go on from or -1, submissions that wait, ids told to stop...}.
@@ -9,25 +9,29 @@ local CANCELLED_CODE = 320
 local signal, from = tonumber(ARGV[4]), tonumber(ARGV[5])
 local job = job_of(ARGV[1])
 if not job then return redis.error_reply('NOTFOUND job ' .. ARGV[1]) end
+local base = tonumber(job.id)
+local ranges = call('HMGET', key_job(job.id), 'pending', 'held', 'dep')
+local pending, held = to_ranges(ranges[1]), to_ranges(ranges[2])
 local ranks = ARGV[2] == '' and { 0, job.count - 1 } or common(to_ranges(ARGV[2]), { 0, job.count - 1 })
 
 -- Ends pending ranks. Returns how many, and whether there are more.
 local function end_pending()
-  local hit, more = common(job.pending, ranks), false
+  local hit, more = common(pending, ranks), false
   while #hit > 2 * LIMIT do
     table.remove(hit)
     more = true
   end
   if #hit == 0 then return 0, false end
-  job.pending, job.held, job.ranges_changed = minus(job.pending, hit), minus(job.held, hit), true
+  pending = minus(pending, hit)
+  call('HSET', key_job(job.id), 'pending', to_text(pending), 'held', to_text(minus(held, hit)))
   for i = 1, #hit, 2 do
-    set_bits('began', job.base + hit[i], hit[i + 1] - hit[i] + 1)
-    set_bits('ended', job.base + hit[i], hit[i + 1] - hit[i] + 1)
+    set_bits('began', base + hit[i], hit[i + 1] - hit[i] + 1)
+    set_bits('ended', base + hit[i], hit[i + 1] - hit[i] + 1)
   end
   local n = size(hit)
   job.gone = job.gone + n
   count_end(job, n, 'Cancelled', CANCELLED_CODE)
-  if #job.pending == 0 then stop_waiting(job.id, call('HGET', key_job(job.id), 'dep')) end
+  if #pending == 0 then stop_waiting(job.id, ranges[3]) end
   tell('cancel', string.format('{"job":%s,"ranks":"%s","uid":%s,"done":%s}', job.id, to_text(hit), ARGV[3],
     job.ended == job.count and 'true' or 'false'))
   return n, more
@@ -53,12 +57,12 @@ local told, rows = {}, {}
 
 -- Only a cancel and a KILL are kept until the run ends, since repeating another signal would do harm.
 local function stop(rank)
-  local id = string.format('%.0f', job.base + rank)
+  local id = string.format('%.0f', base + rank)
   local e = call('HMGET', key_el(id), 'run', 'state', 'node', 'cancelled')
   if not e[1] or not HOLDING[e[2]] then return end
   told[#told + 1] = tonumber(id)
   if signal == 0 and e[4] == '1' then return end
-  if signal == 0 or (signal == 9 and e[4] == '') then
+  if signal == 0 or (signal == 9 and not e[4]) then
     call('HSET', key_el(id), 'cancelled', signal == 0 and '1' or '9')
     call('HSET', key_kills(e[3]), id .. ':' .. e[1], signal)
   end

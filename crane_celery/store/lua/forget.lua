@@ -25,15 +25,16 @@ end
 
 local dropped, more = {}, 0
 for _, id in ipairs(call('ZRANGEBYSCORE', key_done, '-inf', '(' .. ARGV[2], 'LIMIT', 0, ARGV[3])) do
-  local v = call('HMGET', key_job(id), 'top', 'seq')
-  if not v[2] or is_later(v[2], filed) then break end
-  if budget <= 0 or not drop_elements(tonumber(id), tonumber(v[1])) then
+  local top, seq = call('HGET', key_job(id), 'top'), call('HGET', key_ends, id)
+  if not seq or is_later(seq, filed) then break end
+  if budget <= 0 or not drop_elements(tonumber(id), tonumber(top)) then
     more = 1
     break
   end
   budget = budget - 10
   call('UNLINK', key_job(id), key_spec(id), key_body(id), key_live(id), key_waits(id))
   call('ZREM', key_done, id)
+  call('HDEL', key_ends, id)
   call('ZREM', key_arrays, id)
   dropped[#dropped + 1] = id
 end

@@ -1,5 +1,5 @@
 -- Takes a node's report: runs that began, runs that ended, steps. Rows that say nothing new are passed over.
--- lib: ranges bits events jobs ends epoch
+-- lib: events later jobs ends epoch
 -- KEYS   1 the prefix of all keys
 -- ARGV   1 node; 2 its epoch; 3 its name as JSON; 4 JSON
 --        {"began": [[id, run, at], ...], "ended": [[id, run, state, code, began_at, ended_at, reason, cpu_s, memory], ...],
@@ -9,25 +9,12 @@ local node = ARGV[1]
 local stale = outlived(node, ARGV[2])
 if stale then return stale end
 
-local function begin(id, run, at)
-  local key = key_el(string.format('%.0f', id))
-  local e = call('HMGET', key, 'job', 'run', 'state', 'node')
-  if not e[1] or tonumber(e[2]) ~= run or e[3] ~= 'Starting' or e[4] ~= node then return false end
-  if tonumber(at) <= 0 or at > NOW then at = NOW end
-  local job = job_of(e[1])
-  call('HSET', key, 'state', 'Running', 'began', at)
-  call('ZREM', key_leases(node), string.format('%.0f:%s', id, e[2]))
-  set_bits('began', id, 1)
-  job.began = job.began + 1
-  return string.format('[%.0f,%s,%s,%s]', id, e[1], e[2], at)
-end
-
 -- A step's end is not undone by a late word of its begin.
 local function step(id, run, number, over, row)
   local text = string.format('%.0f', id)
-  local e = call('HMGET', key_el(text), 'run', 'node')
-  if not e[1] or tonumber(e[1]) ~= run then return false end
-  local field, value = e[1] .. '.' .. number, over .. row
+  local known = call('HGET', key_el(text), 'run')
+  if not known or tonumber(known) ~= run then return false end
+  local field, value = known .. '.' .. number, over .. row
   local old = call('HGET', key_steps(text), field)
   if old == value or (old and string.sub(old, 1, 1) == '1') then return false end
   call('HSET', key_steps(text), field, value)
@@ -37,7 +24,7 @@ end
 local told = cjson.decode(ARGV[4])
 local head = '"node":' .. ARGV[3] .. ','
 local began, ended, steps = {}, {}, {}
-for _, r in ipairs(told.began) do began[#began + 1] = begin(r[1], r[2], r[3]) or nil end
+for _, r in ipairs(told.began) do began[#began + 1] = begin(node, r[1], r[2], r[3]) or nil end
 for _, r in ipairs(told.steps) do steps[#steps + 1] = step(r[1], r[2], r[3], r[4], r[5]) or nil end
 for _, r in ipairs(told.ended) do
   ended[#ended + 1] = finish(node, r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9]) or nil
@@ -45,5 +32,6 @@ end
 tell_rows('begin', head, began)
 tell_rows('step', head, steps)
 tell_rows('end', head, ended)
+keep_begun()
 settle()
 return #began + #steps + #ended

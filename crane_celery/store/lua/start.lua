@@ -1,12 +1,25 @@
 -- Commits starts: each is checked again against what is true now; those that hold become leases of their nodes.
--- lib: ranges events jobs fence
+-- lib: ranges events later fence
 -- KEYS   1 the prefix of all keys
 -- ARGV   1 fence; 2 JSON rows [job, rank, run, node, allocation (JSON text), other nodes or 0]
 -- Returns one text for each row: "" = accepted, else why not. Error STALE for an older fence.
 local stale = fenced(ARGV[1])
 if stale then return stale end
 
-local now, states = tonumber(NOW), {}
+local now, states, jobs = tonumber(NOW), {}, {}
+
+-- What start has to know of a submission, or false.
+local function job_of(id)
+  local job = jobs[id]
+  if job ~= nil then return job end
+  local text = string.format('%.0f', id)
+  local v = call('HMGET', key_job(text), 'pending', 'held', 'ready', 'array', 'top')
+  job = v[1] and { id = text, base = id, pending = to_ranges(v[1]), held = to_ranges(v[2]), ready = tonumber(v[3]),
+    array = v[4] == '1', top = tonumber(v[5]) }
+  jobs[id] = job
+  return job
+end
+
 local function not_up(node)
   if states[node] == nil then states[node] = call('HGET', key_node(node), 'state') end
   return states[node] ~= 'up' and 'node ' .. node .. ' is ' .. (states[node] or 'unknown')
@@ -19,39 +32,53 @@ local function none_up(nodes)
   end
 end
 
-local function refusal(job, rank, run, node, others)
+local function refusal(job, rank, node, others)
   if not job then return 'no such job' end
   if job.ready < 0 or job.ready > now then return 'not ready' end
   if not place(job.pending, rank) then return 'not pending' end
   if place(job.held, rank) then return 'held' end
-  local why = not_up(node) or (others ~= 0 and none_up(others))
-  if why then return why end
-  local earlier = rank <= job.top and call('HGET', key_el(string.format('%.0f', job.base + rank)), 'run')
-  return earlier and tonumber(earlier) >= run and 'run ' .. run .. ' is over'
+  return not_up(node) or (others ~= 0 and none_up(others))
+end
+
+-- A run starts a new record; an older run than the last is refused.
+local function over(job, rank, run, id)
+  local earlier = rank <= job.top and call('HGET', key_el(id), 'run')
+  if earlier and tonumber(earlier) >= run then return 'run ' .. run .. ' is over' end
+  if earlier then call('DEL', key_el(id)) end
+  return false
+end
+
+local function lease(job, rank, run, id, node, alloc, others)
+  local member = id .. ':' .. run
+  call('HSET', key_el(id), 'job', job.id, 'rank', rank, 'run', run, 'state', 'Starting', 'node', node, 'alloc', alloc,
+    'leased', NOW)
+  later('ZADD', key_leases(node), NOW, member)
+  later('SADD', key_runs(node), member)
+  if others ~= 0 then
+    call('HSET', key_el(id), 'wide', 1)
+    for _, other in ipairs(others) do later('SADD', key_runs(other), member) end
+  end
+  if job.array then later('ZADD', key_live(job.id), rank, rank) end
 end
 
 local answers, rows = {}, {}
 for i, row in ipairs(cjson.decode(ARGV[2])) do
   local rank, run, node, alloc, others = row[2], row[3], row[4], row[5], row[6]
   local job = job_of(row[1])
-  local why = refusal(job, rank, run, node, others)
+  local id = job and string.format('%.0f', job.base + rank)
+  local why = refusal(job, rank, node, others) or over(job, rank, run, id)
   answers[i] = why or ''
   if not why then
-    local id = string.format('%.0f', job.base + rank)
-    local member = id .. ':' .. run
     drop(job.pending, rank)
-    job.ranges_changed, job.top = true, math.max(job.top, rank)
-    call('HSET', key_el(id), 'job', job.id, 'rank', rank, 'run', run, 'state', 'Starting', 'alloc', alloc, 'node', node,
-      'leased', NOW, 'began', '0', 'ended', '0', 'code', 0, 'reason', '', 'cancelled', '', 'wide', others ~= 0 and '1' or '')
-    call('ZADD', key_leases(node), NOW, member)
-    call('SADD', key_runs(node), member)
-    if others ~= 0 then
-      for _, other in ipairs(others) do call('SADD', key_runs(other), member) end
-    end
-    if job.array then call('ZADD', key_live(job.id), rank, rank) end
+    job.changed, job.top = true, math.max(job.top, rank)
+    lease(job, rank, run, id, node, alloc, others)
     rows[#rows + 1] = '[' .. id .. ',' .. job.id .. ',' .. rank .. ',' .. run .. ',' .. alloc .. ']'
   end
 end
+for _, job in pairs(jobs) do
+  if job and job.changed then call('HSET', key_job(job.id), 'pending', to_text(job.pending), 'top', job.top) end
+end
 tell_rows('start', '"fence":' .. ARGV[1] .. ',', rows)
-settle()
+flush()
+publish()
 return answers

@@ -1,74 +1,76 @@
--- Submissions touched by one script call: read once, changed in Lua tables, written once by settle().
--- Needs ranges, events.
+-- Counters of submissions touched by one script call: read once, changed in Lua tables, written once by settle().
+-- Needs events, later.
 local WORSE = { Completed = 1, Failed = 2, Cancelled = 3, Deadline = 4, ExceedTimeLimit = 5, OutOfMemory = 6 }
 local jobs = {}
 
--- The submission of this id (text or number), or false.
+-- The submission of this id (text), or false.
 local function job_of(id)
-  id = string.format('%.0f', id)
   local job = jobs[id]
   if job ~= nil then return job end
-  local v = call('HMGET', key_job(id), 'count', 'pending', 'held', 'ready', 'began', 'ended', 'ok', 'code', 'state',
-    'gone', 'waits', 'array', 'top')
+  local v = call('HMGET', key_job(id), 'count', 'began', 'ended', 'ok', 'code', 'state', 'gone', 'waits', 'array')
   if not v[1] then
     jobs[id] = false
     return false
   end
-  job = { id = id, base = tonumber(id), count = tonumber(v[1]), pending = to_ranges(v[2]), held = to_ranges(v[3]),
-    ready = tonumber(v[4]), began = tonumber(v[5]), ended = tonumber(v[6]), ok = tonumber(v[7]), code = tonumber(v[8]),
-    state = v[9], gone = tonumber(v[10]), waits = v[11], array = v[12] == '1', top = tonumber(v[13]) }
-  job.was = { began = job.began, ended = job.ended, ok = job.ok, gone = job.gone, top = job.top }
+  local began, ended, ok, gone = tonumber(v[2]), tonumber(v[3]), tonumber(v[4]), tonumber(v[7])
+  job = { id = id, count = tonumber(v[1]), began = began, ended = ended, ok = ok, code = tonumber(v[5]), state = v[6],
+    gone = gone, waits = v[8], array = v[9] == '1',
+    was_reached = began + gone, was_ended = ended, was_bad = ended > ok }
   jobs[id] = job
   return job
 end
 
--- n elements have ended in this state with this code; ok of them Completed.
+-- n elements have ended in this state with this code.
 local function count_end(job, n, state, code)
   job.ended = job.ended + n
   if state == 'Completed' then job.ok = job.ok + n end
   if job.state == '' or WORSE[state] > WORSE[job.state] then job.state = state end
-  job.code = math.max(job.code, code)
+  if code > job.code then job.code = code end
 end
 
 -- Whether the dependants should be judged. Where they wait for all of it, only the moments that can matter count.
-local function matters(job, was)
+local function matters(job)
   if job.waits == '' then return false end
   if job.waits == 'p' then return true end
-  local reached, before = job.began + job.gone, was.began + was.gone
-  return (job.ended == job.count and was.ended < job.count) or (reached == job.count and before < job.count)
-    or (job.ended > job.ok and was.ended == was.ok)
+  return (job.ended == job.count and job.was_ended < job.count)
+    or (job.began + job.gone == job.count and job.was_reached < job.count)
+    or (job.ended > job.ok and not job.was_bad)
 end
 
--- Counters, index and dependants of one submission of which elements began or ended.
-local function settle_counts(job, was)
-  local key = key_job(job.id)
-  call('HSET', key, 'began', job.began, 'ended', job.ended, 'ok', job.ok, 'code', job.code, 'state', job.state,
-    'gone', job.gone)
-  if job.began + job.gone > was.began + was.gone then call('HSET', key, 'bt', NOW) end
-  if job.ended > was.ended then call('HSET', key, 'et', NOW) end
-  if matters(job, was) then call('ZADD', key_spread, 0, job.id) end
-  if job.ended == job.count and was.ended < job.count then
-    call('HSET', key, 'done', NOW)
-    call('ZREM', key_alive, job.id)
-    call('ZADD', key_done, NOW, job.id)
-    return true
+-- Counters, index and dependants of one submission of which elements began or ended. Returns whether it is over now.
+local function settle_job(job)
+  local over = job.ended == job.count and job.was_ended < job.count
+  local reached = job.began + job.gone > job.was_reached
+  local args = { 'began', job.began }
+  local n = 2
+  if reached then args[3], args[4], n = 'bt', NOW, 4 end
+  if job.ended > job.was_ended then
+    args[n + 1], args[n + 2], args[n + 3], args[n + 4] = 'ended', job.ended, 'ok', job.ok
+    args[n + 5], args[n + 6], args[n + 7], args[n + 8] = 'code', job.code, 'state', job.state
+    args[n + 9], args[n + 10], args[n + 11], args[n + 12] = 'et', NOW, 'gone', job.gone
+    n = n + 12
   end
-  return false
+  if over then args[n + 1], args[n + 2] = 'done', NOW end
+  call('HSET', key_job(job.id), unpack(args))
+  if matters(job) then later('ZADD', key_spread, 0, job.id) end
+  if over then
+    later('ZREM', key_alive, job.id)
+    later('ZADD', key_done, NOW, job.id)
+  end
+  return over
 end
 
--- Writes what changed and appends the events. Returns the id of the entry, or false.
+-- Writes what changed and appends the events.
 local function settle()
   local over = {}
-  for _, job in pairs(jobs) do
-    if job and job.ranges_changed then
-      call('HSET', key_job(job.id), 'pending', to_text(job.pending), 'held', to_text(job.held), 'top', job.top)
-    end
-    local was = job and job.was
-    if job and (job.began ~= was.began or job.ended ~= was.ended) then
-      if settle_counts(job, was) then over[#over + 1] = job.id end
+  for id, job in pairs(jobs) do
+    if job and (job.began + job.gone ~= job.was_reached or job.ended ~= job.was_ended) and settle_job(job) then
+      over[#over + 1] = id
     end
   end
+  flush()
   local seq = publish()
-  for _, id in ipairs(over) do call('HSET', key_job(id), 'seq', seq) end
-  return seq
+  local ends = {}
+  for i, id in ipairs(over) do ends[2 * i - 1], ends[2 * i] = id, seq end
+  for i = 1, #ends, 4000 do call('HSET', key_ends, unpack(ends, i, math.min(#ends, i + 3999))) end
 end
