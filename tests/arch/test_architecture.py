@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from crane_celery.settings.keys import KEYS
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("crane_celery", "beat", "workers", "cli")
 COMMANDS = sorted(path.stem for path in (ROOT / "cli").glob("c*.py") if path.stem != "crane")
@@ -57,3 +59,9 @@ def test_files_and_functions_stay_small(path: Path) -> None:
     assert len(text.splitlines()) <= 400
     functions = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
     assert [node.name for node in functions if (node.end_lineno or node.lineno) - node.lineno > 60] == []
+
+
+def test_every_configuration_key_is_in_the_docs() -> None:
+    rows = (ROOT / "docs" / "configuration.md").read_text().splitlines()
+    described = {row.split("|")[1].strip() for row in rows if row.startswith("| ")} - {"key"}
+    assert described == set(KEYS)
