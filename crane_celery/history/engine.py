@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.sql.dml import Insert
 
 from crane_celery.errors import ConfigError, SystemFault
@@ -76,6 +77,8 @@ class Database:
             with self._engine.connect().execution_options(**{_WRITES: writes}) as db, db.begin():
                 yield db
         except DBAPIError as error:
+            raise self._fault(error.orig) from error
+        except NoConnection as error:
             raise self._fault(error) from error
 
     def _prepare(self) -> None:
@@ -84,14 +87,17 @@ class Database:
             return
         database = self._engine.url.database
         if self._engine.dialect.name == "sqlite" and database and database != ":memory:":
-            Path(database).parent.mkdir(parents=True, exist_ok=True)
+            try:
+                Path(database).parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise self._fault(error) from error
         with self._engine.connect().execution_options(**{_WRITES: True}) as db, db.begin():
             prepare(db)
         self._prepared = True
 
-    def _fault(self, error: DBAPIError) -> SystemFault:
+    def _fault(self, cause: BaseException | None) -> SystemFault:
         return SystemFault(
-            f"the history at {_shown(self._engine.url)} failed: {error.orig};"
+            f"the history at {_shown(self._engine.url)} failed: {cause};"
             " see that its directory exists, is writable and has free space"
         )
 

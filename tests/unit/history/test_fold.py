@@ -6,7 +6,9 @@ from crane_celery.model.event import Event
 from crane_celery.model.job import Job, JobSpec, StepRow
 from crane_celery.model.states import State
 
-JOB = Job(id=7, spec=JobSpec(name="a", uid=1, gid=1, user="ada", array="0-9"), count=10, submitted_at=5.0, pending="0-9")
+JOB = Job(
+    id=7, spec=JobSpec(name="a", uid=1, gid=1, user="ada", array="0-9"), count=10, submitted_at=5.0, pending="0-9"
+)
 
 
 def event(kind: str, at: float = 9.0, **data: object) -> Event:

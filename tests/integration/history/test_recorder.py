@@ -1,0 +1,225 @@
+"""From a real event stream into a real database."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from crane_celery.history.api import Query
+from crane_celery.history.engine import Database
+from crane_celery.history.filing import Filing
+from crane_celery.history.recorder import CONSUMER, Recorder
+from crane_celery.history.sql import SqlHistory
+from crane_celery.model.job import StepRow
+from crane_celery.model.states import STATUS_LOST, State
+from crane_celery.store.api import Report
+from crane_celery.store.redis import RedisStore
+from tests.integration.history.conftest import Site
+from tests.support.server import Server
+
+
+def drain(recorder: Recorder) -> None:
+    """File all there is."""
+    while recorder.step(0.0):
+        pass
+
+
+def test_a_job_with_a_step(site: Site, filing: Filing, history: SqlHistory) -> None:
+    job = site.submit()
+    site.start(job, 0)
+    site.begin(job)
+    recorder = Recorder(site.store, filing)
+    drain(recorder)
+    assert history.query(Query()) == []
+    step = StepRow(job=job, run=1, step=2, name="s", state=State.FAILED, node="n1", began_at=1.0, ended_at=2.0, code=3)
+    site.store.report("n1", site.epochs["n1"], Report(steps=[step]))
+    site.end(job, code=4)
+    drain(recorder)
+    (row,) = history.query(Query())
+    assert (row["jobid"], row["run"], row["state"], row["code"], row["nodelist"]) == (str(job), 1, "Failed", 4, ["n1"])
+    assert row["began_at"] and row["leased_at"] and row["ended_at"] > row["began_at"]
+    assert (row["cpu_s"], row["memory_peak"], row["alloc_cpus"], row["user"]) == (0.5, 4096, 1.0, "ada")
+    assert [(each["stepid"], each["code"]) for each in row["steps"]] == [
+        (f"{job}.0", 0),
+        (f"{job}.1", 4),
+        (f"{job}.2", 3),
+    ]
+
+
+def test_an_array_partly_cancelled(site: Site, filing: Filing, history: SqlHistory) -> None:
+    job = site.submit(count=1_000_000)
+    site.start(job, 0, 1, 2)
+    site.store.cancel(job, "3-999999", 0)
+    site.end(job, job + 1)
+    site.end(job + 2, code=1)
+    drain(Recorder(site.store, filing))
+    assert history.counts(job) == {"Completed": 2, "Failed": 1, "Cancelled": 999_997}
+    rows = history.query(Query(limit=3))
+    assert [row["jobid"] for row in rows] == [f"{job}_{index}" for index in (999_999, 999_998, 999_997)]
+    assert {(row["state"], row["code"], row["run"]) for row in rows} == {("Cancelled", 320, 0)}
+    assert [row["jobid"] for row in history.query(Query(states=("Completed",)))] == [f"{job}_1", f"{job}_0"]
+
+
+def test_it_goes_on_where_it_stood(site: Site, filing: Filing, history: SqlHistory) -> None:
+    first = site.submit()
+    site.start(first, 0)
+    drain(Recorder(site.store, filing))
+    site.end(first)
+    second = site.ran()
+    drain(Recorder(site.store, filing))
+    assert [row["id"] for row in history.query(Query())] == [second, first]
+    assert history.query(Query())[1]["nodelist"] == ["n1"]
+    assert site.store.cursor(CONSUMER) == filing.cursor().text == site.store.last_event()
+
+
+def test_two_recorders_file_everything_once(site: Site, url: str, history: SqlHistory) -> None:
+    databases = [Database(url), Database(url)]
+    recorders = [Recorder(site.store, Filing(database)) for database in databases]
+    jobs = []
+    for turn in range(6):
+        job = site.submit()
+        site.start(job, 0)
+        recorders[turn % 2].step(0.0)
+        site.end(job)
+        recorders[turn % 2].step(0.0)
+        jobs.append(job)
+    for recorder in recorders:
+        drain(recorder)
+        drain(recorder)
+    rows = history.query(Query())
+    assert [row["id"] for row in rows] == jobs[::-1]
+    assert all(row["nodelist"] == ["n1"] and row["leased_at"] for row in rows)
+    for database in databases:
+        database.close()
+
+
+def test_a_batch_that_fails_is_filed_later(site: Site, filing: Filing, history: SqlHistory, url: str) -> None:
+    drain(Recorder(site.store, filing))
+    recorder = Recorder(site.store, filing)
+    job = site.ran()
+    path = Path(url.removeprefix("sqlite:///"))
+    with Database(url).writing():
+        pass
+    at = filing.cursor()
+    broken = Filing(Database(f"sqlite:///{path.parent}/history.db/not a directory"))
+    with pytest.raises(Exception, match="history"):
+        Recorder(site.store, broken).step(0.0)
+    assert filing.cursor() == at
+    drain(recorder)
+    assert [row["id"] for row in history.query(Query())] == [job]
+
+
+class TestGap:
+    """The database lost what it had, and the stream is gone behind the cursor."""
+
+    @pytest.fixture
+    def lost(self, site: Site, tmp_path: Path) -> Callable[[], None]:
+        """Files all events in a database that is thrown away, and trims the stream."""
+
+        def lose() -> None:
+            site.store.nudge("n1")  # the newest entry is never trimmed: let it be one without a record
+            database = Database(f"sqlite:///{tmp_path}/lost.db")
+            drain(Recorder(site.store, Filing(database)))
+            database.close()
+            site.store.set_cursor("leader", site.store.last_event())
+            site.store.trim()
+
+        return lose
+
+    def test_live_records_are_read_again(
+        self, site: Site, filing: Filing, history: SqlHistory, lost: Callable[[], None]
+    ) -> None:
+        ended = site.ran(name="ended")
+        array = site.submit(count=10, name="array")
+        site.start(array, 0, 1)
+        site.end(array)
+        site.store.cancel(array, "5-6", 0)
+        lost()
+        site.end(array + 1, code=2)
+        drain(Recorder(site.store, filing))
+        found = {row["jobid"]: row["state"] for row in history.query(Query())}
+        assert found == {
+            str(ended): "Completed",
+            f"{array}_0": "Completed",
+            f"{array}_1": "Failed",
+            f"{array}_5": "Cancelled",
+            f"{array}_6": "Cancelled",
+        }
+        assert not filing.has_gap()
+        site.start(array, 2)
+        site.end(array + 2)
+        drain(Recorder(site.store, filing))
+        assert history.counts(array) == {"Completed": 2, "Failed": 1, "Cancelled": 2}
+
+    def test_runs_that_nobody_knows_of_are_lost(
+        self, site: Site, filing: Filing, history: SqlHistory, lost: Callable[[], None]
+    ) -> None:
+        job = site.submit()
+        site.start(job, 0)
+        drain(Recorder(site.store, filing))
+        site.end(job)
+        lost()
+        assert site.store.forget(site.fence, site.store.now() + 1, 10) == 1
+        drain(Recorder(site.store, filing))
+        (row,) = history.query(Query())
+        assert (row["state"], row["code"]) == ("Failed", STATUS_LOST)
+
+
+def test_killed_at_any_moment_nothing_is_lost_or_doubled(
+    site: Site, server: Server, url: str, history: SqlHistory, store: RedisStore
+) -> None:
+    """A real process is killed between submissions; a cursor in the store tells how far each one came."""
+    jobs = [site.ran(count=50) for _ in range(3)]
+    for turn in range(5):
+        process = _recorder(server.url, url)
+        if turn < 4:
+            _wait_for_progress(store, process)
+        else:
+            _wait_until_filed(store)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        jobs.append(site.ran(count=50))
+    process = _recorder(server.url, url)
+    _wait_until_filed(store)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 0
+    rows = history.query(Query(limit=0, steps=False))
+    assert [row["id"] for row in rows] == [id for job in jobs[::-1] for id in range(job + 49, job - 1, -1)]
+    assert all(row["leased_at"] and row["nodelist"] for row in rows)
+
+
+_PROGRAM = """
+import sys
+from types import SimpleNamespace
+from crane_celery.history.recorder import run
+run(SimpleNamespace(server_url=sys.argv[1], prefix="{test}", history_url=sys.argv[2]))
+"""
+
+
+def _recorder(server_url: str, url: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, "-c", _PROGRAM, server_url, url])
+
+
+def _wait_for_progress(store: RedisStore, process: "subprocess.Popen[bytes]") -> None:
+    """Until its cursor has moved."""
+    before = store.cursor(CONSUMER)
+    until(lambda: store.cursor(CONSUMER) != before or process.poll() is not None)
+    assert process.poll() is None
+
+
+def _wait_until_filed(store: RedisStore) -> None:
+    until(lambda: store.cursor(CONSUMER) == store.last_event())
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Look again and again, as a cursor's move is no event."""
+    deadline, pause = time.monotonic() + 30, threading.Event()
+    while not true():
+        assert time.monotonic() < deadline
+        pause.wait(0.01)

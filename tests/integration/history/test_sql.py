@@ -1,0 +1,167 @@
+"""What the history can be asked."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crane_celery.errors import ConfigError, SystemFault
+from crane_celery.grammar.selector import parse_selectors
+from crane_celery.history.api import Query, Span
+from crane_celery.history.batch import Batch, Cancelled, Finished, Position, Started
+from crane_celery.history.engine import Database
+from crane_celery.history.filing import Filing
+from crane_celery.history.sql import SqlHistory
+from crane_celery.model.job import Job, JobSpec, StepRow
+from crane_celery.model.states import State
+
+#: submission -> (user, name, partition, state, node); its id is also when it ended, in seconds; it began 5 s before
+PLAIN = {
+    10: ("ada", "a", "CPU", "Completed", "n1"),
+    20: ("bob", "b", "CPU", "Failed", "n2"),
+    30: ("ada", "b", "GPU", "OutOfMemory", "n1"),
+}
+UIDS = {"ada": 1000, "bob": 1001}
+
+
+def job(id: int, user: str, name: str, partition: str, count: int = 1, array: str = "") -> Job:
+    spec = JobSpec(name=name, uid=UIDS[user], gid=1, user=user, partition=partition, array=array)
+    return Job(id=id, spec=spec, count=count, submitted_at=float(id - 8), pending="")
+
+
+def put(batch: Batch, id: int, job: int, at: float, state: str, node: str, run: int = 1) -> None:
+    batch.started[id, run] = Started(job, id - job, at - 6, [[node, 1.0, 64, {}]])
+    batch.finished[id, run] = Finished(job, id - job, state, 0, at - 5, at, "", 0.0, 0)
+
+
+@pytest.fixture
+def asked(filing: Filing, history: SqlHistory) -> SqlHistory:
+    """Three plain jobs, and array 40 (indexes 1,3,5,7): 1 ran twice, 5 ran, 3 and 7 were cancelled."""
+    batch = Batch()
+    for id, (user, name, partition, state, node) in PLAIN.items():
+        batch.submissions[id] = job(id, user, name, partition)
+        put(batch, id, id, id, state, node)
+    batch.submissions[40] = job(40, "bob", "array", "CPU", 4, "1-7:2")
+    put(batch, 40, 40, 45, "Failed", "n1")
+    put(batch, 40, 40, 60, "Completed", "n2", run=2)
+    put(batch, 42, 40, 50, "Completed", "n2")
+    batch.cancelled = [Cancelled(40, 1, 1, 70.0, 0), Cancelled(40, 3, 3, 70.0, 0)]
+    step = StepRow(job=42, run=1, step=2, name="s", state=State.COMPLETED, node="n2", began_at=46.0, ended_at=47.0)
+    batch.steps[42, 1, 2] = step
+    assert filing.file(batch, Position(0, 0), Position(1, 0))
+    return history
+
+
+EVERYTHING = "40_7#0 40_5#1 40_3#0 40_1#2 40_1#1 30#1 20#1 10#1"
+
+
+@pytest.mark.parametrize(
+    ("want", "found"),
+    [
+        (Query(), EVERYTHING),
+        (Query(limit=3), "40_7#0 40_5#1 40_3#0"),
+        (Query(limit=0), EVERYTHING),
+        (Query(users=("ada",)), "30#1 10#1"),
+        (Query(users=("nobody",)), ""),
+        (Query(uids=(1001,), limit=2), "40_7#0 40_5#1"),
+        (Query(users=("ada",), uids=(1001,)), EVERYTHING),
+        (Query(states=("Failed", "OutOfMemory")), "40_1#1 30#1 20#1"),
+        (Query(states=("Cancelled",)), "40_7#0 40_3#0"),
+        (Query(names=("b",)), "30#1 20#1"),
+        (Query(partitions=("GPU",)), "30#1"),
+        (Query(nodes=("n2",)), "40_5#1 40_1#2 20#1"),
+        (Query(nodes=("n1", "n2"), states=("Completed",)), "40_5#1 40_1#2 10#1"),
+        (Query(end=Span(20.0, 45.0)), "40_1#1 30#1 20#1"),
+        (Query(end=Span(70.0, None)), "40_7#0 40_3#0"),
+        (Query(start=Span(15.0, 40.0)), "40_1#1 30#1 20#1"),
+        (Query(start=Span(None, 15.0)), "20#1 10#1"),
+        (Query(submit=Span(12.0, 22.0)), "30#1 20#1"),
+        (Query(selectors=parse_selectors("40")), "40_7#0 40_5#1 40_3#0 40_1#2 40_1#1"),
+        (Query(selectors=parse_selectors("40_[3-5],10")), "40_5#1 40_3#0 10#1"),
+        (Query(selectors=parse_selectors("42")), "40_5#1"),
+        (Query(selectors=parse_selectors("99")), ""),
+        (Query(selectors=parse_selectors("20"), users=("ada",)), ""),
+    ],
+)
+def test_filters(asked: SqlHistory, want: Query, found: str) -> None:
+    assert " ".join(f"{row['jobid']}#{row['run']}" for row in asked.query(want)) == found
+
+
+def test_steps(asked: SqlHistory) -> None:
+    def steps(selectors: str) -> list[str]:
+        rows = asked.query(Query(selectors=parse_selectors(selectors)))
+        return [step["stepid"] for row in rows for step in row["steps"]]
+
+    assert steps("40_5") == ["40_5.0", "40_5.1", "40_5.2"]
+    assert steps("40_5.2,40_3") == ["40_5.2"]
+    assert "steps" not in asked.query(Query(steps=False))[0]
+
+
+def test_submissions_and_counts(asked: SqlHistory) -> None:
+    found = asked.submission(42)
+    assert found and (found["job"], found["array"], found["user"]) == (40, "1-7:2", "bob")
+    assert asked.submission(44) is None and asked.submission(5) is None
+    assert (asked.array_of(40), asked.array_of(42), asked.array_of(10), asked.array_of(99)) == ("1-7:2", "", "", "")
+    assert asked.counts(40) == {"Completed": 2, "Cancelled": 2}
+    assert asked.counts(42) == {}
+
+
+def test_many_ranges(filing: Filing, history: SqlHistory) -> None:
+    batch = Batch()
+    batch.submissions[1] = job(1, "ada", "big", "CPU", 1000, "0-999")
+    for id in range(1, 701):
+        put(batch, id, 1, 10.0 + id, "Completed", "n1")
+    batch.cancelled = [Cancelled(1, 700, 999, 9999.0, 0)]
+    assert filing.file(batch, Position(0, 0), Position(1, 0))
+    rows = history.query(Query(selectors=parse_selectors("1_[0-998:2]"), limit=200, steps=False))
+    assert [row["index"] for row in rows] == list(range(998, 598, -2))
+
+
+def test_a_batch_out_of_turn_is_refused_whole(filing: Filing, history: SqlHistory) -> None:
+    batch = Batch()
+    batch.submissions[10] = job(10, "ada", "a", "CPU")
+    put(batch, 10, 10, 10.0, "Completed", "n1")
+    assert not filing.file(batch, Position(5, 0), Position(6, 0))
+    assert history.query(Query()) == [] and history.submission(10) is None
+
+
+class TestDatabase:
+    """What the database may be."""
+
+    def test_another_schema_version_is_refused(self, url: str) -> None:
+        database = Database(url)
+        with database.writing() as db:
+            db.exec_driver_sql("UPDATE schema_version SET version = 99")
+        with pytest.raises(SystemFault, match="version 99"):
+            SqlHistory(url).query(Query())
+        database.close()
+
+    @pytest.mark.parametrize("url", ["", "nonsense", "nosuchdb://x", "mysql+nosuch://u:secret@h/d"])
+    def test_a_url_that_is_none(self, url: str) -> None:
+        with pytest.raises(ConfigError) as caught:
+            SqlHistory(url)
+        assert "secret" not in caught.value.message
+
+    def test_a_directory_that_cannot_be(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(SystemFault, match="history"):
+            SqlHistory(f"sqlite:///{tmp_path}/file/history.db").query(Query())
+
+
+@pytest.fixture
+def full(filing: Filing) -> Iterator[Filing]:
+    """A database that may not grow: what a full disk looks like to SQLite."""
+    with filing._database.writing() as db:
+        pages = db.exec_driver_sql("PRAGMA page_count").scalar_one()
+    with filing._database.reading() as db:
+        db.exec_driver_sql(f"PRAGMA max_page_count = {pages + 2}")
+    yield filing
+
+
+def test_a_full_disk_files_nothing_and_moves_nothing(full: Filing, history: SqlHistory) -> None:
+    batch = Batch()
+    for id in range(1, 2001):
+        batch.submissions[id] = job(id, "ada", "a" * 50, "CPU")
+    with pytest.raises(SystemFault, match="full"):
+        full.file(batch, Position(0, 0), Position(1, 0))
+    assert full.cursor() == Position(0, 0) and history.submission(1) is None
