@@ -13,6 +13,7 @@ from cli.admin import ready
 from cli.admin.keys import make_keys
 from cli.admin.sizes import Sizes, configuration
 from crane_celery.errors import ConfigError, InputError, Refused, SystemFault
+from crane_celery.server import explain_failure
 from crane_celery.settings import DRIVERS, Settings, home_of, load, prepare_run_dir
 from crane_celery.supervisor import lock, logs
 
@@ -107,7 +108,8 @@ def _is_ours(path: str) -> bool:
 
 
 def _start(settings: Settings) -> subprocess.Popen[bytes]:
-    """The supervisor in a session of its own, its output in its log."""
+    """The supervisor in a session of its own, its output in its log. Logs begin anew: what they say is of this start."""
+    logs.turn(settings.log_dir)
     log = logs.open_log(settings.log_dir, "supervisor")
     env = {**os.environ, "CRANE_HOME": settings.home, "CRANE_CONFIG": settings.path}
     argv = [sys.executable, "-m", "crane_celery.supervisor"]
@@ -127,12 +129,7 @@ def _wait(settings: Settings, supervisor: subprocess.Popen[bytes], timeout_s: fl
     try:
         while missing := check.missing():
             progress.show(check.total - len(missing), check.total)
-            if supervisor.poll() is not None:
-                raise SystemFault(_why(settings, "the supervisor ended", "supervisor"))
-            if time.monotonic() >= deadline:
-                raise SystemFault(
-                    _why(settings, f"not ready after {timeout_s:g} s: {missing[0].what}", missing[0].role)
-                )
+            _give_up(settings, missing[0], supervisor, time.monotonic() >= deadline)
             time.sleep(_LOOK_S)
         progress.show(check.total, check.total)
     finally:
@@ -140,14 +137,17 @@ def _wait(settings: Settings, supervisor: subprocess.Popen[bytes], timeout_s: fl
         check.close()
 
 
-def _why(settings: Settings, what: str, role: str) -> str:
-    """A failure with what the part's log ends with."""
-    from crane_celery.server import explain_failure
-
-    text = logs.tail(settings.log_dir, role)
-    known = explain_failure(text, settings) if role == "server" else ""
-    last = next((line for line in reversed(text.splitlines()) if line.strip()), "it is empty")
-    return f"{what}: {known or last.strip()} (log: {settings.log_dir}/{role}.log)"
+def _give_up(settings: Settings, first: ready.Missing, supervisor: subprocess.Popen[bytes], late: bool) -> None:
+    """Raise SystemFault when waiting longer is of no use: the cause where it is known, else the end of the part's log."""
+    role = first.role if supervisor.poll() is None else "supervisor"
+    log = logs.tail(settings.log_dir, role)
+    where = f"(log: {settings.log_dir}/{role}.log)"
+    known = explain_failure(log, settings) if role == "server" else ""
+    if known:
+        raise SystemFault(f"{known} {where}")
+    if late or role == "supervisor":
+        last = next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "it is empty")
+        raise SystemFault(f"not ready: {first.what}: {last} {where}")
 
 
 def _explain(settings: Settings, *, detached: bool) -> None:

@@ -1,5 +1,6 @@
 """Log files of daemons that write to their standard output: appended, capped, one older copy kept."""
 
+import contextlib
 import os
 import shutil
 
@@ -22,6 +23,14 @@ def cap(folder: str, limit: int = CAP) -> None:
         if entry.name.endswith(".log") and entry.stat().st_size > limit:
             shutil.copyfile(entry.path, f"{entry.path}.1")
             os.truncate(entry.path, 0)
+
+
+def turn(folder: str) -> None:
+    """Begin new logs: each one there becomes ``<role>.log.1``. Only while nobody writes."""
+    with contextlib.suppress(FileNotFoundError):
+        for entry in list(os.scandir(folder)):
+            if entry.name.endswith(".log"):
+                os.replace(entry.path, f"{entry.path}.1")
 
 
 def tail(folder: str, role: str, size: int = 8192) -> str:

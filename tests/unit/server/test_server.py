@@ -1,5 +1,7 @@
 """Choosing the server's binary, writing its configuration, and explaining its failures."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,8 +18,10 @@ def fake(folder: Path, name: str, says: str) -> None:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return parse("", str(tmp_path / "config.yaml"), {"CRANE_HOME": str(tmp_path)})
+def settings(tmp_path: Path) -> Iterator[Settings]:
+    found = parse("", str(tmp_path / "config.yaml"), {"CRANE_HOME": str(tmp_path)})
+    yield found
+    shutil.rmtree(found.run_dir, ignore_errors=True)
 
 
 def test_the_first_on_path_that_is_new_enough(tmp_path: Path) -> None:
