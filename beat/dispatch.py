@@ -1,0 +1,169 @@
+"""Telling nodes what is theirs: one signed Celery message per node and turn, with all its launches and kills.
+
+A message is a hint; the lease in the store is the truth. What cannot be published is remembered by node, and all that
+stands unanswered there is sent again at the next turn; the journal on the node makes a second delivery harmless.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from celery import Celery
+from kombu import Connection
+from kombu.exceptions import KombuError, OperationalError
+from kombu.messaging import Producer
+
+from crane_celery import wire
+from crane_celery.errors import Unreachable
+from crane_celery.sched.entry import Run
+from crane_celery.sched.view import View
+
+Kill = tuple[int, int, int]
+
+#: launches in one message at most: bounds its size, some 150 bytes each
+_MOST = 500
+
+
+class Outbox(Protocol):
+    """Where messages go out."""
+
+    def put(self, node: str, text: str, signature: str) -> None:
+        """Queue a message for a node. Raises Unreachable."""
+
+    def close(self) -> None:
+        """Let go of connections. Idempotent."""
+
+
+class CeleryOutbox:
+    """Publishes to the node's Celery queue over one connection that is kept."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._connection: Connection | None = None
+        self._producer: Producer | None = None
+
+    def put(self, node: str, text: str, signature: str) -> None:
+        """Through the anonymous exchange, so that no bindings are read for each message. Raises Unreachable."""
+        queue = wire.queue_of(node)
+        message = self._app.amqp.as_task_v2(str(uuid.uuid4()), wire.TASK, args=(text, signature), ignore_result=True)
+        try:
+            self._open().publish(
+                message.body,
+                exchange="",
+                routing_key=queue,
+                serializer="json",
+                headers=message.headers,
+                retry=False,
+                **message.properties,
+            )
+        except self._failures() as error:
+            self.close()
+            raise Unreachable(f"the broker does not take messages: {error}") from error
+
+    def close(self) -> None:
+        """Drop the connection; the next message opens another."""
+        connection, self._connection, self._producer = self._connection, None, None
+        if connection is not None:
+            connection.release()
+
+    def _open(self) -> Producer:
+        if self._producer is None:
+            self._connection = self._app.connection_for_write()
+            self._producer = Producer(self._connection.default_channel, auto_declare=False)
+        return self._producer
+
+    def _failures(self) -> tuple[type[BaseException], ...]:
+        known: tuple[type[BaseException], ...] = (OSError, OperationalError, KombuError)
+        if self._connection is None:
+            return known
+        return (*known, *self._connection.connection_errors, *self._connection.channel_errors)
+
+
+class Dispatcher:
+    """Builds, signs and sends."""
+
+    def __init__(self, outbox: Outbox, signer: wire.Signer, nonce: Callable[[], str]) -> None:
+        self._outbox = outbox
+        self._signer = signer
+        self._nonce = nonce
+        self._unsent: set[str] = set()
+
+    @property
+    def behind(self) -> bool:
+        """Whether something could not be sent yet."""
+        return bool(self._unsent)
+
+    def send(
+        self,
+        view: View,
+        fence: int,
+        now: float,
+        runs: Iterable[Run] = (),
+        kills: Mapping[str, Sequence[Kill]] | None = None,
+        resend: Iterable[str] = (),
+    ) -> None:
+        """Send these runs and kills to their nodes; ``resend``: all that stands unanswered there, and what failed.
+
+        Never raises for an unreachable broker: the leases wait. Kills that are lost so reach the node by its heartbeat.
+        """
+        launches: dict[str, list[Run]] = {}
+        again = self._unsent.union(resend)
+        for node in again:
+            launches[node] = list(view.starting.get(node, {}).values())
+        for run in runs:
+            if run.node not in again:
+                launches.setdefault(run.node, []).append(run)
+        self._unsent = set()
+        stops = kills or {}
+        for node in launches.keys() | stops.keys():
+            self._send(
+                view, wire.Address(node, 0, fence, "", now + wire.LIFE_S), launches.get(node, []), stops.get(node, ())
+            )
+
+    def close(self) -> None:
+        """Let go of the connection. Idempotent."""
+        self._outbox.close()
+
+    def _send(self, view: View, to: wire.Address, runs: list[Run], kills: Sequence[Kill]) -> None:
+        at = view.pool.number.get(to.node)
+        if at is None or not (runs or kills):
+            return
+        epoch = view.pool.nodes[at].epoch
+        stops = [wire.Kill(*kill) for kill in kills]
+        try:
+            for first in range(0, len(runs) or 1, _MOST):
+                some = runs[first : first + _MOST]
+                last = first + _MOST >= len(runs)
+                self._put(view, to._replace(epoch=epoch, nonce=self._nonce()), some, stops if last else [])
+        except Unreachable:
+            self._unsent.add(to.node)
+
+    def _put(self, view: View, to: wire.Address, runs: list[Run], kills: list[wire.Kill]) -> None:
+        specs: dict[int, str] = {}
+        launches = [_launch(view, run, specs) for run in runs]
+        text = wire.build(to, specs, launches, kills)
+        self._outbox.put(to.node, text, self._signer.sign(text))
+
+
+def _launch(view: View, run: Run, specs: dict[int, str]) -> wire.Launch:
+    """One run as the message has it; adds its job's specification to ``specs``."""
+    entry = view.entries[run.job]
+    if run.job not in specs:
+        entry.text = specs[run.job] = entry.text or wire.spec_text(entry.job.spec)
+    first = run.parts[0]
+    nodes = tuple([part.node for part in run.parts])
+    return wire.Launch(
+        run.job,
+        run.rank,
+        run.id,
+        run.run,
+        entry.index_of(run.rank),
+        entry.job.count,
+        first.cpus,
+        first.memory,
+        first.gres,
+        nodes,
+        run.cancelled,
+    )

@@ -1,0 +1,53 @@
+"""Celery beat hosts the scheduler: ``celery -A crane_celery.celery_app beat -S beat.host:CraneScheduler``.
+
+Beat calls ``tick()``, sleeps for as long as it says, and calls again; ``close()`` comes twice on SIGTERM (handler and
+``finally``). Beat makes a second, lazy instance for its banner: that one opens nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import time
+from typing import Any
+
+from celery.beat import Scheduler
+
+from beat.dispatch import CeleryOutbox, Dispatcher
+from beat.leader import Leader
+from crane_celery import bootstrap, wire
+from crane_celery.settings import load
+
+
+class CraneScheduler(Scheduler):
+    """Hosts the leader loop; keeps no schedule of Celery's own."""
+
+    #: beat's own idea of the longest pause between ticks (shown in its banner)
+    max_interval = 5
+    _leader: Leader | None = None
+
+    def setup_schedule(self) -> None:
+        """Called once for the instance that is going to tick."""
+        settings = load()
+        store = bootstrap.open_store(settings)
+        signer = wire.Signer.load(settings.private_key) if settings.signing else wire.Signer(None)
+        dispatcher = Dispatcher(CeleryOutbox(self.app), signer, lambda: secrets.token_hex(8))
+        holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._leader = Leader(store, settings, dispatcher, holder, time.monotonic)
+
+    def tick(self, *_args: Any, **_kwargs: Any) -> float:
+        """One turn; returns seconds to sleep (0 while leading: the turn itself waits for events)."""
+        return self._leader.turn() if self._leader is not None else self.max_interval
+
+    def close(self) -> None:
+        """Give the lease up and let go of connections. Idempotent."""
+        leader, self._leader = self._leader, None
+        if leader is not None:
+            leader.close()
+        super().close()
+
+    @property
+    def info(self) -> str:
+        """A line of beat's banner."""
+        return "    . crane -> leader loop"

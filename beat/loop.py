@@ -1,0 +1,213 @@
+"""The leader's loop, one turn at a time: events in, plan, commit, messages out (design.md section 4).
+
+A turn reads what has happened, puts dependency questions, plans, commits in chunks, sends, and does a chore. It blocks
+only in reading the event stream and only when nothing is left to do, so a submission wakes it at once; a blocking read
+is never shorter than a second. What becomes ready at a time (dependency delays) sets that timeout; when the time is
+nearer than a second and nothing else happens, the start may come up to a second late: never early, and never at the
+price of a timer under a second.
+
+After any doubt (takeover, unknown outcome of a commit, a gap in the stream, a refusal that no event explains) the view
+is made again from a snapshot, and everything unanswered is sent again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from beat.dispatch import Dispatcher
+from beat.reaper import Reaper
+from crane_celery.model.dependency import decode, encode, judge
+from crane_celery.model.node import Partition
+from crane_celery.sched.cycle import schedule
+from crane_celery.sched.entry import Run
+from crane_celery.sched.plan import Config, Placement
+from crane_celery.sched.view import Todo, View
+from crane_celery.store.api import Question, Start, Store
+
+log = logging.getLogger(__name__)
+
+#: events read at once; a full read is followed by another before anything is planned
+_READ = 2000
+#: starts committed by one script call: keeps the server's pause to a few milliseconds
+_CHUNK = 128
+_QUESTIONS = 200
+#: a blocking read is never shorter
+_SHORTEST_S = 1.0
+#: safety net: dependencies are asked about so often even when no event suggests it
+_ASK_S = 2.0
+
+
+class Clock(Protocol):
+    """Server time, and time for measuring."""
+
+    def now(self) -> float:
+        """Server time, as well as it is known."""
+
+    def sync(self) -> None:
+        """Compare with the server. Raises Unreachable."""
+
+
+class ServerClock:
+    """Server time from the monotonic clock and the difference measured last."""
+
+    def __init__(self, store: Store, monotonic: Callable[[], float]) -> None:
+        self._store = store
+        self._monotonic = monotonic
+        self._ahead = 0.0
+
+    def now(self) -> float:
+        """Server time."""
+        return self._monotonic() + self._ahead
+
+    def sync(self) -> None:
+        """One round trip; the answer is taken as of its arrival, so we are never ahead of the server."""
+        self._ahead = self._store.now() - self._monotonic()
+
+
+class Loop:
+    """One leadership: from the moment the lease was won until it is lost."""
+
+    def __init__(
+        self,
+        store: Store,
+        partitions: dict[str, Partition],
+        fence: int,
+        dispatcher: Dispatcher,
+        reaper: Reaper,
+        clock: Clock,
+        config: Config | None = None,
+    ) -> None:
+        self.fence = fence
+        self._store = store
+        self._partitions = partitions
+        self._dispatcher = dispatcher
+        self._reaper = reaper
+        self._clock = clock
+        self._config = config or Config()
+        self._busy = True  # something is left to do: do not block
+        self._plan = True
+        self._ask = True
+        self._asked_at = 0.0
+        self._refused = 0  # turns in a row in which starts were refused and none accepted
+        self.view, self._cursor = self._rebuilt()
+
+    def turn(self, at_most_s: float) -> None:
+        """One turn; waits for events at most this long (but not less than a second) when there is nothing to do.
+
+        Raises StaleFence when another leads, Unreachable when the server does not answer, Inconsistent when ``rebuild``
+        is to be called.
+        """
+        self._follow(0.0 if self._busy else self._patience(at_most_s))
+        if self._busy:
+            return
+        todo = self._note(self.view.take_todo())
+        self._inquire()
+        now = self._clock.now()
+        self.view.advance(now)
+        self._plan = self._plan or self.view.todo.plan
+        runs = self._start(now) if self._plan else []
+        if runs or todo.kills or todo.resend or self._dispatcher.behind:
+            self._dispatcher.send(self.view, self.fence, now, runs, todo.kills, todo.resend)
+        if self._reaper.turn(self._cursor, now) and self._gap():
+            log.warning("events are gone that were not read: reading the whole state again")
+            raise Inconsistent
+        self._busy = self._plan or self._ask
+
+    def _patience(self, at_most_s: float) -> float:
+        """How long to wait for events: until whatever comes first, a second at least."""
+        waits = [at_most_s, self._reaper.left_s]
+        if self.view.next_ready is not None:
+            waits.append(self.view.next_ready - self._clock.now())
+        if self.view.watches:
+            waits.append(self._asked_at + _ASK_S - self._clock.now())
+        return max(_SHORTEST_S, min(waits))
+
+    def _follow(self, block_s: float) -> None:
+        """Apply what has happened. ``_busy`` is set when there is more to read first."""
+        events = self._store.events(self._cursor, block_s, _READ)
+        for event in events:
+            self.view.apply(event)
+        if events:
+            self._cursor = events[-1].seq
+        self._busy = len(events) >= _READ
+
+    def _note(self, todo: Todo) -> Todo:
+        self._plan = self._plan or todo.plan
+        overdue = self.view.watches and self._clock.now() >= self._asked_at + _ASK_S
+        self._ask = self._ask or todo.ask or overdue
+        return todo
+
+    def _inquire(self) -> None:
+        """Judge one chunk of dependants; verdicts come back as events."""
+        if not self._ask:
+            return
+        self._asked_at = self._clock.now()
+        questions = self._store.questions(self.fence, _QUESTIONS)
+        if questions:
+            self._store.judge(self.fence, [_answer(question) for question in questions])
+        self._ask = len(questions) >= _QUESTIONS
+        self._plan = self._plan or bool(questions)
+
+    def _start(self, now: float) -> list[Run]:
+        """Plan and commit; returns the runs that were accepted."""
+        plan = schedule(self.view, now, self._config)
+        self.view.todo.plan = False
+        self._plan = plan.partial
+        runs: list[Run] = []
+        for at in range(0, len(plan.starts), _CHUNK):
+            runs += self._commit(plan.starts[at : at + _CHUNK])
+        if len(runs) < len(plan.starts):
+            self._doubt(len(plan.starts) - len(runs), bool(runs))
+        else:
+            self._refused = 0
+        return runs
+
+    def _commit(self, starts: Sequence[Placement]) -> list[Run]:
+        answers = self._store.start(self.fence, [Start._make(start) for start in starts])
+        for start, answer in zip(starts, answers, strict=True):
+            if answer:
+                log.info("start of %d refused: %s", start.job + start.rank, answer)
+        return self.view.started(start for start, answer in zip(starts, answers, strict=True) if not answer)
+
+    def _doubt(self, refused: int, progress: bool) -> None:
+        """Starts were refused. The events that explain it are in the stream by now: plan again after reading them;
+        if nothing but refusals comes of that, the view is wrong."""
+        self._refused = 0 if progress else self._refused + 1
+        self._plan = True
+        if self._refused > 1:
+            log.warning(
+                "%d starts were refused without any event to explain it: reading the whole state again", refused
+            )
+            raise Inconsistent
+
+    def rebuild(self) -> None:
+        """Read the whole state again."""
+        self.view, self._cursor = self._rebuilt()
+        self._busy = self._plan = self._ask = True
+
+    def _gap(self) -> bool:
+        """Whether events that we have not read are gone from the stream."""
+        return position(self._store.first_event()) > position(self._cursor)
+
+    def _rebuilt(self) -> tuple[View, str]:
+        self._clock.sync()
+        shot = self._store.snapshot()
+        view = View.of(self._partitions, shot.now, shot.jobs, shot.elements, shot.nodes)
+        return view, shot.seq
+
+
+class Inconsistent(Exception):
+    """The view does not agree with the store."""
+
+
+def position(seq: str) -> tuple[int, int]:
+    """A stream id as numbers that compare."""
+    major, _, minor = seq.partition("-")
+    return int(major), int(minor or 0)
+
+
+def _answer(question: Question) -> tuple[int, str, float]:
+    dep, ready = judge(decode(question.dep), dict(question.facts))
+    return question.job, encode(dep), ready

@@ -1,0 +1,81 @@
+"""Chores of the leader, seldom and in small bites: write off silent nodes, drop what is over, trim the stream.
+
+After an outage every node looks silent, though it was the server that was away. So silence only counts while we
+ourselves have been hearing the server for at least ``node_timeout_s`` without a break.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from crane_celery.model.node import NodeState
+from crane_celery.settings import Settings
+from crane_celery.store.api import Store
+
+log = logging.getLogger(__name__)
+
+CURSOR = "leader"
+#: seconds between chores
+PACE_S = 10.0
+#: submissions dropped in one bite; the store stays responsive, and a full bite is followed by another a second later
+_BITE = 200
+_SOON_S = 1.0
+#: turns follow each other within two seconds
+_BREAK_S = 3.0
+
+
+class Reaper:
+    """The chores of one leadership."""
+
+    def __init__(self, store: Store, settings: Settings, fence: int, monotonic: Callable[[], float]) -> None:
+        self._store = store
+        self._settings = settings
+        self._fence = fence
+        self._monotonic = monotonic
+        self._heard_since = self._last = monotonic()
+        self._due = self._last + min(PACE_S, settings.node_timeout_s / 3)
+        self._moved = ""
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until there is something to do."""
+        return max(0.0, self._due - self._monotonic())
+
+    def turn(self, cursor: str, now: float) -> bool:
+        """Do what is due; False when nothing was. ``cursor``: events that the view holds; ``now``: server time.
+
+        Raises StaleFence, Unreachable.
+        """
+        self._note_breaks()
+        if self.left_s:
+            return False
+        self._due = self._monotonic() + min(PACE_S, self._settings.node_timeout_s / 3)
+        self._reap(now)
+        if self._store.forget(self._fence, now - self._settings.window_s, _BITE) >= _BITE:
+            self._due = self._monotonic() + _SOON_S
+        if cursor != self._moved:
+            self._moved = cursor
+            self._store.set_cursor(CURSOR, cursor)
+            self._store.trim()
+        return True
+
+    def _note_breaks(self) -> None:
+        """A turn takes a few seconds at most; a longer pause was an outage, of the server or of ourselves."""
+        now = self._monotonic()
+        if now - self._last > max(_BREAK_S, self._settings.node_timeout_s / 2):
+            self._heard_since = now
+        self._last = now
+
+    def _reap(self, now: float) -> None:
+        timeout = self._settings.node_timeout_s
+        if self._monotonic() - self._heard_since < timeout:
+            return
+        silent = [
+            node.spec.name
+            for node in self._store.nodes()
+            if node.state is not NodeState.DOWN and now - node.heard_at > timeout
+        ]
+        for name in silent:
+            ended = self._store.lose(self._fence, name, f"not heard of for {timeout:g} s")
+            log.warning("node %s written off: not heard of for %g s, %d runs ended", name, timeout, len(ended))

@@ -1,0 +1,289 @@
+"""The scheduler's memory: every live submission, run and node, kept current by events. No IO, no clock.
+
+Applying an event twice, or one whose effect the snapshot already held, changes nothing (store.api.Snapshot): starts
+are known by (id, run), ranks are sets, nodes are replaced. What an event asks of the leader beside bookkeeping
+(questions to put, kills and launches to send) gathers in ``todo``, which the leader takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import Any
+
+from crane_celery.grammar.ranges import RangeSet
+from crane_celery.model.asjson import allocation_from_json, job_from_json, node_from_json
+from crane_celery.model.event import Event
+from crane_celery.model.job import WAITING, Allocation, Element, Job
+from crane_celery.model.node import Node, NodeState, Partition
+from crane_celery.model.states import State
+from crane_celery.sched.entry import Entry, Run, ranks
+from crane_celery.sched.pool import Pool
+from crane_celery.sched.queue import Order, Queue
+
+#: the leader asks at once when an element of a dependee block up to this size ends; in a larger one, when all have
+_SMALL = 64
+
+
+@dataclass(slots=True)
+class Todo:
+    """What events asked of the leader since it last looked."""
+
+    plan: bool = False  # something may start that could not before
+    ask: bool = False  # a dependency may have changed
+    kills: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)  # node -> (id, run, signal)
+    resend: set[str] = field(default_factory=set)  # nodes whose unanswered launches are to be sent again
+
+
+class View:
+    """All that is alive. ``entries`` by job id, ``runs`` by plain id, ``starting``: node -> id -> run not begun."""
+
+    def __init__(self, partitions: Mapping[str, Partition]) -> None:
+        self.pool = Pool(partitions)
+        self.queue = Queue()
+        self.entries: dict[int, Entry] = {}
+        self.runs: dict[int, Run] = {}
+        self.starting: dict[str, dict[int, Run]] = {}
+        self.todo = Todo()
+        self._partitions = partitions
+        self._later: list[tuple[float, int]] = []  # (ready, job) in the future
+        self._watched: dict[int, dict[tuple[int, int], int]] = {}  # dependee -> (first, count) -> how many wait for it
+        self._now = 0.0
+        self._verbs: dict[str, Callable[[dict[str, Any]], None]] = {
+            "submit": self._submit,
+            "judge": self._judge,
+            "hold": lambda data: self._hold(data, True),
+            "release": lambda data: self._hold(data, False),
+            "cancel": self._cancel,
+            "start": self._start,
+            "begin": self._begin,
+            "end": self._end,
+            "kill": self._kill,
+            "node": self._node,
+            "nudge": self._nudge,
+        }
+
+    # -- what the leader calls ------------------------------------------------------------------------------------
+
+    @classmethod
+    def of(
+        cls,
+        partitions: Mapping[str, Partition],
+        now: float,
+        jobs: Iterable[Job],
+        elements: Iterable[Element],
+        nodes: Iterable[Node],
+    ) -> View:
+        """A view of a snapshot."""
+        view = cls(partitions)
+        view._now = now
+        for node in nodes:
+            view.pool.put(node)
+        for job in jobs:
+            view.entries[job.id] = Entry(job)
+        for element in elements:
+            view._adopt(element)
+        for entry in list(view.entries.values()):
+            view._watch(entry)
+            view._settle(entry)
+        view.todo = Todo(plan=True, ask=True, resend=set(view.starting))
+        return view
+
+    def apply(self, event: Event) -> None:
+        """Follow one event; kinds that do not concern scheduling are passed over."""
+        verb = self._verbs.get(event.kind)
+        if verb is not None:
+            verb(event.data)
+
+    def started(self, starts: Iterable[tuple[int, int, int, tuple[Allocation, ...]]]) -> list[Run]:
+        """The store accepted these (job, rank, run, allocation): hold their resources. Returns those not known yet."""
+        made: list[Run] = []
+        gone: dict[int, list[int]] = {}
+        for job, rank, number, parts in starts:
+            run = self._hold_run(Run(job + rank, job, rank, number, parts))
+            if run is not None:
+                made.append(run)
+                gone.setdefault(job, []).append(rank)
+        for job, numbers in gone.items():
+            self._drop(job, RangeSet.of(numbers))
+        return made
+
+    def advance(self, now: float) -> None:
+        """Let time pass: what has become ready is queued."""
+        self._now = max(self._now, now)
+        while self._later and self._later[0][0] <= self._now:
+            entry = self.entries.get(heappop(self._later)[1])
+            if entry is not None:
+                self._settle(entry)
+
+    @property
+    def next_ready(self) -> float | None:
+        """The next time at which something becomes ready; None when nothing waits for a time."""
+        return self._later[0][0] if self._later else None
+
+    @property
+    def watches(self) -> bool:
+        """Whether any submission waits for a dependency."""
+        return bool(self._watched)
+
+    def take_todo(self) -> Todo:
+        """What events asked for since the last call."""
+        todo, self.todo = self.todo, Todo()
+        return todo
+
+    def pending(self) -> Iterable[Entry]:
+        """Submissions that have pending ranks."""
+        return (entry for entry in self.entries.values() if entry.pending)
+
+    # -- events ---------------------------------------------------------------------------------------------------
+
+    def _submit(self, data: dict[str, Any]) -> None:
+        job = job_from_json(data["job"])
+        if job.id not in self.entries:
+            entry = self.entries[job.id] = Entry(job)
+            self._watch(entry)
+            self._settle(entry)
+
+    def _judge(self, data: dict[str, Any]) -> None:
+        for job, ready in data["rows"]:
+            entry = self.entries.get(job)
+            if entry is not None:
+                entry.ready = ready
+                if ready != WAITING:
+                    self._unwatch(entry)
+                self._settle(entry)
+
+    def _hold(self, data: dict[str, Any], on: bool) -> None:
+        entry = self.entries.get(data["job"])
+        if entry is not None:
+            entry.hold(ranks(data["ranks"]), on)
+            self._settle(entry)
+
+    def _cancel(self, data: dict[str, Any]) -> None:
+        job, gone = data["job"], ranks(data["ranks"])
+        self._drop(job, gone)
+        if gone and job in self._watched:
+            self.todo.ask = True
+
+    def _start(self, data: dict[str, Any]) -> None:
+        known = self.runs
+        new = [row for row in data["rows"] if row[0] not in known]
+        self.started((job, rank, run, allocation_from_json(parts)) for _, job, rank, run, parts in new)
+
+    def _begin(self, data: dict[str, Any]) -> None:
+        starting, watched = self.starting, self._watched
+        for id, job, run, _ in data["rows"]:
+            held = self.runs.get(id)
+            if held is not None and held.run == run:
+                held.begun = True
+                starting.get(held.node, {}).pop(id, None)
+            if job in watched:
+                self._changed(job, id, False)
+
+    def _end(self, data: dict[str, Any]) -> None:
+        touched = set()
+        for id, job, _, run, *_, done in data["rows"]:
+            held = self.runs.get(id)
+            if held is not None and held.run == run:
+                self._release(held)
+                touched.add(job)
+            if job in self._watched:
+                self._changed(job, id, done)
+        for job in touched:
+            self._settle(self.entries[job])
+        self.todo.plan = self.todo.plan or bool(touched)
+
+    def _kill(self, data: dict[str, Any]) -> None:
+        for id, number, node, signal in data["rows"]:
+            run = self.runs.get(id)
+            if run is not None and run.run == number:
+                run.cancelled = run.cancelled or signal == 0
+            self.todo.kills.setdefault(node, []).append((id, number, signal))
+
+    def _node(self, data: dict[str, Any]) -> None:
+        node = node_from_json(data["node"])
+        self.pool.put(node)
+        if node.state is not NodeState.DOWN and self.starting.get(node.spec.name):
+            self.todo.resend.add(node.spec.name)
+        self.todo.plan = self.todo.plan or node.state is NodeState.UP
+
+    def _nudge(self, data: dict[str, Any]) -> None:
+        self.todo.resend.add(data["node"])
+
+    # -- bookkeeping ----------------------------------------------------------------------------------------------
+
+    def _adopt(self, element: Element) -> None:
+        """A run of the snapshot that holds an allocation."""
+        run = self._hold_run(Run(element.id, element.job, element.rank, element.run, element.allocation))
+        if run is None:
+            return
+        run.cancelled = element.cancelled
+        run.begun = element.state is not State.STARTING
+        if run.begun:
+            self.starting[run.node].pop(run.id)
+
+    def _hold_run(self, run: Run) -> Run | None:
+        """Account for a run; None when it is known already, or its submission is not."""
+        entry = self.entries.get(run.job)
+        if entry is None or run.id in self.runs:
+            return None
+        self.runs[run.id] = run
+        self.starting.setdefault(run.node, {})[run.id] = run
+        self.pool.take(run.parts)
+        entry.active += 1
+        return run
+
+    def _release(self, run: Run) -> None:
+        del self.runs[run.id]
+        self.starting.get(run.node, {}).pop(run.id, None)
+        self.pool.give(run.parts)
+        self.entries[run.job].active -= 1
+
+    def _drop(self, job: int, gone: RangeSet) -> None:
+        entry = self.entries.get(job)
+        if entry is not None:
+            entry.drop(gone)
+            self._settle(entry)
+
+    def _settle(self, entry: Entry) -> None:
+        """Queue what may start, take out what may not, forget what is over."""
+        ready = 0 <= entry.ready <= self._now
+        if entry.ready > self._now:
+            heappush(self._later, (entry.ready, entry.job.id))
+        wanted = ready and bool(entry.free) and entry.room > 0
+        if wanted != entry.queued:
+            change = self.queue.add if wanted else self.queue.discard
+            change(self._order(entry), entry.want, entry.job.id)
+            entry.queued = wanted
+            self.todo.plan = self.todo.plan or wanted
+        if not entry.pending and not entry.active:
+            self._unwatch(entry)
+            del self.entries[entry.job.id]
+
+    def _order(self, entry: Entry) -> Order:
+        partition = self._partitions.get(entry.want.partition)
+        return -(partition.priority if partition else 0), -entry.priority
+
+    def _watch(self, entry: Entry) -> None:
+        """Note the blocks that a submission waits for, so that the leader need not ask after every end."""
+        for block in entry.dep:
+            spans = self._watched.setdefault(block.job, {})
+            spans[block.first, block.count] = spans.get((block.first, block.count), 0) + 1
+            self.todo.ask = True
+
+    def _unwatch(self, entry: Entry) -> None:
+        for block in entry.dep:
+            spans = self._watched[block.job]
+            spans[block.first, block.count] -= 1
+            if not spans[block.first, block.count]:
+                del spans[block.first, block.count]
+            if not spans:
+                del self._watched[block.job]
+        entry.dep = ()
+
+    def _changed(self, job: int, id: int, done: bool) -> None:
+        """An element began or ended that something may wait for."""
+        self.todo.ask = self.todo.ask or any(
+            first <= id < first + count and (count <= _SMALL or done) for first, count in self._watched[job]
+        )

@@ -1,0 +1,130 @@
+"""A cluster in memory: a store, a scheduler over it, and nodes that do what they are told."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from beat.dispatch import Dispatcher
+from beat.leader import Leader
+from crane_celery import wire
+from crane_celery.errors import Unreachable
+from crane_celery.model.job import JobSpec
+from crane_celery.model.node import NodeSpec, Partition
+from crane_celery.settings import Settings
+from crane_celery.store.api import Began, Ended, Report, Submission
+from crane_celery.store.memory import MemoryStore
+
+GIB = 1 << 30
+
+
+@dataclass
+class FakeClock:
+    """Time that passes when told."""
+
+    at: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+@dataclass
+class FakeOutbox:
+    """Keeps what was sent; ``down`` makes it fail."""
+
+    sent: list[wire.Message] = field(default_factory=list)
+    down: bool = False
+    closed: int = 0
+
+    def put(self, node: str, text: str, signature: str) -> None:
+        if self.down:
+            raise Unreachable("down")
+        message = wire.read(text)
+        assert message.node == node and signature == ""
+        self.sent.append(message)
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def launched(self) -> list[int]:
+        """Ids of all launches so far, in order."""
+        return [launch.id for message in self.sent for launch in message.launches]
+
+
+class EagerStore(MemoryStore):
+    """Never waits for events: in these tests the clock does not move by itself."""
+
+    def events(self, after: str, block_s: float, limit: int):  # type: ignore[no-untyped-def]
+        self.waited = block_s
+        return super().events(after, 0.0, limit)
+
+
+def settings(nodes: Sequence[str] = ("n1", "n2"), **more: object) -> Settings:
+    specs = {name: NodeSpec(name=name, cpus=4, memory=8 * GIB, gres={"gpu:a": 2}) for name in nodes}
+    fields: dict[str, object] = {
+        "cluster": "test",
+        "path": "",
+        "home": "/nowhere",
+        "run_dir": "/nowhere/run",
+        "server_url": "unix:///nowhere",
+        "embedded": True,
+        "history_url": "",
+        "allow_root": True,
+        "single_user_uid": None,
+        "nodes": specs,
+        "partitions": {"main": Partition(name="main", nodes=tuple(nodes))},
+        "default_partition": "main",
+    }
+    return Settings(**(fields | more))  # type: ignore[arg-type]
+
+
+def spec(**more: object) -> JobSpec:
+    fields: dict[str, object] = {"name": "job", "uid": 1000, "gid": 1000, "user": "ann", "memory": GIB}
+    return JobSpec(**(fields | {"partition": "main"} | more))  # type: ignore[arg-type]
+
+
+class Cluster:
+    """Store, clock and one scheduler; more may be added."""
+
+    def __init__(self, nodes: Sequence[str] = ("n1", "n2"), register: bool = True, **more: object) -> None:
+        self.clock = FakeClock()
+        self.settings = settings(nodes, **more)
+        self.store = EagerStore(self.clock)
+        self.outbox = FakeOutbox()
+        self.leader = self.scheduler("one", self.outbox)
+        if register:
+            for name in nodes:
+                self.store.register(self.settings.nodes[name], "host", "none", "0", "boot")
+
+    def scheduler(self, holder: str, outbox: FakeOutbox) -> Leader:
+        nonces = itertools.count()
+        dispatcher = Dispatcher(outbox, wire.Signer(None), lambda: f"{holder}-{next(nonces)}")
+        return Leader(self.store, self.settings, dispatcher, holder, self.clock)
+
+    def submit(self, count: int = 1, dep: str = "", held: bool = False, **more: object) -> int:
+        if count > 1:
+            more.setdefault("array", f"0-{count - 1}")
+        asked = spec(**more)
+        return self.store.submit([Submission(asked, count, b"", dep, held, float(asked.priority))], [""])[0]
+
+    def turns(self, number: int = 4) -> None:
+        for _ in range(number):
+            self.leader.turn()
+
+    def begin(self, *ids: int, node: str | None = None) -> None:
+        for id in ids:
+            element = self.store.elements([id])[0]
+            where = node or element.allocation[0].node
+            known = self.store.node(where)
+            assert known is not None
+            self.store.report(where, known.epoch, Report(began=[Began(id, element.run, self.clock())]))
+
+    def end(self, *ids: int, state: str = "Completed", code: int = 0) -> None:
+        for id in ids:
+            element = self.store.elements([id])[0]
+            where = element.allocation[0].node
+            known = self.store.node(where)
+            assert known is not None
+            ended = Ended(id, element.run, state, code, self.clock(), self.clock())
+            self.store.report(where, known.epoch, Report(ended=[ended]))
