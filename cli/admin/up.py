@@ -108,7 +108,7 @@ def _is_ours(path: str) -> bool:
 
 
 def _start(settings: Settings) -> subprocess.Popen[bytes]:
-    """The supervisor in a session of its own, its output in its log. Logs begin anew: what they say is of this start."""
+    """The supervisor in a session of its own, its output in its log. Logs begin anew: they tell of this start."""
     logs.turn(settings.log_dir)
     log = logs.open_log(settings.log_dir, "supervisor")
     env = {**os.environ, "CRANE_HOME": settings.home, "CRANE_CONFIG": settings.path}
@@ -138,7 +138,7 @@ def _wait(settings: Settings, supervisor: subprocess.Popen[bytes], timeout_s: fl
 
 
 def _give_up(settings: Settings, first: ready.Missing, supervisor: subprocess.Popen[bytes], late: bool) -> None:
-    """Raise SystemFault when waiting longer is of no use: the cause where it is known, else the end of the part's log."""
+    """Raise SystemFault when waiting longer is of no use: with the cause, or the end of the log."""
     role = first.role if supervisor.poll() is None else "supervisor"
     log = logs.tail(settings.log_dir, role)
     where = f"(log: {settings.log_dir}/{role}.log)"

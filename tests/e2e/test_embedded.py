@@ -1,0 +1,54 @@
+"""`crane up` and `crane down` on a real cluster: ready when it says so, gone when it says so, whatever was killed."""
+
+import signal
+
+import pytest
+
+from crane_celery.supervisor.processes import wait_gone
+from tests.support.cluster import PATIENCE_S, Cluster
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+
+def test_jobs_are_accepted_and_run_when_up_returns(crane: Cluster) -> None:
+    job = crane.submit("-o", "out", "--wrap", "echo $CRANE_JOB_ID")
+    assert crane.wait(job) == {job: 0}
+    assert (crane.work / "out").read_text() == f"{job}\n"
+
+
+def test_every_process_is_shown(crane: Cluster) -> None:
+    status = crane.json("crane", "status")
+    roles = {row["role"] for row in status["processes"] if row["pid"]}
+    assert {"supervisor", "server", "scheduler", "node.n1", "node.n2", "gateway", "recorder"} <= roles
+    assert [row["state"] for row in status["nodes"]] == ["up", "up"]
+
+
+def test_a_second_up_changes_nothing(crane: Cluster) -> None:
+    before = crane.pids()["supervisor"]
+    assert "up already" in crane.run("crane", "up").stdout
+    assert "crane down" in crane.run("crane", "up", "--nodes", "3", code=4).stderr
+    assert crane.pids()["supervisor"] == before
+
+
+def test_what_is_killed_comes_back(crane: Cluster) -> None:
+    for role in ("gateway", "scheduler", "recorder", "node.n1", "server"):
+        crane.kill(role)
+    job = crane.submit("--wrap", "true")
+    assert crane.wait(job) == {job: 0}
+
+
+def test_jobs_wait_for_the_next_up(own_crane: Cluster) -> None:
+    job = own_crane.submit("--hold", "--wrap", "true")
+    own_crane.run("crane", "down")
+    own_crane.up()
+    assert [row["id"] for row in own_crane.json("cqueue")] == [job]
+
+
+def test_down_finds_everything_after_a_crash(own_crane: Cluster) -> None:
+    own_crane.submit("--wrap", "exec sleep 600")
+    running = own_crane.pids()
+    own_crane.kill("supervisor", signal.SIGKILL)
+    own_crane.down()
+    assert wait_gone(running.values(), PATIENCE_S) == []
+    own_crane.run("crane", "down")
+    own_crane.up()
