@@ -54,7 +54,7 @@ types: .venv/tools
 	@$(PY) -m mypy
 
 arch: .venv/tools
-	@$(PY) -c 'import sys; from importlinter.cli import lint_imports_command as lint; sys.path.insert(0, "."); lint()'
+	@.venv/bin/lint-imports
 
 unit: .venv/tools
 	@$(PY) -m pytest tests/unit tests/property tests/arch tests/golden
