@@ -24,7 +24,8 @@ class Role(NamedTuple):
 
 def node_argv(node: str) -> tuple[str, ...]:
     """The Celery worker of a node: one process, its own queue, none of the chatter between workers."""
-    quiet = ("--without-mingle", "--without-gossip", "-l", "warning")
+    # Flower hears of nodes from its bridge: the worker's own monitoring events would contradict it
+    quiet = ("--without-mingle", "--without-gossip", "--without-heartbeat", "-l", "warning")
     return (
         sys.executable,
         *_CELERY,
@@ -48,7 +49,8 @@ def scheduler_argv() -> tuple[str, ...]:
 
 def flower_argv(address: str, port: int) -> tuple[str, ...]:
     """Flower, for browsers on ``address``."""
-    return (sys.executable, *_CELERY, "flower", f"--address={address}", f"--port={port}")
+    columns = "--tasks-columns=uuid,name,state,args,kwargs,result,runtime,worker,received,started,exception"
+    return (sys.executable, *_CELERY, "flower", f"--address={address}", f"--port={port}", columns)
 
 
 def bridge_argv() -> tuple[str, ...]:

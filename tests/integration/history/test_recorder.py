@@ -20,8 +20,8 @@ from crane_celery.model.job import StepRow
 from crane_celery.model.states import STATUS_LOST, State
 from crane_celery.store.api import Report
 from crane_celery.store.redis import RedisStore
-from tests.integration.history.conftest import Site
 from tests.support.server import Server
+from tests.support.site import Site
 
 
 def drain(recorder: Recorder) -> None:
