@@ -6,12 +6,14 @@ job-dependency.txt, reference/cranesched.md section 3.3).
 """
 
 import json
+from dataclasses import astuple, dataclass, replace
 from typing import NamedTuple
 
 from crane_celery.model.job import NEVER, WAITING
 
 
-class Block(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Block:
     """One ``type:id+delay``: it speaks of ``count`` plain ids from ``first`` on, which belong to submission ``job``."""
 
     kind: str  # after afterok afternotok afterany ...
@@ -24,7 +26,7 @@ class Block(NamedTuple):
 
 
 class Resolved(NamedTuple):
-    """Groups of blocks: all blocks of one group must come true (`:`); ``any_of``: one group (`?`) or every one (`,`)."""
+    """Groups of blocks: all blocks of a group must come true (`:`); ``any_of``: one group (`?`) or every one (`,`)."""
 
     any_of: bool
     groups: tuple[tuple[Block, ...], ...]
@@ -41,7 +43,8 @@ class Facts(NamedTuple):
 
 def encode(dep: Resolved) -> str:
     """As JSON text, for the store."""
-    return json.dumps([dep.any_of, dep.groups], separators=(",", ":"))
+    groups = [[astuple(block) for block in group] for group in dep.groups]
+    return json.dumps([dep.any_of, groups], separators=(",", ":"))
 
 
 def decode(text: str) -> Resolved:
@@ -67,7 +70,7 @@ def holds(block: Block, facts: Facts) -> bool | None:
 
 def fire(block: Block, facts: Facts) -> Block:
     """The block, stamped if it has just come true."""
-    return block._replace(fired_at=facts.at or 1.0) if not block.fired_at and holds(block, facts) else block
+    return replace(block, fired_at=facts.at or 1.0) if not block.fired_at and holds(block, facts) else block
 
 
 def judge(dep: Resolved, facts: dict[Block, Facts]) -> tuple[Resolved, float]:

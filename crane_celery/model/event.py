@@ -1,14 +1,15 @@
 """Events: every transition, as it stands in the stream. One entry carries one script's batch of rows.
 
-An entry is ``(seq, at, kind, data)``: ``seq`` is the stream id (also the cause id of what follows from it), ``at``
-server time in seconds, ``data`` the JSON value described below. Replaying all entries gives the records again
-(tests/contract); a job's own story is the rows that name it.
+An event is ``(seq, at, kind, data)``: ``seq`` is the stream id, shared by all events of one script (also the cause id
+of what follows from it), ``at`` server time in seconds, ``data`` the JSON value described below. Replaying all entries
+gives the records again (lifecycle.replay, tests/contract); a job's own story is the rows that name it.
 
 ======== ==============================================================================================================
 kind     data
 ======== ==============================================================================================================
 submit   {"job": <Job as codec.job_to_json>}
-judge    {"rows": [[job, ready], ...]}            ready as in Job.ready
+judge    {"rows": [[job, ready], ...],            ready as in Job.ready
+          "deps": [dep, ...]}                     the Job.dep of each row
 hold     {"job", "ranks"}                         ranks as range text; now held
 release  {"job", "ranks"}                         now free
 cancel   {"job", "ranks", "uid", "done": bool}    these PENDING ranks ended as Cancelled, code 320, without a run;

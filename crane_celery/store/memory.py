@@ -1,0 +1,342 @@
+"""The in-memory twin of the store: the same contract (store.api), for tests and for looking at what a plan would do.
+
+Not durable, one process, and its reads cost all records known; otherwise a caller cannot tell it from a server.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from crane_celery.errors import NotFound, StaleFence
+from crane_celery.grammar.ranges import RangeSet
+from crane_celery.model.asjson import allocation_to_json, node_to_json, step_to_json
+from crane_celery.model.dependency import Block, Facts
+from crane_celery.model.event import Event
+from crane_celery.model.job import WAITING, Element, Job
+from crane_celery.model.node import Node, NodeSpec, NodeState
+from crane_celery.model.states import HOLDING, NODE_DOWN, State
+from crane_celery.store.api import Beat, Began, Ended, Question, Registration, Report, Snapshot, Start
+from crane_celery.store.memory_jobs import MemoryJobs, blocks_of, span_of
+
+_LOST = "the node restarted while this ran"
+
+
+class MemoryStore(MemoryJobs):
+    """store.api.Store in memory; safe to share between threads."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        """``clock`` stands for the server's: seconds since the epoch."""
+        super().__init__(clock)
+        self._asked: set[int] = set()
+        self._drains: dict[str, str] = {}
+        self._leader: tuple[str, float] = ("", 0.0)
+        self._cursors: dict[str, str] = {}
+
+    # --- RunStore
+
+    def start(self, fence: int, starts: Sequence[Start]) -> list[str]:
+        """Commit starts. See store.api."""
+        with self._lock:
+            self._fenced(fence)
+            answers, rows, taken = [], [], set()
+            for start in starts:
+                id_ = start.job + start.rank
+                why = "not pending" if id_ in taken else self._refusal(start)
+                answers.append(why)
+                if not why:
+                    taken.add(id_)
+                    rows.append([id_, start.job, start.rank, start.run, allocation_to_json(start.allocation)])
+            if rows:
+                self._tell(("start", {"fence": fence, "rows": rows}))
+            return answers
+
+    def _refusal(self, start: Start) -> str:
+        job, old = self._records.jobs.get(start.job), self._records.elements.get(start.job + start.rank)
+        if not job:
+            return "no such job"
+        if job.ready < 0 or job.ready > self.now():
+            return "not ready"
+        if start.rank not in RangeSet.parse(job.pending):
+            return "not pending"
+        if start.rank in RangeSet.parse(job.held):
+            return "held"
+        for part in start.allocation:
+            node = self._records.nodes.get(part.node)
+            if not node or node.state != NodeState.UP:
+                return f"node {part.node} is {node.state if node else 'unknown'}"
+        return f"run {start.run} is over" if old and old.run >= start.run else ""
+
+    def report(self, node: str, epoch: int, report: Report) -> None:
+        """Take a node's report. See store.api."""
+        with self._lock:
+            self._outlived(node, epoch)
+            for began in report.began:
+                self._begin(node, began)
+            rows = [step_to_json(step) for step in report.steps if self._is_news(step.job, step.run, step)]
+            if rows:
+                self._tell(("step", {"node": node, "rows": rows}))
+            for ended in report.ended:
+                if element := self._held_run(node, ended.id, ended.run):
+                    self._end(node, element, ended)
+
+    def _outlived(self, node: str, epoch: int) -> None:
+        known = self._records.nodes.get(node)
+        if not known or known.epoch != epoch:
+            raise StaleFence(f"epoch {epoch} of the node: the newest is {known.epoch if known else 'none'}")
+
+    def _is_news(self, id_: int, run: int, step: object) -> bool:
+        element = self._records.elements.get(id_)
+        old = self._records.steps.get((id_, run, getattr(step, "step", 0)))
+        return element is not None and element.run == run and (not old or (old != step and not old.ended_at))
+
+    def _held_run(self, node: str, id_: int, run: int) -> Element | None:
+        e = self._records.elements.get(id_)
+        return e if e and e.run == run and e.state in HOLDING and e.allocation[0].node == node else None
+
+    def _past(self, at: float) -> float:
+        """A node's idea of a time: never later than now, now when it has none."""
+        return round(at, 6) if 0 < at <= self.now() else self.now()
+
+    def _begin(self, node: str, began: Began) -> None:
+        element = self._held_run(node, began.id, began.run)
+        if not element or element.state != State.STARTING:
+            return
+        before = self._records.jobs[element.job]
+        row = [element.id, element.job, element.run, self._past(began.at)]
+        self._tell(("begin", {"node": node, "rows": [row]}))
+        self._set_bits("began", element.id, element.id)
+        self._moved_on(before)
+
+    def _end(self, node: str, element: Element, end: Ended) -> None:
+        before = self._records.jobs[element.job]
+        began_at = round(end.began_at, 6) if end.began_at > 0 else element.began_at
+        row = [element.id, element.job, element.rank, element.run, str(end.state), end.code, began_at]
+        row += [self._past(end.ended_at), end.reason, end.cpu_s, end.memory_peak, before.ended + 1 == before.count]
+        self._tell(("end", {"node": node, "rows": [row]}))
+        self._kills.get(element.allocation[0].node, {}).pop((element.id, element.run), None)
+        for kind in ("began", "ended", *(("ok",) if end.state == State.COMPLETED else ())):
+            self._set_bits(kind, element.id, element.id)
+        self._moved_on(before)
+
+    def lose(self, fence: int, node: str, reason: str) -> list[int]:
+        """Write a node off. See store.api."""
+        with self._lock:
+            self._fenced(fence)
+            known = self._records.nodes.get(node)
+            if not known or (known.state == NodeState.DOWN and not self._runs(node)):
+                return []
+            ids = self._write_off(node, reason)
+            known = replace(known, state=NodeState.DOWN, epoch=known.epoch + 1, reason=reason)
+            self._tell(("node", {"node": node_to_json(known)}))
+            return ids
+
+    def _runs(self, node: str) -> list[Element]:
+        """Runs that hold something on the node."""
+        return [e for e in self.elements() if any(part.node == node for part in e.allocation)]
+
+    def _write_off(self, node: str, reason: str) -> list[int]:
+        lost = self._runs(node)
+        for e in lost:
+            self._end(node, e, Ended(e.id, e.run, State.FAILED, NODE_DOWN, 0.0, self.now(), reason))
+        return [e.id for e in lost]
+
+    def nudge(self, node: str) -> None:
+        """Ask the leader to send the node's unanswered leases again."""
+        with self._lock:
+            self._tell(("nudge", {"node": node}))
+
+    # --- NodeStore
+
+    def register(self, spec: NodeSpec, host: str, driver: str, version: str, boot: str) -> Registration:
+        """A worker has started. See store.api."""
+        with self._lock:
+            old = self._records.nodes.get(spec.name)
+            if old and old.boot != boot:
+                self._write_off(spec.name, _LOST)
+            epoch = 1 if not old else old.epoch + (old.boot != boot)
+            node = Node(
+                spec=spec, epoch=epoch, heard_at=self.now(), host=host, driver=driver, version=version, boot=boot
+            )
+            self._tell(("node", {"node": node_to_json(self._revived(node))}))
+            return Registration(epoch, [(e.id, e.run) for e in self._runs(spec.name)])
+
+    def _revived(self, node: Node) -> Node:
+        """Up, or draining as it was told."""
+        drain = self._drains.get(node.spec.name)
+        state = NodeState.UP if drain is None else NodeState.DRAIN
+        return replace(node, state=state, reason=drain or "")
+
+    def heartbeat(self, node: str, epoch: int, stale_s: float) -> Beat:
+        """The node is alive. See store.api."""
+        with self._lock:
+            self._outlived(node, epoch)
+            now = self.now()
+            known = self._records.nodes[node] = replace(self._records.nodes[node], heard_at=now)
+            if known.state == NodeState.DOWN:
+                self._tell(("node", {"node": node_to_json(self._revived(known))}))
+            leases = [e for e in self._runs(node) if e.state == State.STARTING and e.allocation[0].node == node]
+            stale = sorted((e.leased_at, e.id, e.run) for e in leases if e.leased_at <= now - stale_s)
+            kills = self._kills.get(node, {})
+            return Beat(now, [s[1:] for s in stale[:1000]], sorted((*run, kills[run]) for run in kills))
+
+    def node(self, name: str) -> Node | None:
+        """One node."""
+        return self._records.nodes.get(name)
+
+    def nodes(self) -> list[Node]:
+        """All nodes that ever registered, by name."""
+        with self._lock:
+            return [node for _, node in sorted(self._records.nodes.items())]
+
+    def set_node(self, name: str, state: NodeState, reason: str) -> None:
+        """Drain, resume or down by an operator. Raises NotFound."""
+        with self._lock:
+            node = self._records.nodes.get(name)
+            if not node:
+                raise NotFound(f"there is no node {name}; see cinfo for what there is")
+            if state == NodeState.DRAIN:
+                self._drains[name] = reason
+            if state == NodeState.UP:
+                self._drains.pop(name, None)
+            self._tell(("node", {"node": node_to_json(replace(node, state=state, reason=reason))}))
+
+    # --- LeaderStore
+
+    def lead(self, holder: str, ttl_s: float) -> int:
+        """Take or renew the lease. See store.api."""
+        with self._lock:
+            now, (leader, until) = self.now(), self._leader
+            if leader and leader != holder and now < until:
+                return 0
+            if leader != holder or now >= until:
+                self._tell(("lead", {"fence": self._records.fence + 1, "holder": holder}))
+            self._leader = (holder, now + ttl_s)
+            return self._records.fence
+
+    def resign(self, holder: str) -> None:
+        """Give the lease up, if it is ours."""
+        with self._lock:
+            if self._leader[0] == holder:
+                self._leader = ("", 0.0)
+
+    def snapshot(self) -> Snapshot:
+        """All live records and the event that they hold from."""
+        with self._lock:
+            return Snapshot(self.last_event(), self.now(), self.jobs(), self.elements(), self.nodes())
+
+    def questions(self, fence: int, limit: int) -> list[Question]:
+        """Dependants to be judged. See store.api."""
+        with self._lock:
+            self._fenced(fence)
+            open_ = {j for j in self._asked | self._resolve if self._is_open(self._records.jobs.get(j))}
+            self._asked &= open_
+            queue = sorted(self._asked) + sorted((self._resolve & open_) - self._asked)
+            self._asked |= set(queue[:limit])
+            self._resolve = (self._resolve & open_) - set(queue[:limit])
+            return [self._question(self._records.jobs[job]) for job in queue[:limit]]
+
+    @staticmethod
+    def _is_open(job: Job | None) -> bool:
+        return job is not None and job.ready == WAITING and job.dep != "" and job.pending != ""
+
+    def _question(self, job: Job) -> Question:
+        return Question(job.id, job.dep, [(block, self._facts(block)) for block in blocks_of(job.dep)])
+
+    def _facts(self, block: Block) -> Facts:
+        span = span_of(block)
+        began, ended, ok = (self._count(kind, span) for kind in ("began", "ended", "ok"))
+        return Facts(began, ended, ok, self._moment(block))
+
+    def _moment(self, block: Block) -> float:
+        """When the block's ids began or ended last; of an array's part the array's latest stands in."""
+        after = block.kind == "after"
+        e = self._records.elements.get(block.first) if block.count == 1 else None
+        if e:
+            return e.began_at if after and e.began_at > 0 else e.ended_at
+        return self._moved.get(block.job, (0.0, 0.0))[0 if after else 1]
+
+    def judge(self, fence: int, answers: Sequence[tuple[int, str, float]]) -> None:
+        """Store verdicts. See store.api."""
+        with self._lock:
+            self._fenced(fence)
+            for id_, dep, ready in answers:
+                self._asked.discard(id_)
+                job = self._records.jobs.get(id_)
+                if job and self._is_open(job) and (dep, ready) != (job.dep, WAITING):
+                    self._tell(("judge", {"rows": [[id_, ready]], "deps": [dep]}))
+                    if ready != WAITING:
+                        self._stop_waiting(job)
+
+    def forget(self, fence: int, before: float, limit: int) -> int:
+        """Drop submissions that ended before this time and are filed. See store.api."""
+        with self._lock:
+            self._fenced(fence)
+            filed = _order(self.cursor("recorder"))
+            gone: list[int] = []
+            for job in sorted((self._records.jobs[i] for i in self._done), key=lambda j: (j.ended_at, j.id)):
+                if job.ended_at >= before or len(gone) == limit or _order(self._done[job.id]) > filed:
+                    break
+                gone.append(job.id)
+            if gone:
+                self._tell(("forget", {"jobs": gone}))
+            for id_ in gone:
+                for kept in (self._done, self._bodies, self._waits, self._moved, self._gone):
+                    kept.pop(id_, None)
+            return len(gone)
+
+    # --- EventLog
+
+    def events(self, after: str, block_s: float, limit: int) -> list[Event]:
+        """Events after an entry; ``limit`` counts entries. See store.api."""
+        with self._grown:
+            start = _order(self.last_event() if after == "$" else after)
+            self._grown.wait_for(lambda: _order(self.last_event()) > start, block_s)
+            found = [event for event in self._log if _order(event.seq) > start]
+            entries = list(dict.fromkeys(event.seq for event in found))[:limit]
+            return [event for event in found if event.seq in entries]
+
+    def last_event(self) -> str:
+        """Id of the newest entry."""
+        return self._log[-1].seq if self._log else "0"
+
+    def first_event(self) -> str:
+        """Id of the oldest entry kept."""
+        return self._log[0].seq if self._log else "0"
+
+    def cursor(self, consumer: str) -> str:
+        """Where a named consumer stands."""
+        return self._cursors.get(consumer, "0")
+
+    def set_cursor(self, consumer: str, seq: str) -> None:
+        """Move a consumer's cursor on; never back."""
+        with self._lock:
+            if _order(seq) > _order(self.cursor(consumer)) or consumer not in self._cursors:
+                self._cursors[consumer] = seq
+
+    def trim(self) -> int:
+        """Drop entries that every named consumer has passed. See store.api."""
+        with self._lock:
+            if not self._log or not {"recorder", "leader"} <= self._cursors.keys():
+                return 0
+            lowest = min(*(_order(seq) for seq in self._cursors.values()), _order(self.last_event()))
+            kept = [event for event in self._log if _order(event.seq) >= lowest]
+            gone = len({event.seq for event in self._log}) - len({event.seq for event in kept})
+            self._log = kept
+            return gone
+
+    # --- Store
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def ping(self) -> float:
+        """No distance at all."""
+        return 0.0
+
+
+def _order(seq: str) -> tuple[int, int]:
+    """Sequence numbers in their order; "0" stands before all."""
+    ms, _, n = seq.partition("-")
+    return int(ms), int(n or 0)
