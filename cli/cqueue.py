@@ -8,6 +8,7 @@ from cli._options import Parser, add_output_options, split_list
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from cli._render import Column
@@ -80,6 +81,8 @@ def _filters(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _jobs(options: argparse.Namespace) -> int:
+    from itertools import islice
+
     from cli._render import CUT, lines, parse_format, print_json, print_lines
     from crane_celery.gateway.client import call
 
@@ -90,11 +93,12 @@ def _jobs(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"ok": True, "job_info_list": [job_info(row) for row in rows]})
         return 0
-    if _one_per_element(options):
-        rows = expanded(rows, options.max_lines + 1)
     cut = 0 if options.format or options.full else CUT
-    print_lines(lines(fields, rows[: options.max_lines], not options.noheader, cut))
-    if len(rows) > options.max_lines:
+    unfold = elements if _one_per_element(options) else None
+    total = sum(row["count"] for row in rows) if unfold else len(rows)
+    made = lines(fields, rows[: options.max_lines], not options.noheader, cut, unfold)
+    print_lines(islice(made, options.max_lines + (not options.noheader)))
+    if total > options.max_lines:
         complain(f"only the first {options.max_lines} lines are shown; see --max-lines", "")
     return 0
 
@@ -113,20 +117,14 @@ def _one_per_element(options: argparse.Namespace) -> bool:
     return bool(options.array or os.environ.get("CQUEUE_ARRAY") or os.environ.get("SQUEUE_ARRAY"))
 
 
-def expanded(rows: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
-    """Each folded row as one row for each of its elements, up to ``limit`` rows altogether."""
+def elements(row: Mapping[str, Any]) -> Iterator[dict[str, Any]] | None:
+    """What differs between the elements of a folded row; None for a row that is not folded."""
+    if row["count"] == 1:
+        return None
     from crane_celery.grammar.array import IndexSet
 
-    found: list[dict[str, Any]] = []
-    for row in rows:
-        if row["count"] == 1 or len(found) >= limit:
-            found.append(row)
-            continue
-        for index in IndexSet.parse(row["indexes"]):
-            found.append({**row, "jobid": f"{row['job']}_{index}", "index": index, "count": 1})
-            if len(found) >= limit:
-                break
-    return found
+    job = row["job"]
+    return ({"jobid": f"{job}_{index}", "indexes": str(index), "job": job} for index in IndexSet.parse(row["indexes"]))
 
 
 def _steps(options: argparse.Namespace) -> int:
@@ -154,14 +152,14 @@ def columns() -> dict[str, Column]:
         return lambda row: str(row[key])
 
     made = {
-        "j": Column("JOBID", text("jobid")),
+        "j": Column("JOBID", text("jobid"), each=True),
         "F": Column("ARRAYJOBID", lambda row: str(row["job"])),
-        "K": Column("ARRAYTASKID", lambda row: row["indexes"] or "N/A"),
+        "K": Column("ARRAYTASKID", lambda row: row["indexes"] or "N/A", each=True),
         "P": Column("PARTITION", text("partition")),
         "n": Column("NAME", text("name")),
         "u": Column("USER", text("user")),
         "U": Column("UID", text("uid")),
-        "a": Column("ACCOUNT", text("account")),
+        "a": Column("ACCOUNT", lambda row: row["account"] or "-"),
         "t": Column("STATUS", text("state")),
         "T": Column("TYPE", lambda _row: "Batch"),
         "e": Column("TIME", cell.elapsed),
@@ -171,7 +169,7 @@ def columns() -> dict[str, Column]:
         "R": Column("REASON", text("reason")),
         "S": Column("STARTTIME", lambda row: cell.when(row["began_at"])),
         "s": Column("SUBMITTIME", lambda row: cell.when(row["submitted_at"])),
-        "q": Column("QOS", text("qos")),
+        "q": Column("QOS", lambda row: row["qos"] or "-"),
         "k": Column("COMMENT", text("comment")),
         "p": Column("PRIORITY", lambda row: cell.cpus(row["priority"])),
         "c": Column("ALLOCCPUS", lambda row: cell.cpus(row["alloc_cpus"])),

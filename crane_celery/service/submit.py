@@ -14,6 +14,8 @@ from crane_celery.store.api import Store, Submission
 MAX_JOBS = 100_000
 MAX_REPEAT = 10_000
 MAX_KEY = 100
+#: of every submission: above 0, which is how a held job is shown
+BASE_PRIORITY = 1000.0
 #: submissions that go to the store at once: bounds memory here and blocking there
 CHUNK = 500
 
@@ -84,7 +86,7 @@ def prepare(
 def _submission(meant: Meant, body: bytes, digest: str, gate: Gate) -> Submission:
     spec = meant.spec if meant.spec.body == digest else replace(meant.spec, body=digest)
     dep = encode(gate.resolve(spec.dependency)) if spec.dependency else ""
-    return Submission(spec, meant.elements, body, dep, meant.held, float(spec.priority))
+    return Submission(spec, meant.elements, body, dep, meant.held, BASE_PRIORITY + spec.priority)
 
 
 def _repeat(request: JobRequest) -> int:

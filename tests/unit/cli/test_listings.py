@@ -1,0 +1,168 @@
+"""cqueue, cinfo, ccontrol and ccancel: what they print, compared with files in tests/golden."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.unit.cli.support import Shell, golden
+from tests.unit.service.support import Cluster
+
+
+@pytest.fixture
+def busy(shell: Shell, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """An array of 6 with one running, a held job, a job that waits for the array, one with all options."""
+    monkeypatch.setattr("crane_celery.service.caller.user_name", lambda _uid: "alice")
+    monkeypatch.setattr("os.getcwd", lambda: "/work/dir")
+    shell("cbatch", "--array=0-4,7%2", "-J", "sweep", "-t", "30", "--wrap", "true")
+    shell("cbatch", "--hold", "--wrap", "true")
+    shell("cbatch", "-d", "afterok:1+1h", "-J", "merge", "--wrap", "true")
+    shell("cbatch", "-c", "2", "--mem=2G", "--gres=gpu:a100:1", "-w", "cn1", "-A", "acc", "--wrap", "true")
+    cluster.begin(1, 1)
+    return shell
+
+
+def test_queue(busy: Shell) -> None:
+    golden("cqueue.txt", busy("cqueue").out)
+    golden("cqueue-r.txt", busy("cqueue", "-r", "-N", "-o", "%j=%t").out)
+    golden("cqueue-full.txt", busy("cqueue", "-F", "-j", "9").out)
+
+
+def test_array_by_environment(busy: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CQUEUE_ARRAY", "1")
+    assert busy("cqueue", "-j", "1_[2-4]", "-N", "-o", "%j %F %K").out == "1_2 1 2\n1_3 1 3\n1_4 1 4\n"
+
+
+def test_queue_filters_and_limits(busy: Shell) -> None:
+    assert busy("cqueue", "-t", "running", "-N", "-o", "%j").out == "1_1\n"
+    assert busy("cqueue", "-n", "merge", "-N", "-o", "%j %R").out == "8 Dependency\n"
+    assert busy("cqueue", "--self", "-w", "cn[1-2]", "-N", "-o", "%.6j|%3t|").out == "   1_1|Run|\n"
+    cut = busy("cqueue", "-m", "2", "-N", "-o", "%j")
+    assert (cut.out.count("\n"), "first 2 lines" in cut.err) == (2, True)
+    assert busy("cqueue", "-m", "0").code == 2
+    assert busy("cqueue", "-t", "runing").err.count("did you mean 'running'") == 1
+    for bad in ("j", "%zz", "%"):
+        assert busy("cqueue", "-o", bad).code == 5
+
+
+def test_queue_as_json(busy: Shell) -> None:
+    reply = json.loads(busy("cqueue", "--json").out)
+    assert reply["ok"] is True
+    waiting, *_ = reply["job_info_list"]
+    assert waiting["status"] == "Pending" and waiting["array_task"]["task_ids"] == "0,2-4,7"
+
+
+def test_steps(busy: Shell) -> None:
+    golden("cqueue-steps.txt", busy("cqueue", "--step").out)
+
+
+def test_nodes(busy: Shell) -> None:
+    golden("cinfo.txt", busy("cinfo").out)
+    assert busy("cinfo", "-t", "mix", "-p", "main", "-N").out.split() == ["main*", "up", "1", "mix", "cn1"]
+    assert busy("cinfo", "-t", "down", "-p", "small", "-N").out.split() == ["small", "up", "0", "n/a"]
+    assert busy("cinfo", "-t", "idel").code == 2
+    assert json.loads(busy("cinfo", "--json").out)["ok"] is True
+
+
+def test_records(busy: Shell) -> None:
+    golden("show-job-array.txt", busy("ccontrol", "show", "job", "1").out)
+    golden("show-job-dependency.txt", busy("ccontrol", "show", "job", "8").out)
+    golden("show-step.txt", busy("ccontrol", "show", "step", "1_1").out)
+    golden("show-node.txt", busy("ccontrol", "show", "node", "cn1").out)
+    golden("show-partition.txt", busy("ccontrol", "show", "partition", "small").out)
+    assert "max_array_size = 1000000" in busy("ccontrol", "show", "config").out
+    assert "ArrayJobId=1 ArrayTaskId=3" in busy("ccontrol", "show", "job", "1_3").out
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "text"),
+    [
+        (("show", "job", "99"), 4, "Job 99 is not running"),
+        (("show", "step", "99.2"), 4, "Step 99.2 is not running"),
+        (("show", "node", "cn9"), 4, "no node 'cn9'"),
+        (("show", "jbo"), 2, "did you mean 'job'"),
+        (("show",), 2, "show what?"),
+        (("show", "reservation"), 1, "not supported yet"),
+        (("update", "jobid=1", "timelimit=5"), 1, "not supported yet"),
+        (("requeue", "1"), 1, "not supported yet"),
+        (("shwo", "job"), 2, "did you mean 'show'"),
+        (("hold",), 2, "which jobs"),
+        (("show", "job", "x"), 2, "bad id"),
+    ],
+)
+def test_control_refuses(shell: Shell, argv: tuple[str, ...], code: int, text: str) -> None:
+    said = shell("ccontrol", *argv)
+    assert said.code == code and text in said.err
+
+
+def test_hold_and_release(busy: Shell) -> None:
+    assert busy("ccontrol", "hold", "1_[2-3]").out == "Jobs 1_[2-3] modified successfully.\n"
+    assert busy("cqueue", "-j", "1", "-t", "p", "-N", "-o", "%j %R").out.splitlines()[1] == "1_[2-3%2]   Held"
+    assert busy("ccontrol", "release", "1").code == 0
+    refused = busy("ccontrol", "release", "1_1,99")
+    assert refused.code == 4 and "Failed to modify job: 99. Reason: Job not found." in refused.out
+
+
+def test_cancel(busy: Shell) -> None:
+    assert busy("ccancel", "1_[2-3]", "7").out == "Job 1_[2-3],7 cancelled successfully.\n"
+    said = busy("ccancel", "1,99")
+    assert said.code == 4
+    assert said.out == "Job 1 cancelled successfully.\nFailed to cancel job: 99. Reason: Job not found.\n"
+    assert "1 job(s) that depend on them can now never start" in said.err
+    as_json = json.loads(busy("ccancel", "--json", "8,98").out)
+    assert as_json["cancelled_steps"] == {"8": {"steps": []}}
+    assert as_json["not_cancelled_job_steps"]["98"]["reason"] == "Job not found"
+
+
+@pytest.mark.parametrize("ids", ["", "0", "x", "1_", "_3", "1.0", "1.2.3", "1_3_4", "01"])
+def test_cancel_refuses_what_is_no_id(shell: Shell, ids: str) -> None:
+    assert shell("ccancel", ids).code == 2
+
+
+def test_cancel_by_property(busy: Shell) -> None:
+    assert busy("ccancel").code == 2
+    assert busy("ccancel", "-n", "merge").out == "Job 8 cancelled successfully.\n"
+    assert "no job matches" in busy("ccancel", "-n", "merge").err
+
+
+@pytest.mark.parametrize("command", ["calloc", "ccon"])
+def test_what_is_not_there_yet(shell: Shell, command: str) -> None:
+    assert shell(command).code == 1 and "not supported yet" in shell(command, "run", "x").err
+    assert shell(command, "--help").code == 0
+
+
+@pytest.mark.parametrize("command", ["cbatch", "cqueue", "ccancel", "cinfo", "ccontrol", "calloc", "ccon"])
+def test_help_and_version(shell: Shell, command: str) -> None:
+    assert shell(command, "--help").out.startswith("usage: ")
+    assert shell(command, "--version").out.startswith("crane-celery")
+
+
+@pytest.mark.parametrize("command", ["cbatch", "cqueue", "ccancel", "cinfo", "ccontrol"])
+def test_commands_stay_light(gateway: str, command: str) -> None:
+    """No heavy module is loaded by a command, even one that talks to the gateway."""
+    argv = {"cbatch": ["--wrap", "true"], "ccancel": ["-n", "x"], "ccontrol": ["show", "node"]}.get(command, [])
+    heavy = (
+        "redis",
+        "celery",
+        "click",
+        "tabulate",
+        "dateutil",
+        "yaml",
+        "sqlalchemy",
+        "dataclasses",
+        "typing",
+        "asyncio",
+    )
+    code = (
+        f"import sys; from cli.{command} import main; main({argv!r}); print([m for m in {heavy!r} if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {os.getcwd()!r}); {code}"],
+        env={**os.environ, "CRANE_SOCKET": gateway},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,198 @@
+"""What the queue lists, why things wait, and who may act on what."""
+
+from pathlib import Path
+
+import pytest
+
+from crane_celery.errors import InputError, NotFound
+from crane_celery.grammar.selector import parse_selectors
+from crane_celery.service.caller import Caller
+from crane_celery.service.filters import Filters, parse_states
+from tests.unit.service.support import Cluster
+from tests.unit.service.test_submit import ALICE, submit
+
+BOB = Caller(4321, 4321, 1)
+ROOT = Caller(0, 0, 1)
+
+
+def shown(cluster: Cluster, ids: str = "", **filters: object) -> list[tuple[str, str, str]]:
+    """(id, state, reason) of each row."""
+    given = Filters()._replace(**filters)
+    rows = cluster.service.jobs(parse_selectors(ids) if ids else (), given, 0)
+    return [(row["jobid"], row["state"], row["reason"]) for row in rows]
+
+
+def test_pending_elements_share_a_line_and_started_ones_have_their_own(cluster: Cluster) -> None:
+    array = submit(cluster, array="0-4,7%2")
+    cluster.begin(array, 1)
+    assert shown(cluster) == [(f"{array}_[0,2-4,7%2]", "Pending", "Resource"), (f"{array}_1", "Running", "")]
+
+
+def test_held_ones_are_a_line_apart(cluster: Cluster) -> None:
+    array = submit(cluster, array="1-10", hold=True)
+    assert shown(cluster) == [(f"{array}_[1-10]", "Pending", "Held")]
+    cluster.service.hold(ALICE, parse_selectors(f"{array}_5"), False)
+    assert shown(cluster) == [
+        (f"{array}_[1-4,6-10]", "Pending", "Held"),
+        (f"{array}_5", "Pending", "Resource"),
+    ]
+
+
+def test_an_element_is_found_by_index_and_by_plain_id(cluster: Cluster) -> None:
+    array = submit(cluster, array="1-10")
+    plain = cluster.begin(array, 4)
+    assert shown(cluster, f"{array}_5") == shown(cluster, str(plain)) == [(f"{array}_5", "Running", "")]
+
+
+def test_reasons(cluster: Cluster) -> None:
+    first, second = submit(cluster), submit(cluster)
+    waiting = submit(cluster, dependency=f"afterok:{first}")
+    cluster.judge()
+    assert shown(cluster) == [
+        (str(first), "Pending", "Resource"),
+        (str(second), "Pending", "Priority"),
+        (str(waiting), "Pending", "Dependency"),
+    ]
+    cluster.run(first, code=3)
+    cluster.judge()
+    assert (str(waiting), "Pending", "DependencyNeverSatisfied") in shown(cluster)
+
+
+def test_the_limit_of_an_array(cluster: Cluster) -> None:
+    array = submit(cluster, array="0-9%1")
+    cluster.begin(array)
+    assert shown(cluster)[0] == (f"{array}_[1-9%1]", "Pending", "ArrayTaskLimit")
+
+
+def test_ended_elements_are_listed_where_their_state_is_asked_for(cluster: Cluster) -> None:
+    array = submit(cluster, array="0-1")
+    cluster.run(array)
+    assert shown(cluster, str(array), states=parse_states(("completed",))) == [(f"{array}_0", "Completed", "")]
+
+
+def test_filters(cluster: Cluster) -> None:
+    submit(cluster, job_name="a")
+    other = submit(cluster, job_name="b", partition="small")
+    assert shown(cluster, names=("b",)) == shown(cluster, partitions=("small",))
+    cluster.begin(other, node="cn4")
+    assert (
+        shown(cluster, nodes=("cn4",)) == shown(cluster, states=parse_states(("r",))) == [(str(other), "Running", "")]
+    )
+    assert shown(cluster, uids=(BOB.uid,)) == []
+    with pytest.raises(InputError, match="did you mean 'pending'"):
+        parse_states(("pendin",))
+
+
+class TestCancel:
+    """By id, range, plain id and property; strangers are refused; what hangs on it is counted."""
+
+    def cancel(self, cluster: Cluster, ids: str, caller: Caller = ALICE, **filters: object) -> tuple[object, ...]:
+        selectors = parse_selectors(ids) if ids else ()
+        return tuple(cluster.service.cancel(caller, selectors, Filters()._replace(**filters), 0))
+
+    def test_a_range_of_an_array(self, cluster: Cluster) -> None:
+        array = submit(cluster, array="0-9")
+        assert self.cancel(cluster, f"{array}_[1-3]") == ([f"{array}_[1-3]"], [], 0)
+        assert shown(cluster) == [(f"{array}_[0,4-9]", "Pending", "Resource")]
+
+    def test_a_plain_id_is_one_element_and_the_arrays_id_is_all_of_it(self, cluster: Cluster) -> None:
+        array = submit(cluster, array="0-2")
+        self.cancel(cluster, str(array + 1))
+        assert shown(cluster)[0][0] == f"{array}_[0,2]"
+        self.cancel(cluster, str(array))
+        assert shown(cluster) == []
+
+    def test_running_ones_are_told_to_stop(self, cluster: Cluster) -> None:
+        job = submit(cluster)
+        cluster.begin(job)
+        assert self.cancel(cluster, str(job))[0] == [str(job)]
+        assert cluster.store.heartbeat("cn1", cluster.epochs["cn1"], 1.0).kills == [(job, 1, 0)]
+
+    def test_what_is_not_there_does_not_keep_the_rest(self, cluster: Cluster) -> None:
+        job = submit(cluster)
+        assert self.cancel(cluster, f"99,{job}") == ([str(job)], [("99", "Job not found")], 0)
+
+    def test_twice(self, cluster: Cluster) -> None:
+        job = submit(cluster)
+        self.cancel(cluster, str(job))
+        done, failed, _ = self.cancel(cluster, str(job))
+        assert done == [] and "already ended" in str(failed)
+
+    def test_somebody_elses(self, cluster: Cluster) -> None:
+        job = submit(cluster)
+        assert self.cancel(cluster, str(job), BOB) == ([], [(str(job), "Permission Denied")], 0)
+        assert self.cancel(cluster, "", BOB, names=("job",)) == ([], [], 0)
+        assert self.cancel(cluster, str(job), ROOT)[0] == [str(job)]
+
+    def test_by_state_only_that_part_of_an_array(self, cluster: Cluster) -> None:
+        array = submit(cluster, array="0-3")
+        cluster.begin(array, 0)
+        self.cancel(cluster, "", states=parse_states(("pending",)))
+        assert shown(cluster) == [(f"{array}_0", "Running", "")]
+
+    def test_no_condition_at_all(self, cluster: Cluster) -> None:
+        with pytest.raises(InputError, match="at least one condition"):
+            self.cancel(cluster, "")
+
+    def test_jobs_that_can_now_never_start_are_counted(self, cluster: Cluster) -> None:
+        job = submit(cluster)
+        submit(cluster, dependency=f"afterok:{job}")
+        submit(cluster, dependency=f"afterany:{job}")
+        assert self.cancel(cluster, str(job))[2] == 1
+
+    def test_a_single_step_is_not_cancelled_silently_as_its_job(self, cluster: Cluster) -> None:
+        job = submit(cluster)
+        _, failed, _ = self.cancel(cluster, f"{job}.2")
+        assert "not supported yet" in str(failed)
+
+
+class TestShow:
+    """Full records."""
+
+    def test_an_array_is_one_record_for_what_waits_and_one_for_each_started(self, cluster: Cluster) -> None:
+        array = submit(cluster, array="0-3")
+        cluster.run(array, 1)
+        records = cluster.service.show("job", (), parse_selectors(str(array)))
+        assert [(row["jobid"], row["state"]) for row in records] == [
+            (f"{array}_[0,2-3]", "Pending"),
+            (f"{array}_1", "Completed"),
+        ]
+
+    def test_a_cancelled_element_is_gone_and_a_cancelled_array_is_shown_as_such(self, cluster: Cluster) -> None:
+        array = submit(cluster, array="0-7")
+        cluster.service.cancel(ALICE, parse_selectors(f"{array}_7"), Filters(), 0)
+        with pytest.raises(NotFound, match=f"Job {array}_7 is not running"):
+            cluster.service.show("job", (), parse_selectors(f"{array}_7"))
+        cluster.service.cancel(ALICE, parse_selectors(str(array)), Filters(), 0)
+        (record,) = cluster.service.show("job", (), parse_selectors(str(array)))
+        assert record["state"] == "Cancelled"
+
+    def test_dependencies_as_they_come_true(self, cluster: Cluster) -> None:
+        first, second = submit(cluster), submit(cluster)
+        waiting = submit(cluster, dependency=f"afterok:{first}+1h,afterok:{second}")
+
+        def dependency() -> tuple[str, str, str]:
+            cluster.judge()
+            (record,) = cluster.service.show("job", (), parse_selectors(str(waiting)))
+            shown = record["dependency"]
+            return shown["pending"], shown["status"], shown["detail"]
+
+        one, two = f"afterok:{first}+01:00:00", f"afterok:{second}"
+        assert dependency() == (f"{one},{two}", "WaitForAll", f"{one}(unfulfilled),{two}(unfulfilled)")
+        cluster.run(first)
+        assert dependency() == (two, "WaitForAll", f"{one}(fulfilled),{two}(unfulfilled)")
+        cluster.run(second, code=1)
+        assert dependency() == ("", "SomeFailed", f"{one}(fulfilled),{two}(failed)")
+
+    def test_nodes(self, cluster: Cluster) -> None:
+        job = submit(cluster)
+        cluster.begin(job)
+        one, two = cluster.service.show("node", ["cn[1-2]"], ())
+        assert (one["state"], one["alloc_cpus"], one["jobs"], two["state"]) == ("mix", 1.0, [job], "idle")
+        with pytest.raises(NotFound, match="cn9"):
+            cluster.service.show("node", ["cn9"], ())
+
+    def test_passwords_are_not_shown(self, tmp_path: Path) -> None:
+        other = Cluster(tmp_path, server_url="redis://:secret@host/0", history_url="postgresql://u:p@h/d")
+        (record,) = other.service.show("config", (), ())
+        assert "secret" not in str(record) and "u:***@h" in record["history_url"]

@@ -1,0 +1,213 @@
+"""Submissions: what is accepted, what is refused and changes nothing."""
+
+import json
+from typing import Any
+
+import pytest
+
+from crane_celery.errors import CraneError, Denied, Infeasible, InputError, NotFound, NotSupported
+from crane_celery.model.dependency import decode
+from crane_celery.service import Service
+from crane_celery.service.caller import Caller
+from tests.unit.service.support import GIB, Cluster
+
+ALICE = Caller(1234, 1234, 1)
+
+
+def submit(cluster: Cluster, script: str = "#!/bin/sh\ntrue\n", key: str = "", **options: object) -> int:
+    """One job of ALICE's; its id."""
+    job = {"options": options, "script": script}
+    return cluster.service.submit(ALICE, [job], {"cwd": "/w", "env": {}}, key).ids[0]
+
+
+def test_an_array_takes_a_block_of_ids(cluster: Cluster) -> None:
+    assert [submit(cluster, array="0-9%2"), submit(cluster)] == [1, 11]
+    job = cluster.store.job(1)
+    assert job is not None
+    assert (job.count, job.spec.array, job.spec.throttle) == (10, "0-9", 2)
+
+
+def test_a_key_seen_before_gives_the_same_id_and_no_second_job(cluster: Cluster) -> None:
+    first = submit(cluster, key="k")
+    assert submit(cluster, key="k") == first
+    assert len(cluster.store.jobs()) == 1
+
+
+def test_keys_of_different_users_are_different(cluster: Cluster) -> None:
+    other = cluster.service.submit(Caller(7, 7, 1), [{"options": {}, "script": "true"}], {}, "k").ids
+    assert submit(cluster, key="k") not in other
+
+
+def test_the_body_holds_what_the_node_needs_and_its_digest_is_in_the_spec(cluster: Cluster) -> None:
+    import hashlib
+
+    job = {"options": {"interpreter": "/bin/zsh"}, "script": "s", "argv": ["a"], "env": {"X": "\udce9"}, "umask": 0o77}
+    id = cluster.service.submit(ALICE, [job], {}, "").ids[0]
+    body, record = cluster.store.body(id), cluster.store.job(id)
+    assert body is not None and record is not None
+    assert hashlib.sha256(body).hexdigest() == record.spec.body
+    shipped = json.loads(body)
+    assert (shipped["script"], shipped["argv"], shipped["env"]) == ("s", ["a"], {"X": "\udce9"})
+    assert (shipped["umask"], shipped["interpreter"]) == (0o77, "/bin/zsh")
+
+
+def test_memory_defaults_to_the_share_of_the_cpus(cluster: Cluster) -> None:
+    job = cluster.store.job(submit(cluster, cpus_per_task="4"))
+    assert job is not None and job.spec.memory == 8 * GIB
+
+
+def test_the_partition_gives_the_default_time(cluster: Cluster) -> None:
+    job = cluster.store.job(submit(cluster, partition="small"))
+    assert job is not None and job.spec.time_limit == 60
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"cpus_per_task": "17"}, Infeasible, "16 CPUs"),
+        ({"mem": "33G"}, Infeasible, "32768M"),
+        ({"nodes": "5", "ntasks": "5"}, Infeasible, "4"),
+        ({"gres": "gpu:h100:1"}, Infeasible, "gpu"),
+        ({"partition": "smal"}, NotFound, "did you mean 'small'"),
+        ({"partition": "small", "time": "2:00:00"}, Infeasible, "01:00:00"),
+        ({"nodelist": "cn9"}, InputError, "no node 'cn9'"),
+        ({"nodelist": "cn1", "exclude": "cn[1-2]"}, InputError, "cn1"),
+        ({"time": "soon"}, InputError, "--time: bad time span"),
+        ({"mem": "1GB"}, InputError, "--mem: bad memory size"),
+        ({"mem": "1G", "mem_per_cpu": "1G"}, InputError, "excludes"),
+        ({"nodes": "-1"}, InputError, "--nodes: -1"),
+        ({"nodes": "two"}, InputError, "not a whole number"),
+        ({"cpus_per_task": "0"}, InputError, "--cpus-per-task"),
+        ({"cpus_per_task": "nan"}, InputError, "--cpus-per-task"),
+        ({"array": "3-1"}, InputError, "--array"),
+        ({"array": "1000000"}, InputError, "--array"),
+        ({"array": "0-3", "repeat": "2"}, InputError, "excludes"),
+        ({"repeat": "0x"}, InputError, "--repeat"),
+        ({"open_mode": "both"}, InputError, "truncate, append"),
+        ({"output": "%z.out"}, InputError, "--output"),
+        ({"job_name": "a\nb"}, InputError, "--job-name"),
+        ({"job_name": "a" * 61}, InputError, "61 characters"),
+        ({"chdir": "a\0b"}, InputError, "NUL"),
+        ({"dependency": "afterok:77"}, NotFound, "77"),
+        ({"dependency": "afterok:x"}, InputError, "bad job id"),
+        ({"dependency": "singleton"}, NotSupported, "not supported yet"),
+        ({"tiem": "3"}, InputError, "did you mean 'time'"),
+    ],
+)
+def test_what_is_refused_takes_no_id(
+    cluster: Cluster, options: dict[str, Any], error: type[CraneError], text: str
+) -> None:
+    with pytest.raises(error) as raised:
+        submit(cluster, **options)
+    assert text in raised.value.message
+    assert cluster.store.jobs() == []
+
+
+@pytest.mark.parametrize("script", ["", " \n", "a\0b"])
+def test_no_script_to_speak_of(cluster: Cluster, script: str) -> None:
+    with pytest.raises(InputError):
+        submit(cluster, script=script)
+
+
+def test_the_line_of_a_directive_is_named(cluster: Cluster) -> None:
+    job = {"options": {"time": "x"}, "script": "true", "where": {"time": "a.sh:3 #SBATCH"}}
+    with pytest.raises(InputError, match=r"a\.sh:3 #SBATCH: --time"):
+        cluster.service.submit(ALICE, [job], {}, "")
+
+
+def test_large_environments_and_many_arguments(cluster: Cluster) -> None:
+    job = {
+        "options": {},
+        "script": "true",
+        "argv": [str(number) for number in range(10_000)],
+        "env": {f"V{number}": "x" * 10_000 for number in range(100)},
+    }
+    assert cluster.service.submit(ALICE, [job], {}, "").ids == [1]
+
+
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [
+        ({"env": {"V": "x" * (128 << 10)}}, "the limit is 131071"),
+        ({"env": {f"V{n}": "x" * 100_000 for n in range(20)}}, "the limit is 1572864"),
+        ({"env": {"A=B": "1"}}, "bad environment variable name"),
+        ({"env": {"A": "1\0"}}, "NUL"),
+        ({"argv": ["a\0"]}, "argument 1 has a NUL"),
+        ({"argv": [1]}, "argument 1 must be a text"),
+        ({"cwd": "relative"}, "absolute path"),
+        ({"script": 5}, "must be of type str"),
+        ({"colour": "red"}, "unknown job field"),
+    ],
+)
+def test_what_could_not_be_executed(cluster: Cluster, part: dict[str, Any], text: str) -> None:
+    with pytest.raises(InputError, match=text):
+        cluster.service.submit(ALICE, [{"options": {}, "script": "true", **part}], {}, "")
+
+
+def test_roots_jobs_need_permission(tmp_path: Any) -> None:
+    strict = Cluster(tmp_path, allow_root=False)
+    with pytest.raises(Denied, match="AllowRoot"):
+        strict.service.submit(Caller(0, 0, 1), [{"options": {}, "script": "true"}], {}, "")
+
+
+def test_one_wrong_job_of_many_and_none_is_taken(cluster: Cluster) -> None:
+    jobs = [{"options": {}, "script": "true"}, {"options": {"time": "x"}, "script": "true"}]
+    with pytest.raises(InputError):
+        cluster.service.submit(ALICE, jobs, {}, "")
+    assert cluster.store.jobs() == []
+
+
+def test_options_without_effect_give_one_notice(cluster: Cluster) -> None:
+    job = {"options": {"account": "a", "comment": "c"}, "script": "true"}
+    notices = cluster.service.submit(ALICE, [job, job], {}, "").notices
+    assert len(notices) == 1 and "--account, --comment" in notices[0]
+
+
+def test_repeat(cluster: Cluster) -> None:
+    job = {"options": {"repeat": "3"}, "script": "true"}
+    assert cluster.service.submit(ALICE, [job], {}, "").ids == [1, 2, 3]
+
+
+class TestDependencies:
+    """Ids become blocks; the same job twice is found behind any name."""
+
+    @pytest.fixture
+    def array(self, cluster: Cluster) -> int:
+        """Elements 2,4,6,8 on ids 1 to 4."""
+        return submit(cluster, array="2-8:2")
+
+    def blocks(self, cluster: Cluster, text: str) -> list[tuple[int, int, int]]:
+        """(job, first, count) of all blocks of the dependency of a new job."""
+        job = cluster.store.job(submit(cluster, dependency=text))
+        assert job is not None
+        return [(each.job, each.first, each.count) for group in decode(job.dep).groups for each in group]
+
+    @pytest.mark.parametrize(
+        ("text", "blocks"),
+        [
+            ("afterok:1", [(1, 1, 4)]),
+            ("afterok:1_4", [(1, 2, 1)]),
+            ("afterok:1_[2-6:2]", [(1, 1, 3)]),
+            ("afterok:1_[2,6]", [(1, 1, 1), (1, 3, 1)]),
+            ("afterany:3", [(1, 3, 1)]),
+            ("after:1_2?afternotok:1_4", [(1, 1, 1), (1, 2, 1)]),
+        ],
+    )
+    def test_resolved(self, cluster: Cluster, array: int, text: str, blocks: list[tuple[int, int, int]]) -> None:
+        assert array == 1
+        assert self.blocks(cluster, text) == blocks
+
+    @pytest.mark.usefixtures("array")
+    @pytest.mark.parametrize("text", ["afterok:1:2", "afterok:1_4,afterany:2", "after:1?after:1_2"])
+    def test_the_same_job_under_two_names(self, cluster: Cluster, text: str) -> None:
+        with pytest.raises(InputError, match="duplicate job"):
+            self.blocks(cluster, text)
+
+    @pytest.mark.usefixtures("array")
+    @pytest.mark.parametrize("text", ["afterok:1_3", "afterok:1_[2-3]", "afterok:2_4", "afterok:9"])
+    def test_nothing_there(self, cluster: Cluster, text: str) -> None:
+        with pytest.raises(NotFound):
+            self.blocks(cluster, text)
+
+    def test_service_is_the_past_of_resolving(self, cluster: Cluster) -> None:
+        assert Service(cluster.store, cluster.settings).array_of(5) == ""
