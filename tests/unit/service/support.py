@@ -18,7 +18,7 @@ HOLDER = "test"
 
 
 def settings(home: Path, **changes: object) -> Settings:
-    """Four nodes of 16 CPUs and 32 GiB in partition main, cn1 with two GPUs; partition small is cn4, one hour at most."""
+    """Four nodes of 16 CPUs, 32 GiB in partition main, cn1 with two GPUs; partition small is cn4, at most one hour."""
     nodes = {
         f"cn{number}": NodeSpec(
             name=f"cn{number}", cpus=16, memory=32 * GIB, gres={"gpu:a100": 2} if number == 1 else {}
