@@ -19,7 +19,15 @@ NOT_RUNNING, NOT_YOURS, TOO_MUCH, MALFORMED = 79, 54, 85, 46
 #: seconds that a step waits for its crun to come back after the shepherd was restarted
 PATIENCE_S = 15.0
 _MAX_TASKS = 80
-_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGKILL}
+_SIGNALS = {
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGKILL,
+}
 
 
 class No(Exception):
@@ -160,7 +168,9 @@ class Clients:
         run = self._mine(link, id_)
         step = run.steps.get(number)
         if step is None or run.run != run_:
-            raise No(NOT_RUNNING, f"step {id_}.{number} is not known any more: it was lost with the shepherd before it began")
+            raise No(
+                NOT_RUNNING, f"step {id_}.{number} is not known any more: it was lost with the shepherd before it began"
+            )
         request = self._by_link[link] = Request(link, run, step, {}, [])
         self._by_step[key] = request
 

@@ -122,7 +122,9 @@ class Herd:
         try:
             self.nursery.send(user, groups, starts)
         except (OSError, CgroupError) as exc:
-            rows = [["f", start.key, "spawn", getattr(exc, "errno", 0) or 0, str(exc), time.monotonic()] for start in starts]
+            rows = [
+                ["f", start.key, "spawn", getattr(exc, "errno", 0) or 0, str(exc), time.monotonic()] for start in starts
+            ]
             self.events(None, rows)
 
     def resend(self, user: tuple[int, int], starts: list[Start]) -> None:
@@ -138,7 +140,9 @@ class Herd:
         if again:
             self._send(user, self.ledger.runs[parse_key(again[0].key)[0]].groups, again)
 
-    def start_step(self, run: Run, step: Step, template: dict[str, Any], tasks: list[tuple[dict[str, str], Any]]) -> None:
+    def start_step(
+        self, run: Run, step: Step, template: dict[str, Any], tasks: list[tuple[dict[str, str], Any]]
+    ) -> None:
         """Start a crun step's tasks; each with its environment and its own descriptors. Raises OSError (journal)."""
         run.steps[step.number] = step
         run.next_step = max(run.next_step, step.number + 1)

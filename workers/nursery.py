@@ -143,6 +143,11 @@ class Nursery:
         self._watch(post)
         return post
 
+    def stop(self) -> None:
+        """Let every spawner end when it has no child left."""
+        for post in self.posts.values():
+            post.link.send({"op": "stop"})
+
     def lose(self, post: Outpost) -> None:
         """Its connection broke: it has died, or ended because it was idle."""
         post.link.close()
@@ -160,5 +165,3 @@ def children(pid: int) -> dict[int, str]:
                 if int(fields[1]) == pid:
                     found[int(name)] = fields[0].decode()
     return found
-
-

@@ -1,12 +1,10 @@
 """Finds a node's shepherd, starting it where there is none. Used by the worker's agent, tests and the bench."""
 
-import contextlib
 import json
 import os
 import pathlib
 import selectors
 import signal
-import subprocess
 import sys
 import time
 
@@ -16,14 +14,16 @@ _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from workers.shepherd impo
 _ROOT = str(pathlib.Path(__file__).resolve().parents[1])
 #: seconds that a shepherd may take to recover and listen
 _START_S = 30.0
+#: pids of shepherds that this process started and has not reaped
+_started: set[int] = set()
 
 
-def find(config: Message, log: str | None = None) -> Link:
+def find(config: Message, log: str) -> Link:
     """A connection to the node's shepherd (workers.shepherd.Shepherd tells of ``config``). Raises OSError."""
     for key, mode in (("run", 0o755), ("spool", 0o711)):
         os.makedirs(config[key], mode=mode, exist_ok=True)
     path = config["run"] + "/shepherd.sock"
-    process: subprocess.Popen[bytes] | None = None
+    pid = 0
     until = time.monotonic() + _START_S
     while True:
         try:
@@ -31,27 +31,50 @@ def find(config: Message, log: str | None = None) -> Link:
         except (FileNotFoundError, ConnectionRefusedError):
             if time.monotonic() > until:
                 raise
-        if process is None or process.poll() is not None:
-            process = start(config, log)
-        _pause(process)
+        bury()
+        if pid not in _started:
+            pid = start(config, log)
+        _pause(pid)
 
 
-def start(config: Message, log: str | None = None) -> "subprocess.Popen[bytes]":
-    """Start a shepherd, detached: it takes nothing of the worker's but its output file."""
-    with contextlib.ExitStack() as stack:
-        output = stack.enter_context(open(log, "ab")) if log else subprocess.DEVNULL
-        return subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _BOOT, _ROOT, json.dumps(config)],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/",
-            restore_signals=True, env={"PATH": os.defpath},
-        )  # fmt: skip
+def start(config: Message, log: str) -> int:
+    """Start a shepherd, detached: it takes nothing of the worker's but its log file. One too many ends by itself."""
+    argv = [sys.executable, "-I", "-S", "-c", _BOOT, _ROOT, json.dumps(config)]
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        actions = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, output, 1),
+            (os.POSIX_SPAWN_DUP2, output, 2),
+        ]
+        pid = os.posix_spawn(sys.executable, argv, _environment(), file_actions=actions, setsid=True)
+    finally:
+        os.close(output)
+    _started.add(pid)
+    return pid
 
 
-def _pause(process: "subprocess.Popen[bytes]") -> None:
+def bury() -> None:
+    """Reap shepherds that we started and that have ended."""
+    for pid in list(_started):
+        try:
+            ended = os.waitpid(pid, os.WNOHANG)[0] != 0
+        except ChildProcessError:
+            ended = True
+        if ended:
+            _started.discard(pid)
+
+
+def _environment() -> dict[str, str]:
+    """Nothing but the mark by which `crane down` finds the daemons of a cluster; jobs never inherit it."""
+    return {"PATH": os.defpath, **{name: os.environ[name] for name in ("CRANE_DAEMON",) if name in os.environ}}
+
+
+def _pause(pid: int) -> None:
     """Until that process ends, or 20 ms have passed: a socket that will be there has no event of its own."""
     with selectors.DefaultSelector() as one:
         try:
-            fd = os.pidfd_open(process.pid)
+            fd = os.pidfd_open(pid)
         except OSError:
             return
         one.register(fd, selectors.EVENT_READ)

@@ -69,7 +69,9 @@ def known_row(key: str, known: Known) -> Row:
 class Recovery:
     """Puts the herd right."""
 
-    def __init__(self, herd: Herd, nursery: Nursery, adopted: Adopted, strays: dict[tuple[int, int], tuple[int, float]]) -> None:
+    def __init__(
+        self, herd: Herd, nursery: Nursery, adopted: Adopted, strays: dict[tuple[int, int], tuple[int, float]]
+    ) -> None:
         """``strays``: (pid, start) -> status and when, of session leaders that were reaped and that nobody knew."""
         self._herd, self._nursery, self._adopted, self._strays = herd, nursery, adopted, strays
 

@@ -91,7 +91,7 @@ class Shepherd:
     def run(self) -> None:
         """Until told to stop and nothing runs."""
         self._selector.register(self._wake, selectors.EVENT_READ, ("signal", None))
-        while not (self._stopping and not self._ledger.runs and not self._ledger.reports):
+        while not (self._stopping and not self._ledger.runs):
             ready = self._selector.select(self._timers.wait())
             self._driver.tick()
             for key, _ in ready:
@@ -99,6 +99,7 @@ class Shepherd:
             self._timers.run()
             self._tell()
             self._flush()
+        self._nursery.stop()
         self._pens.close()
 
     def _serve(self, kind: str, what: Any) -> None:
@@ -190,7 +191,7 @@ class Shepherd:
                     else:
                         self._herd.stop((id_, run), PRIMARY, "cancel")
             case "keep":
-                self._herd.kill_all_but({(id_, run) for id_, run in message["live"]})
+                self._keep(link, {(id_, run) for id_, run in message["live"]})
             case "stop":
                 self._stopping = True
 
@@ -205,6 +206,13 @@ class Shepherd:
             if run.primary.began and key not in begun:
                 self._ledger.report(["b", *key, run.primary.began], durable=False)
         self._told = 0
+
+    def _keep(self, link: Link, live: set[tuple[int, int]]) -> None:
+        """What the store knows as live here goes on, all else ends; say which of it was never heard of, or forgotten."""
+        self._herd.kill_all_but(live)
+        ended = {(row[1], row[2]) for row in self._ledger.reports.values() if row[0] == "e"}
+        missing = live - set(self._ledger.runs) - ended
+        link.send({"op": "missing", "rows": sorted(missing)})
 
     def _launch(self, message: Message) -> None:
         if self._stopping:
@@ -262,5 +270,3 @@ def main(text: str) -> None:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(config["run"] + "/shepherd.sock")
-
-

@@ -67,6 +67,7 @@ class Spawner:
         self._pens: dict[str, list[int]] = {}
         self._home: list[int] = []
         self._away = False
+        self._stop = False
         self._rows: list[list[Any]] = []
         self._busy_at = time.monotonic()
         self._selector = selectors.DefaultSelector()
@@ -86,14 +87,15 @@ class Spawner:
     def _idle(self) -> bool:
         if self._children or self._over:
             self._busy_at = time.monotonic()
-        return time.monotonic() - self._busy_at >= IDLE_S
+            return False
+        return self._stop or time.monotonic() - self._busy_at >= IDLE_S
 
     def _serve(self, what: str) -> None:
         if what == "new":
             self._accept()
         elif what == "child":
             with contextlib.suppress(BlockingIOError):
-                os.read(self._wake, 4096)
+                self._stop |= signal.SIGTERM in os.read(self._wake, 4096)
         else:
             self._hear()
 
@@ -145,6 +147,8 @@ class Spawner:
                 self._pens[message["name"]] = link.take_fds(message["fds"])
             case "drop":
                 self._drop(message["name"])
+            case "stop":
+                self._stop = True
             case "home":
                 self._home = link.take_fds(message["fds"])
 
@@ -325,7 +329,8 @@ def selectors_flush(link: Link) -> None:
 def _child_pipe() -> int:
     read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
+    for number in (signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
     return read
 
 
@@ -362,7 +367,7 @@ def main(listener: socket.socket, journal: int, user: tuple[int, int, list[int]]
         if no_new_privs:
             prctl(_PR_SET_NO_NEW_PRIVS, 1)
         become(*user)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         Spawner(listener, journal, owner).run()
         status = 0

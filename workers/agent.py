@@ -1,0 +1,237 @@
+"""The node's agent, inside the Celery worker: launches in, reports out, a heartbeat between (design.md section 4).
+
+Threads: Celery's own hands in messages; `shepherding` reads the shepherd; `uplink` reports; `heartbeat` keeps the node
+alive, asks for what is missing, and passes kills on. The server may be away: steps run on, and all is told when it is
+back.
+"""
+
+import logging
+import os
+import platform
+import threading
+import time
+from dataclasses import replace
+
+from crane_celery.errors import CraneError, Denied, StaleFence
+from crane_celery.model.states import State
+from crane_celery.settings import Settings
+from crane_celery.store.api import Beat, Report, Store
+from crane_celery.wire import Inbox, Verifier
+from workers import launches
+from workers.bodies import Bodies
+from workers.environ import Place
+from workers.frames import Message
+from workers.shepherding import Shepherding
+from workers.uplink import News, Uplink
+
+log = logging.getLogger(__name__)
+
+BEAT_S = 1.0
+#: a lease that stands so long without a start is asked for again
+STALE_S = 1.0
+#: leases stand, were asked for again and again, and no message came: the consumer is deaf (reference/peers.md 5.5)
+DEAF_S = 40.0
+_SWEEP_BEATS = 300
+#: exit status of a deaf worker, for the supervisor to see (EX_TEMPFAIL)
+_DEAF_STATUS = 75
+
+
+class Agent:
+    """One node's agent."""
+
+    def __init__(self, settings: Settings, node: str, store: Store, place: Place, verifier: Verifier) -> None:
+        """Nothing is started yet."""
+        self._settings, self._node, self._store, self._place = settings, node, store, place
+        self._inbox = Inbox(node, verifier)
+        spool, run_dir = settings.spool(node), settings.node_run_dir(node)
+        self._bodies = Bodies(store.body, spool)
+        config = {
+            "node": node, "cluster": settings.group_root, "run": run_dir, "spool": spool, "cgroup": settings.cgroup,
+        }  # fmt: skip
+        log_path = f"{settings.log_dir}/shepherd.{node}.log"
+        os.makedirs(settings.log_dir, exist_ok=True)
+        self._shepherd = Shepherding(config, log_path, self._hear)
+        self._uplink = Uplink(self._send, self._ack, lambda: self._offset)
+        self._lock = threading.RLock()  # registration against launches
+        self._ready = threading.Event()
+        self._stop = threading.Event()
+        self._hello: Message = {}
+        self._epoch = 0
+        self._offset = 0.0
+        self._register_again = True
+        self._consumed_at = time.monotonic()
+        self._missing_since = 0.0
+        self._sent: set[tuple[int, int, int]] = set()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Start the threads; the shepherd too, if there is none."""
+        self._shepherd.start()
+        self._uplink.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Leave: the shepherd and all steps go on."""
+        self._stop.set()
+        self._thread.join(5)
+        self._uplink.stop()
+        self._shepherd.stop()
+
+    def now(self) -> float:
+        """Server time, estimated."""
+        return time.monotonic() + self._offset
+
+    # -- messages
+
+    def deliver(self, text: str, signature: str) -> None:
+        """Take one launch message; what it refuses is logged, and comes again if it should."""
+        self._consumed_at = time.monotonic()
+        if not self._ready.wait(10):
+            return
+        with self._lock:
+            try:
+                message = self._inbox.accept(text, signature, self._epoch, self.now())
+                batch = launches.build(
+                    message, self._bodies, self._place, self._settings.kill_grace_s, self.now()
+                )  # fmt: skip
+            except Denied as error:
+                log.warning("%s", error.message)
+                return
+            except CraneError as error:
+                log.warning("launches put off: %s", error.message)
+                return
+            if message.kills or batch.cancelled:
+                self._kill([tuple(kill) for kill in message.kills] + [(i, r, s) for i, r, s in batch.cancelled])
+            if batch.frame["rows"]:
+                self._shepherd.send(batch.frame)
+        if batch.hopeless:
+            now = time.monotonic()
+            rows = [[0, "e", i, r, None, "spawn", 0.0, now, 0.0, 0, 0, why] for i, r, why in batch.hopeless]
+            self._uplink.put(News(0, rows))
+
+    def _kill(self, kills: list[tuple[int, int, int]]) -> None:
+        """A stop may be told any number of times; another signal only once."""
+        rows = [list(kill) for kill in kills if kill[2] == 0 or kill not in self._sent]
+        self._sent.update(kill for kill in kills if kill[2])
+        if rows:
+            self._shepherd.send({"op": "kill", "rows": rows})
+
+    # -- the shepherd
+
+    def _hear(self, generation: int, message: Message) -> None:
+        match message["op"]:
+            case "hello":
+                self._hello = message
+                self._register_again = True
+                self._ready.clear()
+            case "reports":
+                self._uplink.put(News(generation, message["rows"]))
+            case "missing":
+                self._lost([(id_, run) for id_, run in message["rows"]])
+
+    def _lost(self, runs: list[tuple[int, int]]) -> None:
+        """Runs that the store takes for running here and that the shepherd has never heard of."""
+        try:
+            known = {(e.id, e.run): e for e in self._store.elements([id_ for id_, _ in runs])}
+        except CraneError:
+            self._register_again = True
+            return
+        now = time.monotonic()
+        rows = [
+            [0, "e", *key, None, "", known[key].began_at - self._offset, now, 0.0, 0, 0, ""]
+            for key in runs
+            if key in known and known[key].state in (State.RUNNING, State.COMPLETING, State.SUSPENDED)
+        ]
+        if rows:
+            self._uplink.put(News(0, rows))
+
+    def _ack(self, generation: int, seq: int) -> None:
+        self._shepherd.send({"op": "ack", "seq": seq}, generation)
+
+    def _send(self, report: Report) -> None:
+        steps = [replace(step, node=self._node) for step in report.steps]
+        if not self._epoch:
+            raise StaleFence("not registered yet")
+        try:
+            self._store.report(self._node, self._epoch, report._replace(steps=steps))
+        except StaleFence:
+            self._register_again = True
+            raise
+
+    # -- the heartbeat
+
+    def _run(self) -> None:
+        beats = 0
+        while not self._stop.is_set():
+            pause = BEAT_S
+            try:
+                if self._register_again and self._hello:
+                    self._register()
+                if self._epoch:
+                    self._beat()
+                beats += 1
+                if beats % _SWEEP_BEATS == 0:
+                    self._bodies.sweep(lambda job: self._store.job(job) is not None)
+            except StaleFence:
+                self._register_again = True
+                pause = 0.05
+            except CraneError as error:
+                log.warning("no heartbeat: %s", error.message)
+            except Exception:
+                log.exception("heartbeat")
+            if not self._hello:
+                pause = 0.05
+            self._stop.wait(pause)
+
+    def _register(self) -> None:
+        with self._lock:
+            self._register_again = False
+            try:
+                self._join()
+            except BaseException:
+                self._register_again = True
+                raise
+        self._ready.set()
+
+    def _join(self) -> None:
+        spec = self._settings.nodes[self._node]
+        host, driver = platform.node(), self._hello["driver"]
+        answer = self._store.register(spec, host, driver, _version(), _boot())
+        self._epoch = answer.epoch
+        before = time.monotonic()
+        self._offset = self._store.now() - (before + time.monotonic()) / 2
+        self._shepherd.send({"op": "keep", "live": [list(key) for key in answer.live]})
+
+    def _beat(self) -> None:
+        before = time.monotonic()
+        beat = self._store.heartbeat(self._node, self._epoch, STALE_S)
+        self._offset = beat.now - (before + time.monotonic()) / 2
+        if beat.kills:
+            self._kill(list(beat.kills))
+        self._chase(beat)
+
+    def _chase(self, beat: Beat) -> None:
+        """Ask for leases that stand unanswered; end, to be started anew, when asking does not help."""
+        now = time.monotonic()
+        if not beat.unanswered:
+            self._missing_since = 0.0
+            return
+        self._store.nudge(self._node)
+        self._missing_since = self._missing_since or now
+        if now - max(self._missing_since, self._consumed_at) > DEAF_S:
+            log.error("leases stand and no message came for %d s: this worker is deaf and ends", DEAF_S)
+            os._exit(_DEAF_STATUS)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("crane-celery")
+    except PackageNotFoundError:
+        return ""
+
+
+def _boot() -> str:
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip()

@@ -1,0 +1,97 @@
+"""Scripts and environments of jobs: fetched once per job, checked against the signed digest, the script laid on disk."""
+
+import hashlib
+import json
+import os
+import pwd
+import re
+import shutil
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from crane_celery.errors import CraneError, Denied, NotFound
+from crane_celery.grammar.directives import split_script
+from crane_celery.model.job import JobSpec
+
+_KEEP = 256
+_SHELLS = ("/bin/bash", "/bin/sh")
+
+
+class Body(NamedTuple):
+    """What one submission runs."""
+
+    argv: list[str]
+    env: dict[str, str]
+    umask: int
+
+
+class Bodies:
+    """A cache by job id; a script's file stays in the spool until `forget` (a running shell reads on in it)."""
+
+    def __init__(self, fetch: Callable[[int], bytes | None], spool: str) -> None:
+        """``fetch``: the store's ``body``."""
+        self._fetch = fetch
+        self._spool = spool
+        self._known: OrderedDict[int, Body] = OrderedDict()
+
+    def get(self, job: int, spec: JobSpec) -> Body:
+        """The body of a job. Raises NotFound when the store has it no more, Denied when it is not what was signed."""
+        if job not in self._known:
+            self._known[job] = self._load(job, spec)
+            if len(self._known) > _KEEP:
+                self._known.popitem(last=False)
+        return self._known[job]
+
+    def _load(self, job: int, spec: JobSpec) -> Body:
+        data = self._fetch(job)
+        if data is None:
+            raise NotFound(f"the script of job {job} is not in the store any more")
+        if hashlib.sha256(data).hexdigest() != spec.body:
+            raise Denied(f"the script of job {job} is not the one that was signed; it is not run")
+        value: dict[str, Any] = json.loads(data)
+        path = self._write(job, spec, value["script"])
+        argv = [*self._interpreter(value), path, *value["argv"]]
+        return Body(argv, dict(value["env"]), int(value.get("umask", 0o022)) & 0o777)
+
+    @staticmethod
+    def _interpreter(value: dict[str, Any]) -> list[str]:
+        chosen = value.get("interpreter")
+        try:
+            words = [chosen] if chosen else list(split_script(value["script"]).interpreter)
+        except CraneError:
+            words = []
+        if words and not words[0].startswith("/"):
+            words[0] = shutil.which(words[0]) or words[0]
+        return words or [next(shell for shell in _SHELLS if os.path.exists(shell))]
+
+    def _write(self, job: int, spec: JobSpec, script: str) -> str:
+        """Only the job's user may read it."""
+        path = f"{self._spool}/job{job}.{re.sub(r'[^0-9a-f]', '', spec.body)[:12]}.sh"
+        fresh = f"{path}.{os.getpid()}"
+        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with open(fd, "wb") as file:
+            file.write(script.encode("utf-8", "surrogateescape"))
+            os.fchmod(fd, 0o400)
+            if os.geteuid() == 0:
+                os.fchown(fd, spec.uid, spec.gid)
+        os.replace(fresh, path)
+        return path
+
+    def sweep(self, alive: Callable[[int], bool]) -> None:
+        """Remove the files of jobs that are not alive any more."""
+        for name in os.listdir(self._spool):
+            found = re.fullmatch(r"job(\d+)\.[0-9a-f]+\.sh", name)
+            if found and int(found[1]) not in self._known and not alive(int(found[1])):
+                os.unlink(f"{self._spool}/{name}")
+
+
+def account_of(uid: int, gid: int) -> tuple[dict[str, str], list[int]]:
+    """Variables and groups of a user; a uid without an entry has its own group only."""
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        return {"HOME": "/", "SHELL": "/bin/sh", "USER": str(uid), "LOGNAME": str(uid)}, [gid]
+    name = entry.pw_name
+    variables = {"HOME": entry.pw_dir, "SHELL": entry.pw_shell or "/bin/sh", "USER": name, "LOGNAME": name}
+    return variables, os.getgrouplist(name, gid)

@@ -1,0 +1,85 @@
+"""From a verified launch message to what the shepherd starts. One template for a submission, a few words for each run."""
+
+import os
+from typing import Any, NamedTuple
+
+from crane_celery.errors import CraneError
+from crane_celery.grammar.filename import FilenameContext, expand_filename
+from crane_celery.model.job import JobSpec
+from crane_celery.wire import Launch, Message
+from workers import environ
+from workers.bodies import Bodies, account_of
+from workers.environ import Place
+
+#: processes and threads of a job at most: room for wide jobs, and an end to fork bombs
+_PIDS, _PIDS_PER_CPU = 4096, 1024
+
+
+class Batch(NamedTuple):
+    """One ``launch`` frame, and what cannot be launched at all: (id, run, why)."""
+
+    frame: dict[str, Any]
+    hopeless: list[tuple[int, int, str]]
+    cancelled: list[list[int]]
+
+
+def build(message: Message, bodies: Bodies, place: Place, grace_s: float, now: float) -> Batch:
+    """``now`` is server time. Raises Unreachable when a body must be fetched and the server does not answer."""
+    jobs: dict[str, dict[str, Any]] = {}
+    rows, hopeless = [], []
+    for launch in message.launches:
+        spec = message.jobs[launch.job]
+        key = f"{launch.job}.{launch.cpus:g}.{launch.memory}"
+        try:
+            if key not in jobs:
+                jobs[key] = template(launch, spec, bodies, place, grace_s)
+        except CraneError as error:
+            if error.code == "E_UNREACHABLE":
+                raise
+            hopeless.append((launch.id, launch.run, error.message))
+            continue
+        rows.append([launch.id, launch.run, key, environ.of_run(launch, spec, place, now), paths(launch, spec, place)])
+    cancelled = [[launch.id, launch.run, 0] for launch in message.launches if launch.cancelled]
+    return Batch({"op": "launch", "jobs": jobs, "rows": rows}, hopeless, cancelled)
+
+
+def template(launch: Launch, spec: JobSpec, bodies: Bodies, place: Place, grace_s: float) -> dict[str, Any]:
+    """What runs of one submission share."""
+    body = bodies.get(launch.job, spec)
+    account, groups = account_of(spec.uid, spec.gid)
+    return {
+        "uid": spec.uid,
+        "gid": spec.gid,
+        "groups": groups,
+        "argv": body.argv,
+        "env": environ.of_job(spec, launch.job, body.env, place, account),
+        "cwd": spec.cwd,
+        "umask": body.umask,
+        "append": spec.open_mode == "append",
+        "cpus": launch.cpus,
+        "memory": launch.memory,
+        "pids": _PIDS + int(launch.cpus * _PIDS_PER_CPU),
+        "limit": spec.time_limit,
+        "grace": grace_s,
+    }
+
+
+def paths(launch: Launch, spec: JobSpec, place: Place) -> tuple[str, str, str]:
+    """Files of standard input, output and error ("" = joined), absolute."""
+    index = launch.array_index
+    context = FilenameContext(
+        job=launch.id,
+        array_job=None if index is None else launch.job,
+        array_index=index,
+        step=1,
+        host=place.node,
+        node_index=0,
+        task=0,
+        user=spec.user,
+        name=spec.name,
+        run=launch.run,
+    )
+    default = "Crane-%j.out" if index is None else "Crane-%A_%a.out"
+    patterns = (spec.stdin or "/dev/null", spec.stdout or default, spec.stderr)
+    stdin, stdout, stderr = (os.path.join(spec.cwd, expand_filename(p, context)) if p else "" for p in patterns)
+    return stdin, stdout, stderr

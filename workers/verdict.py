@@ -1,0 +1,42 @@
+"""From the shepherd's facts to a state, a stored exit code and a reason (model.states). Pure."""
+
+import errno
+from typing import NamedTuple
+
+from crane_celery.model import states
+from crane_celery.model.states import State
+
+
+class Verdict(NamedTuple):
+    """How a run or step ended."""
+
+    state: State
+    code: int
+    reason: str = ""
+
+
+_STOPPED = {
+    "limit": Verdict(State.TIMEOUT, states.TIME_LIMIT),
+    "cancel": Verdict(State.CANCELLED, states.TERMINATED),
+    "orphan": Verdict(State.CANCELLED, states.TERMINATED, "its crun is gone"),
+    "job": Verdict(State.CANCELLED, states.TERMINATED, "its job ended"),
+    "stale": Verdict(State.FAILED, states.NODE_DOWN, "the node had been written off"),
+}
+_STAGES = {"cgroup": states.CGROUP, "spawn": states.SPAWN, "exec": states.EXEC}
+
+
+def judge(status: int | None, cause: str, number: int, text: str) -> Verdict:
+    """``status``, ``cause``, ``number``, ``text`` as in workers.records.Ending."""
+    if cause in _STOPPED:
+        return _STOPPED[cause]
+    if cause in _STAGES:
+        return Verdict(State.FAILED, _STAGES[cause], text)
+    if cause in ("cwd", "input", "output"):
+        denied = number in (errno.EACCES, errno.EPERM, errno.EROFS)
+        return Verdict(State.FAILED, states.PERMISSION if denied and cause != "cwd" else states.FILE_NOT_FOUND, text)
+    if status is None:
+        return Verdict(State.FAILED, states.STATUS_LOST, "status lost")
+    code = status if status >= 0 else states.SIGNAL_BASE - status
+    if cause == "oom":
+        return Verdict(State.OOM, code, "out of memory")
+    return Verdict(State.COMPLETED if code == 0 else State.FAILED, code)
