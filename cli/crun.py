@@ -1,0 +1,353 @@
+"""crun: run a step of the job we are in, in the foreground (reference/cranesched.md section 1.2).
+
+It hands its command, environment and descriptors to the node's shepherd and stays until the step ends; a step whose
+crun vanishes is ended. When the shepherd is restarted meanwhile, crun finds the new one and asks for its step.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cli._main import complain, run
+from cli._options import Parser
+from crane_celery.errors import Denied, InputError, NotFound, NotSupported, Refused, SystemFault, Unreachable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    import socket
+    from typing import Any
+
+#: seconds to look for a shepherd that does not answer
+_PATIENCE_S = 20.0
+_RETRY_S = 0.1
+_NOT_IN_STEP = ("-p --partition", "-J --job-name", "-q --qos", "-A --account", "-r --reservation", "-x --exclude")
+_IGNORED = ("-d --dependency", "-s --signal", "--wckey", "--comment", "--mail-type", "--mail-user", "-w --nodelist")
+#: refusals by number (reference section 1.12)
+_NOT_RUNNING, _NOT_YOURS = 79, 54
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point."""
+    return run("crun", body, argv)
+
+
+def parser() -> Parser:
+    """The options of a step."""
+    made = Parser(
+        "crun",
+        "Run a command as a step of this job, and wait for it.",
+        usage="crun [options] COMMAND [args...]",
+        epilog="examples (in a job's script):\n  crun -c 2 ./prepare input.dat\n  crun -n 4 -o part-%t.out ./work &\n",
+    )
+    add = made.add_argument
+    add("-N", "--nodes", type=int, metavar="N", help="nodes; 1 is what a step may have")
+    add("-n", "--ntasks", type=int, metavar="N", help="tasks (default: CRANE_NTASKS, else 1)")
+    add("--ntasks-per-node", type=int, metavar="N", help="tasks on each node")
+    add("-c", "--cpus-per-task", type=float, default=1.0, metavar="N", help="CPUs of each task (default 1)")
+    add("--mem", metavar="SIZE", help="memory of the step, as part of the job's")
+    add("--mem-per-cpu", metavar="SIZE", help="the same, for each CPU")
+    add("-t", "--time", metavar="TIME", help="time limit of the step")
+    add("-D", "--chdir", metavar="DIR", help="working directory")
+    add("-i", "--input", default="all", metavar="WHERE", help="all, none, a task's number, or a file pattern")
+    add("-o", "--output", default="all", metavar="WHERE", help="all, none, a task's number, or a file pattern")
+    add("-e", "--error", "--err", default="all", metavar="WHERE", help="all, none, a task's number, or a file pattern")
+    add("--export", default="ALL", metavar="LIST", help="variables that travel: ALL, NONE, NIL, or a list")
+    add("-Q", "--quiet", action="store_true", help="no messages of crun's own")
+    add("--exclusive", dest="refused", action="append_const", const="--exclusive", help="not in a step")
+    add("-H", "--hold", dest="refused", action="append_const", const="--hold", help="not in a step")
+    for flags in _NOT_IN_STEP:
+        add(*flags.split(), dest=flags.split()[-1].strip("-").replace("-", "_"), metavar="X", help="not in a step")
+    for flags in _IGNORED:
+        add(*flags.split(), dest="ignored", metavar="X", help="accepted, of no effect in a step")
+    made.later("--pty", "--x11", "--x11-forwarding", "--get-user-env", takes_value=False)
+    made.later("--gres", "--gpus-per-node", "-L", "--licenses", "--deadline", "--mpi", "--prolog", "--epilog")
+    made.later("--task-prolog", "--task-epilog", "--debug-level")
+    add("command", nargs="...", metavar="COMMAND", help="what to run, with its arguments")
+    return made
+
+
+def body(argv: list[str]) -> int:
+    """Parse, hand over, wait."""
+    given = parser().parse(argv)
+    job = os.environ.get("CRANE_JOB_ID")
+    if not job:
+        raise NotSupported("crun outside a job is not supported yet: submit with cbatch, and use crun in its script")
+    _check(given)
+    message, files = _request(given, int(job) if job.isdigit() else -1)
+    return Step(os.environ.get("CRANE_SHEPHERD", ""), given.quiet).run(message, files)
+
+
+def _check(given: argparse.Namespace) -> None:
+    for flags in _NOT_IN_STEP:
+        name = flags.split()[-1]
+        if getattr(given, name.strip("-").replace("-", "_")) is not None:
+            raise InputError(f"{name} is not supported in step.")
+    if given.refused:
+        raise InputError(f"{given.refused[0]} is not supported in step.")
+    if given.nodes is not None and given.nodes != 1:
+        raise NotSupported(f"a step on {given.nodes} nodes is not supported yet: leave -N out")
+    if not given.command:
+        raise InputError("no command: say what to run, such as crun ./program")
+    if not given.cpus_per_task > 0:
+        raise InputError(f"bad number of CPUs {given.cpus_per_task:g}: it must be above 0")
+    if given.mem and given.mem_per_cpu:
+        raise InputError("--mem and --mem-per-cpu exclude each other: give one")
+
+
+def _tasks(given: argparse.Namespace) -> int:
+    found = given.ntasks if given.ntasks is not None else given.ntasks_per_node
+    text = os.environ.get("CRANE_NTASKS", "1")
+    found = found if found is not None else int(text) if text.isdigit() else 1
+    if found < 1:
+        raise InputError(f"bad number of tasks {found}: it must be at least 1")
+    return int(found)
+
+
+def _memory(given: argparse.Namespace, cpus: float) -> int:
+    if not given.mem and not given.mem_per_cpu:
+        return 0
+    from crane_celery.grammar.memory import parse_memory
+
+    return parse_memory(given.mem) if given.mem else int(parse_memory(given.mem_per_cpu) * cpus)
+
+
+def _limit(given: argparse.Namespace) -> int | None:
+    if not given.time:
+        return None
+    from crane_celery.grammar.duration import parse_duration
+
+    return parse_duration(given.time)
+
+
+def _environment(given: argparse.Namespace) -> dict[str, str]:
+    if given.export == "ALL":
+        return dict(os.environ)
+    from crane_celery.grammar.export import apply_export
+
+    chosen = apply_export(given.export, os.environ)
+    return chosen if "PATH" in chosen else {"PATH": os.defpath, **chosen}
+
+
+def _request(given: argparse.Namespace, job: int) -> tuple[dict[str, Any], list[int]]:
+    """The frame, and three descriptors for each task."""
+    ntasks = _tasks(given)
+    cwd = os.path.abspath(given.chdir) if given.chdir else os.getcwd()
+    command = [_program(given.command[0]), *given.command[1:]]
+    env = {**_environment(given), "CRANE_NTASKS": str(ntasks), "CRANE_CPUS_PER_TASK": f"{given.cpus_per_task:.2f}"}
+    umask = os.umask(0o077)
+    os.umask(umask)
+    files = _files(given, ntasks, job, cwd)
+    message = {
+        "op": "step",
+        "job": job,
+        "argv": command,
+        "env": env,
+        "cwd": cwd,
+        "umask": umask,
+        "ntasks": ntasks,
+        "cpus": given.cpus_per_task,
+        "memory": _memory(given, ntasks * given.cpus_per_task),
+        "limit": _limit(given),
+        "name": os.path.basename(command[0]),
+        "fds": len(files),
+    }
+    return message, files
+
+
+def _program(word: str) -> str:
+    """The path of the program, looked up as a shell does."""
+    if "/" in word:
+        return os.path.abspath(word)
+    for directory in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        path = os.path.join(directory or ".", word)
+        if os.access(path, os.X_OK) and os.path.isfile(path):
+            return os.path.abspath(path)
+    raise Refused(f"{word}: command not found")
+
+
+def _files(given: argparse.Namespace, ntasks: int, job: int, cwd: str) -> list[int]:
+    null = os.open(os.devnull, os.O_RDWR)
+    found = []
+    for task in range(ntasks):
+        out = _sink(given.output, 1, task, null, job, cwd)
+        same = given.error == given.output and given.error not in ("all", "none") and not given.error.isdigit()
+        err = out if same else _sink(given.error, 2, task, null, job, cwd)
+        found += [_source(given.input, task, ntasks, null, job, cwd), out, err]
+    return found
+
+
+def _source(where: str, task: int, ntasks: int, null: int, job: int, cwd: str) -> int:
+    if where == "none":
+        return null
+    if where == "all":
+        return 0 if ntasks == 1 or task == 0 else null  # one stream cannot be read by many: the first task has it
+    if where.isdigit():
+        return 0 if int(where) == task else null
+    return _open(where, task, os.O_RDONLY, job, cwd)
+
+
+def _sink(where: str, own: int, task: int, null: int, job: int, cwd: str) -> int:
+    if where == "all" or (where.isdigit() and int(where) == task):
+        return own
+    if where == "none" or where.isdigit():
+        return null
+    shared = task and not any(letter in where for letter in ("%t", "t}"))
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (0 if shared else os.O_TRUNC)
+    return _open(where, task, flags, job, cwd)
+
+
+def _open(pattern: str, task: int, flags: int, job: int, cwd: str) -> int:
+    from crane_celery.grammar.filename import FilenameContext, check_filename, expand_filename
+
+    def number(name: str) -> int | None:
+        text = os.environ.get(name, "")
+        return int(text) if text.isdigit() else None
+
+    context = FilenameContext(
+        job=job,
+        array_job=number("CRANE_ARRAY_JOB_ID"),
+        array_index=number("CRANE_ARRAY_TASK_ID"),
+        step=0,
+        host=os.uname().nodename,
+        node_index=0,
+        task=task,
+        user=os.environ.get("USER", ""),
+        name=os.environ.get("CRANE_JOB_NAME", ""),
+        run=(number("CRANE_RESTART_COUNT") or 0) + 1,
+    )
+    path = os.path.join(cwd, expand_filename(check_filename(pattern), context))
+    try:
+        if flags & os.O_CREAT:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+        return os.open(path, flags, 0o666)
+    except OSError as error:
+        raise Refused(f"cannot open {path}: {error.strerror}") from error
+
+
+class Step:
+    """One step, from the asking to its end."""
+
+    def __init__(self, path: str, quiet: bool) -> None:
+        """``path``: the shepherd's socket."""
+        if not path:
+            raise Unreachable("CRANE_SHEPHERD is not set: a step can only be started inside a job of this node")
+        self._path = path
+        self._quiet = quiet
+        self._job = 0
+        self._known: tuple[int, int] | None = None  # (run, step)
+        self._sock: socket.socket | None = None
+
+    def run(self, message: dict[str, Any], files: list[int]) -> int:
+        """Ask, wait, and return the exit code."""
+        import signal
+
+        self._job = message["job"]
+        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"):
+            signal.signal(getattr(signal, name), self._forward)
+        self._connect()
+        self._send(message, files)
+        while True:
+            frame = self._receive()
+            if frame is None:
+                self._again()
+            elif (code := self._take(frame)) is not None:
+                return code
+
+    def _say(self, text: str) -> None:
+        if not self._quiet:
+            complain(text, "")
+
+    def _connect(self) -> None:
+        import socket
+        import time
+
+        until = time.monotonic() + _PATIENCE_S
+        while True:
+            self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                self._sock.connect(self._path)
+                return
+            except OSError as error:
+                self._sock.close()
+                if time.monotonic() > until:
+                    raise Unreachable(
+                        f"the node's shepherd does not answer at {self._path}: {error.strerror}"
+                    ) from error
+                time.sleep(_RETRY_S)
+
+    def _send(self, message: dict[str, Any], files: list[int]) -> None:
+        import json
+        import socket
+
+        assert self._sock is not None
+        data = json.dumps(message, separators=(",", ":")).encode("ascii")
+        frame = len(data).to_bytes(4, "big") + data
+        sent = socket.send_fds(self._sock, [frame], files) if files else 0
+        self._sock.sendall(frame[sent:])
+
+    def _receive(self) -> dict[str, Any] | None:
+        import json
+
+        head = self._exactly(4)
+        data = self._exactly(int.from_bytes(head, "big")) if head else b""
+        frame: dict[str, Any] | None = json.loads(data) if data else None
+        return frame
+
+    def _exactly(self, count: int) -> bytes:
+        assert self._sock is not None
+        data = b""
+        while len(data) < count:
+            try:
+                piece = self._sock.recv(count - len(data))
+            except OSError:
+                return b""
+            if not piece:
+                return b""
+            data += piece
+        return data
+
+    def _again(self) -> None:
+        """The shepherd went away: ask the next one for our step."""
+        if self._known is None:
+            raise SystemFault("the node's shepherd was restarted before the step began: start it again")
+        self._connect()
+        self._send({"op": "attach", "job": self._job, "run": self._known[0], "step": self._known[1]}, [])
+
+    def _forward(self, number: int, _frame: object) -> None:
+        try:
+            self._send({"op": "signal", "sig": number}, [])
+        except OSError:
+            return  # between two shepherds; the sender may try again
+
+    def _take(self, frame: dict[str, Any]) -> int | None:
+        match frame["op"]:
+            case "waiting":
+                self._known = (frame["run"], frame["step"])
+                self._say(f"Job {self._job} step {frame['step']} allocated, waiting resources.")
+            case "started":
+                self._known = (frame["run"], frame["step"])
+            case "refused":
+                kinds: dict[int, type[Refused]] = {_NOT_RUNNING: NotFound, _NOT_YOURS: Denied}
+                raise kinds.get(frame["code"], Refused)(f"step refused: {frame['text']} (error {frame['code']})")
+            case "exit":
+                return self._end(frame)
+        return None
+
+    def _end(self, frame: dict[str, Any]) -> int:
+        codes = []
+        for task, status in enumerate(frame["status"]):
+            code = 1 if status is None else status if status >= 0 else 128 - status
+            codes.append(code)
+            if status is None:
+                complain(f"error: task {task}: {frame.get('text') or frame['cause'] or 'status lost'}")
+            elif status < 0 or frame["cause"] in ("cancel", "limit", "job"):
+                complain(f"error: task {task}: Terminated")
+            elif code and not self._quiet:
+                complain(f"error: task {task}: Exited with exit code {code}")
+        return max(codes, default=0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
