@@ -8,7 +8,7 @@ from cli._options import Parser, add_output_options, split_list
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
     from cli._render import Column
@@ -81,8 +81,6 @@ def _filters(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _jobs(options: argparse.Namespace) -> int:
-    from itertools import islice
-
     from cli._render import CUT, lines, parse_format, print_json, print_lines
     from crane_celery.gateway.client import call
 
@@ -96,8 +94,9 @@ def _jobs(options: argparse.Namespace) -> int:
     cut = 0 if options.format or options.full else CUT
     unfold = elements if _one_per_element(options) else None
     total = sum(row["count"] for row in rows) if unfold else len(rows)
-    made = lines(fields, rows[: options.max_lines], not options.noheader, cut, unfold)
-    print_lines(islice(made, options.max_lines + (not options.noheader)))
+    if unfold:
+        rows = first_elements(rows, options.max_lines)
+    print_lines(lines(fields, rows[: options.max_lines], not options.noheader, cut, unfold))
     if total > options.max_lines:
         complain(f"only the first {options.max_lines} lines are shown; see --max-lines", "")
     return 0
@@ -117,14 +116,28 @@ def _one_per_element(options: argparse.Namespace) -> bool:
     return bool(options.array or os.environ.get("CQUEUE_ARRAY") or os.environ.get("SQUEUE_ARRAY"))
 
 
+def first_elements(rows: Iterable[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
+    """The rows that hold the first ``limit`` elements, the last of them cut: nothing is made that is not shown."""
+    found = []
+    for row in rows:
+        if limit <= 0:
+            break
+        found.append({**row, "shown": min(limit, row["count"])})
+        limit -= row["count"]
+    return found
+
+
 def elements(row: Mapping[str, Any]) -> Iterator[dict[str, Any]] | None:
     """What differs between the elements of a folded row; None for a row that is not folded."""
     if row["count"] == 1:
         return None
+    from itertools import islice
+
     from crane_celery.grammar.array import IndexSet
 
     job = row["job"]
-    return ({"jobid": f"{job}_{index}", "indexes": str(index), "job": job} for index in IndexSet.parse(row["indexes"]))
+    indexes = islice(IndexSet.parse(row["indexes"]), row["shown"])
+    return ({"jobid": f"{job}_{index}", "indexes": str(index), "job": job} for index in indexes)
 
 
 def _steps(options: argparse.Namespace) -> int:

@@ -35,6 +35,12 @@ def test_array_by_environment(busy: Shell, monkeypatch: pytest.MonkeyPatch) -> N
     assert busy("cqueue", "-j", "1_[2-4]", "-N", "-o", "%j %F %K").out == "1_2 1 2\n1_3 1 3\n1_4 1 4\n"
 
 
+def test_a_huge_array_costs_no_more_than_the_lines_shown(busy: Shell) -> None:
+    busy("cbatch", "--array=0-999999", "--wrap", "true")
+    said = busy("cqueue", "-r", "-j", "10", "-m", "3", "-N", "-o", "%j")
+    assert (said.out, "first 3 lines" in said.err) == ("10_0\n10_1\n10_2\n", True)
+
+
 def test_queue_filters_and_limits(busy: Shell) -> None:
     assert busy("cqueue", "-t", "running", "-N", "-o", "%j").out == "1_1\n"
     assert busy("cqueue", "-n", "merge", "-N", "-o", "%j %R").out == "8 Dependency\n"
