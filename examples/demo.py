@@ -74,8 +74,8 @@ def demo(folder: Path, report: Path) -> int:
     """All of it; 0 when the result is there and complete."""
     run = Demo(folder)
     began = time.monotonic()
-    print(run.run("crane", "up", "--nodes", "4", "--cpus", "2", "--mem", "2G"))
     try:
+        print(run.run("crane", "up", "--nodes", "4", "--cpus", "2", "--mem", "2G"))
         listing = run.run(sys.executable, "-I", "-S", str(EXAMPLE / "modules.py"))
         (run.work / "modules.txt").write_text(listing)
         total = len(listing.splitlines())

@@ -147,7 +147,7 @@ def _give_up(settings: Settings, first: ready.Missing, supervisor: subprocess.Po
         raise SystemFault(f"{known} {where}")
     if late or role == "supervisor":
         last = next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "it is empty")
-        raise SystemFault(f"not ready: {first.what}: {last} {where}")
+        raise SystemFault(f"not ready: {first.what}: {last} {where}; 'crane down' stops what runs")
 
 
 def _explain(settings: Settings, *, detached: bool) -> None:
