@@ -5,9 +5,9 @@ The server comes first; the others start, all at once, when it answers, since a 
 waits for seconds before it asks again.
 """
 
+import contextlib
 import os
 import signal
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -79,7 +79,8 @@ class Supervisor:
             return
         record = record_of(child.pid)
         if record:
-            pidfiles.write(self._settings.run_dir, child.role.name, record)
+            with contextlib.suppress(OSError):  # a full disk: `crane down` finds it by its mark
+                pidfiles.write(self._settings.run_dir, child.role.name, record)
 
     def _reap(self) -> None:
         """Take note of every child that has died: one SIGCHLD may stand for several."""
@@ -110,7 +111,8 @@ class Supervisor:
         return min((max(0.0, child.due_at - now) for child in self._children if not child.pid), default=_TIDY_S)
 
     def _tidy(self) -> None:
-        logs.cap(self._settings.log_dir)
+        with contextlib.suppress(OSError):
+            logs.cap(self._settings.log_dir)
 
 
 def _spawn(argv: tuple[str, ...], env: Mapping[str, str], folder: str, name: str) -> int:
@@ -128,5 +130,5 @@ def _spawn(argv: tuple[str, ...], env: Mapping[str, str], folder: str, name: str
 
 def say(text: str) -> None:
     """One line in the supervisor's log, with the local time."""
-    sys.stderr.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # a full disk must not end the supervisor
+        os.write(2, f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n".encode())

@@ -25,8 +25,8 @@ def write(run_dir: str, role: str, record: Record) -> None:
 
 
 def remove(run_dir: str, role: str) -> None:
-    """Forget a role. Idempotent."""
-    with contextlib.suppress(FileNotFoundError):
+    """Forget a role. Idempotent; a file that stays is told apart by its start time."""
+    with contextlib.suppress(OSError):
         os.unlink(os.path.join(folder(run_dir), role))
 
 
