@@ -4,7 +4,6 @@ Everything is done by the commands that users type; this driver only waits for t
 demo.py REPORT_FOLDER
 """
 
-import json
 import os
 import shutil
 import subprocess
@@ -57,7 +56,7 @@ class Demo:
     def watch(self, array: str, total: int) -> None:
         """Show the array's progress until its last element has written its counts or none is left in the queue."""
         done = 0
-        while done < total and json.loads(self.run("cqueue", "--json", "-j", array)):
+        while done < total and self.run("cqueue", "-N", "-o", "%j", "-j", array).strip():
             done = len(list((self.work / "counts").iterdir()))
             _bar(done, total)
             time.sleep(0.5)
