@@ -1,7 +1,9 @@
 """Celery beat hosts the scheduler: ``celery -A crane_celery.celery_app beat -S beat.host:CraneScheduler``.
 
-Beat calls ``tick()``, sleeps for as long as it says, and calls again; ``close()`` comes twice on SIGTERM (handler and
-``finally``). Beat makes a second, lazy instance for its banner: that one opens nothing.
+Beat calls ``tick()``, sleeps for as long as it says, and calls again. On SIGTERM ``close()`` comes twice: from the
+signal handler, in the middle of whatever ``tick()`` is doing, then from ``finally``. In the middle of a tick it only
+takes note: to talk to the server there would be to use a connection, or a lock, that the interrupted code holds.
+Beat makes a second, lazy instance for its banner: that one opens nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ class CraneScheduler(Scheduler):
     #: beat's own idea of the longest pause between ticks (shown in its banner)
     max_interval = 5
     _leader: Leader | None = None
+    _ticking = False
+    _closing = False
 
     def setup_schedule(self) -> None:
         """Called once for the instance that is going to tick."""
@@ -37,11 +41,26 @@ class CraneScheduler(Scheduler):
         self._leader = Leader(store, settings, dispatcher, holder, time.monotonic)
 
     def tick(self, *_args: Any, **_kwargs: Any) -> float:
-        """One turn; returns seconds to sleep (0 while leading: the turn itself waits for events)."""
-        return self._leader.turn() if self._leader is not None else self.max_interval
+        """One turn; returns seconds to sleep (0 while leading: the turn itself waits for events).
+
+        Raises SystemExit after a signal, also where some clean-up on the way has swallowed the handler's own.
+        """
+        if self._leader is None:
+            return self.max_interval
+        self._ticking = True
+        try:
+            pause = self._leader.turn()
+        finally:
+            self._ticking = False
+        if self._closing:
+            raise SystemExit
+        return pause
 
     def close(self) -> None:
         """Give the lease up and let go of connections. Idempotent."""
+        self._closing = True
+        if self._ticking:
+            return
         leader, self._leader = self._leader, None
         if leader is not None:
             leader.close()

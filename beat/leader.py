@@ -103,11 +103,12 @@ class Leader:
         return pause
 
     def _turn(self) -> float:
+        paced = self._lease.left_s == 0
         fence = self._lease.keep()
         if not fence:
             self._loop = None
             return self._lease.pace_s
-        if self._loop is None or self._loop.fence != fence:
+        if self._loop is None or self._loop.fence != fence or (paced and self._loop.gap()):
             self._loop = self._take_over(fence)
         try:
             self._loop.turn(self._lease.left_s)

@@ -110,9 +110,7 @@ class Loop:
         runs = self._start(now) if self._plan else []
         if runs or todo.kills or todo.resend or self._dispatcher.behind:
             self._dispatcher.send(self.view, self.fence, now, runs, todo.kills, todo.resend)
-        if self._reaper.turn(self._cursor, now) and self._gap():
-            log.warning("events are gone that were not read: reading the whole state again")
-            raise Inconsistent
+        self._reaper.turn(self._cursor, now)
         self._busy = self._plan or self._ask
 
     def _patience(self, at_most_s: float) -> float:
@@ -187,8 +185,8 @@ class Loop:
         self.view, self._cursor = self._rebuilt()
         self._busy = self._plan = self._ask = True
 
-    def _gap(self) -> bool:
-        """Whether events that we have not read are gone from the stream."""
+    def gap(self) -> bool:
+        """Whether events that we have not read are gone from the stream. To be asked after a pause, before a read."""
         return position(self._store.first_event()) > position(self._cursor)
 
     def _rebuilt(self) -> tuple[View, str]:

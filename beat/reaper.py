@@ -42,14 +42,14 @@ class Reaper:
         """Seconds until there is something to do."""
         return max(0.0, self._due - self._monotonic())
 
-    def turn(self, cursor: str, now: float) -> bool:
-        """Do what is due; False when nothing was. ``cursor``: events that the view holds; ``now``: server time.
+    def turn(self, cursor: str, now: float) -> None:
+        """Do what is due. ``cursor``: events that the view holds; ``now``: server time.
 
         Raises StaleFence, Unreachable.
         """
         self._note_breaks()
         if self.left_s:
-            return False
+            return
         self._due = self._monotonic() + min(PACE_S, self._settings.node_timeout_s / 3)
         self._reap(now)
         if self._store.forget(self._fence, now - self._settings.window_s, _BITE) >= _BITE:
@@ -58,7 +58,6 @@ class Reaper:
             self._moved = cursor
             self._store.set_cursor(CURSOR, cursor)
             self._store.trim()
-        return True
 
     def _note_breaks(self) -> None:
         """A turn takes a few seconds at most; a longer pause was an outage, of the server or of ourselves."""

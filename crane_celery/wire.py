@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
@@ -128,7 +128,7 @@ class Signer:
     @classmethod
     def load(cls, path: str) -> Signer:
         """From a PEM file. Raises ConfigError when there is none or it is no Ed25519 key."""
-        key = load_pem_private_key(_pem(path), password=None)
+        key = _parsed(lambda: load_pem_private_key(_pem(path), password=None))
         if not isinstance(key, Ed25519PrivateKey):
             raise ConfigError(f"{path} is no Ed25519 private key: remove it, and `crane up` makes a new pair")
         return cls(key)
@@ -147,7 +147,7 @@ class Verifier:
     @classmethod
     def load(cls, path: str) -> Verifier:
         """From a PEM file. Raises ConfigError when there is none or it is no Ed25519 key."""
-        key = load_pem_public_key(_pem(path))
+        key = _parsed(lambda: load_pem_public_key(_pem(path)))
         if not isinstance(key, Ed25519PublicKey):
             raise ConfigError(f"{path} is no Ed25519 public key: copy keys/launch.pub from the scheduler's host")
         return cls(key)
@@ -192,6 +192,14 @@ class Inbox:
         if len(self._seen) > 1000 and min(self._seen.values()) < now:
             self._seen = {nonce: until for nonce, until in self._seen.items() if until >= now}
         self._seen[message.nonce] = message.until
+
+
+def _parsed(load: Callable[[], object]) -> object:
+    """A key, or None for what is none."""
+    try:
+        return load()
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
 
 
 def _pem(path: str) -> bytes:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from beat.dispatch import Dispatcher
 from beat.leader import Leader
 from crane_celery import wire
-from crane_celery.errors import Unreachable
+from crane_celery.errors import CraneError, Unreachable
+from crane_celery.model.event import Event
 from crane_celery.model.job import JobSpec
 from crane_celery.model.node import NodeSpec, Partition
 from crane_celery.settings import Settings
-from crane_celery.store.api import Began, Ended, Report, Submission
+from crane_celery.store.api import Began, Ended, Report, Start, Submission
 from crane_celery.store.memory import MemoryStore
 
 GIB = 1 << 30
@@ -55,14 +57,42 @@ class FakeOutbox:
 class EagerStore(MemoryStore):
     """Never waits for events: in these tests the clock does not move by itself."""
 
-    def events(self, after: str, block_s: float, limit: int):  # type: ignore[no-untyped-def]
+    waited = 0.0
+    #: raised by the next start, after it was committed
+    fails: CraneError | None = None
+    #: raised by every read of events
+    deaf: Exception | None = None
+    #: every start is refused, for no reason
+    stubborn = False
+    #: happens once, just before the next start
+    meanwhile: Callable[[], None] | None = None
+    starts = 0
+
+    def events(self, after: str, block_s: float, limit: int) -> list[Event]:
+        """What there is; remembers how long the caller would have waited."""
+        if self.deaf:
+            raise self.deaf
         self.waited = block_s
         return super().events(after, 0.0, limit)
 
+    def start(self, fence: int, starts: Sequence[Start]) -> list[str]:
+        """Commit, with what the test wants to go wrong."""
+        self.starts += 1
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile:
+            meanwhile()
+        if self.stubborn:
+            return ["no"] * len(starts)
+        answers = super().start(fence, starts)
+        fails, self.fails = self.fails, None
+        if fails:
+            raise fails
+        return answers
 
-def settings(nodes: Sequence[str] = ("n1", "n2"), **more: object) -> Settings:
+
+def settings(nodes: Sequence[str] = ("n1", "n2"), **more: Any) -> Settings:
     specs = {name: NodeSpec(name=name, cpus=4, memory=8 * GIB, gres={"gpu:a": 2}) for name in nodes}
-    fields: dict[str, object] = {
+    fields: dict[str, Any] = {
         "cluster": "test",
         "path": "",
         "home": "/nowhere",
@@ -76,18 +106,18 @@ def settings(nodes: Sequence[str] = ("n1", "n2"), **more: object) -> Settings:
         "partitions": {"main": Partition(name="main", nodes=tuple(nodes))},
         "default_partition": "main",
     }
-    return Settings(**(fields | more))  # type: ignore[arg-type]
+    return Settings(**(fields | more))
 
 
-def spec(**more: object) -> JobSpec:
-    fields: dict[str, object] = {"name": "job", "uid": 1000, "gid": 1000, "user": "ann", "memory": GIB}
-    return JobSpec(**(fields | {"partition": "main"} | more))  # type: ignore[arg-type]
+def spec(**more: Any) -> JobSpec:
+    fields: dict[str, Any] = {"name": "job", "uid": 1000, "gid": 1000, "user": "ann", "memory": GIB}
+    return JobSpec(**(fields | {"partition": "main"} | more))
 
 
 class Cluster:
     """Store, clock and one scheduler; more may be added."""
 
-    def __init__(self, nodes: Sequence[str] = ("n1", "n2"), register: bool = True, **more: object) -> None:
+    def __init__(self, nodes: Sequence[str] = ("n1", "n2"), register: bool = True, **more: Any) -> None:
         self.clock = FakeClock()
         self.settings = settings(nodes, **more)
         self.store = EagerStore(self.clock)
@@ -102,7 +132,7 @@ class Cluster:
         dispatcher = Dispatcher(outbox, wire.Signer(None), lambda: f"{holder}-{next(nonces)}")
         return Leader(self.store, self.settings, dispatcher, holder, self.clock)
 
-    def submit(self, count: int = 1, dep: str = "", held: bool = False, **more: object) -> int:
+    def submit(self, count: int = 1, dep: str = "", held: bool = False, **more: Any) -> int:
         if count > 1:
             more.setdefault("array", f"0-{count - 1}")
         asked = spec(**more)
