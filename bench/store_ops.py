@@ -37,7 +37,9 @@ def server_times(store: RedisStore, jobs: int) -> list[str]:
     """Server time of each verb since the last reset, from its own counters."""
     stats = store.link.do("INFO", "commandstats")
     rows = [(name, stat["calls"], stat["usec"]) for name, stat in stats.items() if "eval" in name]
-    return [f"{name}: {calls} calls, {usec / calls:.0f} us a call, {usec / jobs:.1f} us a job" for name, calls, usec in rows]
+    return [
+        f"{name}: {calls} calls, {usec / calls:.0f} us a call, {usec / jobs:.1f} us a job" for name, calls, usec in rows
+    ]
 
 
 def main() -> None:

@@ -29,14 +29,15 @@ def script(verb: str) -> Script:
     """The script of one verb. FileNotFoundError when there is none."""
     body = (_FOLDER / f"{verb}.lua").read_text("ascii")
     found = re.search(r"^-- lib:(.*)$", body, re.MULTILINE)
-    parts = [_part(name) for name in ["clock", *(found.group(1).split() if found else ())]]
+    parts = [part(name) for name in ["clock", *(found.group(1).split() if found else ())]]
     rest = "\n".join([*parts[1:], body])
     source = _bare("\n".join([parts[0], keys.lua(rest), rest]))
     return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
 @cache
-def _part(name: str) -> str:
+def part(name: str) -> str:
+    """One shared part, as it is written."""
     return (_FOLDER / "lib" / f"{name}.lua").read_text("ascii")
 
 

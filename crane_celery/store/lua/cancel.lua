@@ -39,7 +39,7 @@ end
 
 -- Ranks of the submission that hold an allocation, from `from` on.
 local function holding()
-  if not job.array then return { 0 } end
+  if not job.array then return place(ranks, 0) and { 0 } or {} end
   local found = {}
   for i = 1, #ranks, 2 do
     local room = LIMIT - #found

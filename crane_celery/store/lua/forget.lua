@@ -32,7 +32,9 @@ for _, id in ipairs(call('ZRANGEBYSCORE', key_done, '-inf', '(' .. ARGV[2], 'LIM
     break
   end
   budget = budget - 10
-  call('UNLINK', key_job(id), key_spec(id), key_body(id), key_live(id), key_waits(id))
+  call('UNLINK', key_job(id), key_spec(id), key_body(id), key_live(id))
+  -- dependants not spread onto the queue yet are still needed: spread() drops the list then
+  if not call('ZSCORE', key_spread, id) then call('UNLINK', key_waits(id)) end
   call('ZREM', key_done, id)
   call('HDEL', key_ends, id)
   call('ZREM', key_arrays, id)

@@ -16,8 +16,12 @@ local function spread(room)
   if not head[1] then return 0 end
   local list = call('ZRANGEBYSCORE', key_waits(head[1]), '(' .. head[2], '+inf', 'LIMIT', 0, room)
   for _, id in ipairs(list) do call('ZADD', key_resolve, id, id) end
-  if #list < room then call('ZREM', key_spread, head[1])
-  else call('ZADD', key_spread, list[#list], head[1]) end
+  if #list == room then
+    call('ZADD', key_spread, list[#list], head[1])
+  else
+    call('ZREM', key_spread, head[1])
+    if call('EXISTS', key_job(head[1])) == 0 then call('UNLINK', key_waits(head[1])) end
+  end
   return math.max(#list, 1)
 end
 
