@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 EXAMPLE = Path(__file__).resolve().parent / "stdlib"
@@ -84,17 +85,22 @@ def demo(folder: Path, report: Path) -> int:
         run.watch(array, total)
         print(run.run("cqueue"))
         merged.wait()
-        show(run, array, merge, total)
+        show(run, array, merge, complain)
         return conclude(run, report, complain, time.monotonic() - began)
     finally:
         print(run.run("crane", "down", check=False))
 
 
-def show(run: Demo, array: str, merge: str, total: int) -> None:
+def show(run: Demo, array: str, merge: str, complain: str) -> None:
     """The result, and what ran where."""
     print(run.run("cat", "logs/merge.out"))
-    print("what ran where (the last ten elements, and the merge):")
-    print(run.run("cacct", "-j", f"{array}_[{total - 10}-{total - 1}],{merge}"))
+    print("what ran where: the elements of each node, one of them with its steps, and the other two jobs")
+    rows = run.run("cacct", "-N", "-m", "10000", "-o", "%j|%L|%t", "-j", array).splitlines()
+    places = Counter(tuple(row.split("|")[1:]) for row in rows if "." not in row.partition("|")[0])
+    for (node, state), count in sorted(places.items()):
+        print(f"  {node}  {count} {state}")
+    print()
+    print(run.run("cacct", "-o", "%j %n %L %S %D %t %e", "-j", f"{array}_0,{merge},{complain}"))
 
 
 def conclude(run: Demo, report: Path, complain: str, seconds: float) -> int:
