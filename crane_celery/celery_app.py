@@ -4,9 +4,12 @@ Celery carries hints and Redis holds the truth (design.md section 4), so nothing
 no result backend, and messages that nobody took for an hour may come twice.
 """
 
+from functools import cache
+
 from celery import Celery
 
 from crane_celery.settings import Settings, load
+from crane_celery.store.link import ANSWER_S, tcp
 
 
 def broker_url(server_url: str) -> str:
@@ -28,7 +31,8 @@ def configuration(settings: Settings) -> dict[str, object]:
             "global_keyprefix": f"{settings.prefix}:celery:",
             "visibility_timeout": 3600,  # handlers return within a second; redelivery is never the way to recover
             "health_check_interval": 25,
-            "socket_keepalive": True,
+            "socket_timeout": ANSWER_S,  # else a publish over a dead connection waits for ever
+            **tcp(settings.server_url),
         },
         "result_backend": None,
         "task_ignore_result": True,
@@ -54,4 +58,13 @@ def make_app(settings: Settings) -> Celery:
     return made
 
 
-app = make_app(load())
+@cache
+def _app() -> Celery:
+    return make_app(load())
+
+
+def __getattr__(name: str) -> Celery:
+    """``app``, made when it is first asked for: importing this module reads no configuration. Raises ConfigError."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _app()
