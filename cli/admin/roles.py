@@ -15,7 +15,7 @@ from cli._options import Parser
 from crane_celery.errors import ConfigError
 from crane_celery.grammar.names import did_you_mean
 from crane_celery.settings import load, prepare_run_dir
-from crane_celery.supervisor.roles import Role, bridge_argv, environment, flower_argv, node_role
+from crane_celery.supervisor.roles import Role, bridge_argv, environment, flower_argv, node_role, scheduler_argv
 
 if TYPE_CHECKING:
     import argparse
@@ -37,6 +37,14 @@ def node(argv: list[str]) -> int:
             f"{settings.path}: no node {name!r} is defined{did_you_mean(name, settings.nodes)}; --name NAME"
         )
     _become(node_role(settings, name, os.environ))
+
+
+def scheduler(argv: list[str]) -> int:
+    """Be a scheduler: this process becomes Celery beat with ours inside. Several may run; one leads."""
+    settings = _settings(
+        _parser("scheduler", "Run a scheduler in the foreground; one leads, others stand by.").parse(argv)
+    )
+    _become(Role("scheduler", scheduler_argv(), environment(settings, os.environ)))
 
 
 def gateway(argv: list[str]) -> int:

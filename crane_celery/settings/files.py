@@ -9,7 +9,7 @@ from crane_celery.grammar.names import did_you_mean
 from crane_celery.model.node import Partition
 from crane_celery.settings.keys import KEYS, resolve
 from crane_celery.settings.model import Settings
-from crane_celery.settings.place import SYSTEM_HOME, SYSTEM_RUN, default_home, home_of, run_dir_of
+from crane_celery.settings.place import SYSTEM_HOME, SYSTEM_RUN, home_of, run_dir_of
 from crane_celery.settings.reader import Value, read
 
 SYSTEM_CONFIG = "/etc/crane/config.yaml"
@@ -70,7 +70,7 @@ def _home(path: str, environ: Mapping[str, str]) -> str:
         return home_of(environ)
     if path == SYSTEM_CONFIG:
         return SYSTEM_HOME
-    return default_home(environ) if path == environ.get("CRANE_CONFIG") else os.path.dirname(path)
+    return os.path.dirname(path)
 
 
 def _default_partition(values: dict[str, Any], value: Value | None) -> str:
