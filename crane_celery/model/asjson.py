@@ -17,9 +17,9 @@ Json = dict[str, Any]
 T = TypeVar("T", JobSpec, Job, StepRow, NodeSpec, Node)
 
 
-def _defaults(cls: type[T]) -> list[tuple[str, Any]]:
+def _defaults(cls: type[T]) -> dict[str, Any]:
     """Names of the fields with their defaults (MISSING where there is none)."""
-    return [(f.name, f.default_factory() if f.default_factory is not MISSING else f.default) for f in fields(cls)]
+    return {f.name: f.default_factory() if f.default_factory is not MISSING else f.default for f in fields(cls)}
 
 
 _SPEC, _JOB, _STEP = _defaults(JobSpec), _defaults(Job), _defaults(StepRow)
@@ -27,15 +27,15 @@ _NODE_SPEC, _NODE = _defaults(NodeSpec), _defaults(Node)
 _TUPLES = ("nodelist", "exclude", "features")
 
 
-def _plain(record: T, known: list[tuple[str, Any]]) -> Json:
+def _plain(record: T, known: dict[str, Any]) -> Json:
     """What differs from the defaults."""
-    pairs = ((name, getattr(record, name), default) for name, default in known)
+    pairs = ((name, getattr(record, name), default) for name, default in known.items())
     return {name: value for name, value, default in pairs if value != default}
 
 
-def _made(cls: type[T], value: Json, known: list[tuple[str, Any]]) -> T:
+def _made(cls: type[T], value: Json, known: dict[str, Any]) -> T:
     """The record again. TypeError when a field without default is missing."""
-    kept = {name: value[name] for name, _ in known if name in value}
+    kept = {name: held for name, held in value.items() if name in known}
     for name in _TUPLES:
         if name in kept:
             kept[name] = tuple(kept[name])

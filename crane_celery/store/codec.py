@@ -25,7 +25,7 @@ from crane_celery.model.asjson import (
     step_from_json,
     step_to_json,
 )
-from crane_celery.model.job import Allocation, Element, Job
+from crane_celery.model.job import Allocation, Element, Job, JobSpec
 from crane_celery.model.node import Node, NodeState
 from crane_celery.model.states import State
 
@@ -74,12 +74,18 @@ def _number(text: str) -> float:
     return float(text) if text else 0.0
 
 
+@lru_cache(maxsize=4096)
+def _spec(text: str) -> JobSpec:
+    """Submissions are often alike, so equal texts are decoded once; a specification never changes."""
+    return spec_from_json(json.loads(text))
+
+
 def job_from_row(row: list[str]) -> Job:
     """A submission from ``[id, spec, *JOB_FIELDS]``."""
     id_, spec, count, at, pending, held, ready, dep, priority, began, ended, ok, code, state, done = row
     return Job(
         id=int(id_),
-        spec=spec_from_json(json.loads(spec)),
+        spec=_spec(spec),
         count=int(count),
         submitted_at=float(at),
         pending=pending,

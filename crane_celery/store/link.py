@@ -1,11 +1,14 @@
 """The wire to the server: connections, scripts, and the server's errors as ours. Verbs are in store.redis.
 
 No command is ever sent twice behind the caller's back: whether to repeat is the caller's decision, who knows the
-idempotency key. A connection that died while idle is replaced before it is used.
+idempotency key. A connection that died while idle is replaced before it is used. A peer that no packet reaches any more
+(a cut network, a half-open connection) is found out by the kernel within ``LOST_S``, also while a read of events blocks;
+a server that is only slow has ``ANSWER_S``.
 """
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +26,15 @@ from crane_celery.store.scripts import script
 ANSWER_S = 10.0
 #: the longest that a reader of events may block in one call
 LONGEST_WAIT_S = 60.0
+#: seconds without an acknowledgement from the peer's kernel after which a connection is lost: three heartbeats
+LOST_S = 3
+#: how the kernel is told so: probes while idle, and an end to retransmission while something is under way (tcp(7))
+TCP_OPTIONS = {
+    socket.TCP_KEEPIDLE: 1,
+    socket.TCP_KEEPINTVL: 1,
+    socket.TCP_KEEPCNT: LOST_S,
+    socket.TCP_USER_TIMEOUT: LOST_S * 1000,
+}
 
 
 class _Commands(Protocol):
@@ -49,7 +61,12 @@ class Link:
         with self._lock:
             if timeout not in self._clients:
                 client = redis.Redis.from_url(
-                    self._url, protocol=2, socket_timeout=timeout, retry=Retry(NoBackoff(), 0), max_connections=256
+                    self._url,
+                    protocol=2,
+                    socket_timeout=timeout,
+                    retry=Retry(NoBackoff(), 0),
+                    max_connections=256,
+                    **tcp(self._url),
                 )
                 for command in ("XREAD", "XRANGE", "XREVRANGE"):
                     client.set_response_callback(command, _as_it_is)
@@ -112,6 +129,13 @@ class Link:
         """Where the server is, without its password."""
         parts = urlsplit(self._url)
         return parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
+
+
+def tcp(url: str) -> dict[str, Any]:
+    """What the client is told of a connection over TCP; nothing for a Unix socket, whose peer cannot get lost."""
+    if urlsplit(url).scheme == "unix":
+        return {}
+    return {"socket_connect_timeout": LOST_S, "socket_keepalive": True, "socket_keepalive_options": TCP_OPTIONS}
 
 
 def _as_it_is(answer: Any, **_options: Any) -> Any:
