@@ -1,9 +1,9 @@
 """The wire to the server: connections, scripts, and the server's errors as ours. Verbs are in store.redis.
 
 No command is ever sent twice behind the caller's back: whether to repeat is the caller's decision, who knows the
-idempotency key. A connection that died while idle is replaced before it is used. A peer that no packet reaches any more
-(a cut network, a half-open connection) is found out by the kernel within ``LOST_S``, also while a read of events blocks;
-a server that is only slow has ``ANSWER_S``.
+idempotency key. A connection that died while idle is replaced before it is used. A peer that no packet reaches any
+more (a cut network, a half-open connection) is found out by the kernel within ``LOST_S``, also while a read of events
+blocks; a server that is only slow has ``ANSWER_S``.
 """
 
 from __future__ import annotations
