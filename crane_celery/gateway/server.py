@@ -9,15 +9,18 @@ import contextlib
 import json
 import logging
 import os
+import secrets
 import select
 import signal
 import socket
 import struct
 import threading
+import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
-from crane_celery.errors import ConfigError, CraneError, InputError, LimitReached, SystemFault
+from crane_celery.errors import ConfigError, CraneError, InputError, LimitReached, SystemFault, Unreachable
 from crane_celery.gateway import protocol
 from crane_celery.gateway.handlers import Request, handle
 from crane_celery.gateway.waiters import Waiters
@@ -34,6 +37,9 @@ MAX_CONNECTIONS_PER_USER = 512
 STALL_S = 20.0
 #: seconds that a kept connection may be silent between two requests
 IDLE_S = 60.0
+#: seconds that a request waits for a server that is away (its supervisor starts it again within 5)
+SERVER_PATIENCE_S = 10.0
+_RETRY_S = 0.1
 _UCRED = struct.Struct("3i")
 _SOCKET_PATH_MAX = 107
 
@@ -149,7 +155,7 @@ class GatewayServer:
         try:
             callers.admit(caller, self._service.settings.single_user_uid)
             request = parse_request(body, caller, sock, self._waiters)
-            return protocol.pack(protocol.answer(handle(self._service, request)))
+            return protocol.pack(protocol.answer(patiently(handle, self._service, request)))
         except CraneError as error:
             return protocol.pack(protocol.refusal(error))
         except (OSError, EOFError):
@@ -157,6 +163,23 @@ class GatewayServer:
         except Exception:
             log.exception("a request of uid %d failed", caller.uid)
             return protocol.pack(protocol.refusal(SystemFault("the gateway failed inside; its log says more")))
+
+
+def patiently(call: Callable[[Service, Request], object], service: Service, request: Request) -> object:
+    """Handle a request, again while the server is away, for ``SERVER_PATIENCE_S`` at most: it is being restarted.
+
+    Every verb of the store may be repeated (store.api); submissions carry a key. Raises what ``call`` raises.
+    """
+    if request.verb == "submit":
+        request.args.setdefault("key", secrets.token_hex(16))
+    deadline = time.monotonic() + SERVER_PATIENCE_S
+    while True:
+        try:
+            return call(service, request)
+        except Unreachable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_S)
 
 
 def parse_request(body: bytes, caller: Caller, sock: socket.socket, waiters: Waiters) -> Request:

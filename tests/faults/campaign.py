@@ -93,18 +93,16 @@ def verify(cluster: Cluster, load: Load, may_be_lost: bool) -> Counter[str]:
     ``may_be_lost``: a shepherd or spawner was a victim, so "status lost" is a truthful answer, provided that the
     element had been started at most once.
     """
-    rows = cluster.json("cacct", "-j", str(load.job), "-m", str(load.count * 4))["jobs"]
-    ended = {int(row["array_index"]): row for row in rows if row.get("array_index") is not None}
+    rows = cluster.json("cacct", "-j", str(load.job), "-m", str(load.count * 4))["job_info_list"]
+    ended = {int(row["array_task"]["task_id"]): row for row in rows}
     assert len(rows) == len(ended) == load.count, f"{len(rows)} rows for {load.count} elements"
     for index, row in ended.items():
-        lines = (
-            (load.witness / f"{load.job}.{index}").read_text().split("\n") if row["exit_code"] != STATUS_LOST else []
-        )
         if row["exit_code"] == STATUS_LOST:
             assert may_be_lost, f"element {index}: status lost, though its shepherd and spawner lived"
             continue
         assert row["exit_code"] == index % PERIOD, f"element {index}: told {row['exit_code']}, was {index % PERIOD}"
-        assert [line.split()[0] for line in lines] == ["start", "end"], f"element {index}: {lines}"
+        lines = (load.witness / f"{load.job}.{index}").read_text().splitlines()
+        assert [line.partition(" ")[0] for line in lines] == ["start", "end"], f"element {index}: {lines}"
     for path in load.witness.glob(f"{load.job}.*"):
         assert path.read_text().count("start") == 1, f"{path.name} was started more than once"
-    return Counter(row["state"] for row in ended.values())
+    return Counter(row["status"] for row in ended.values())

@@ -33,7 +33,7 @@ def test_a_submission_makes_one_job_or_none() -> None:
         for thread in threads:
             thread.join()
         lab.wait(*(int(job) for job in told.values() if job))
-        rows = lab.json("cacct", "-m", "1000")["jobs"]
+        rows = lab.json("cacct", "-m", "1000")["job_info_list"]
         count = Counter(row["name"] for row in rows)
         assert max(count.values()) == 1, f"seed {SEED}: submitted twice: {count.most_common(3)}"
         by_name = {row["name"]: str(row["job_id"]) for row in rows}
