@@ -22,7 +22,7 @@ from crane_celery.model.dependency import decode, encode, judge
 from crane_celery.model.node import Partition
 from crane_celery.sched.cycle import schedule
 from crane_celery.sched.entry import Run
-from crane_celery.sched.plan import Config, Placement
+from crane_celery.sched.plan import Config, Placement, Plan
 from crane_celery.sched.view import Todo, View
 from crane_celery.store.api import Question, Start, Store
 
@@ -90,6 +90,7 @@ class Loop:
         self._plan = True
         self._ask = True
         self._asked_at = 0.0
+        self._last: Plan | None = None  # what it turned down need not be looked at again for nothing
         self._refused = 0  # turns in a row in which starts were refused and none accepted
         self.view, self._cursor = self._rebuilt()
 
@@ -150,7 +151,9 @@ class Loop:
 
     def _start(self, now: float) -> list[Run]:
         """Plan and commit; returns the runs that were accepted."""
-        plan = schedule(self.view, now, self._config)
+        plan = schedule(self.view, now, self._config, self._last)
+        self._last = plan
+        self.view.pool.freed.clear()
         self.view.todo.plan = False
         self._plan = plan.partial
         runs: list[Run] = []
@@ -174,6 +177,7 @@ class Loop:
         if nothing but refusals comes of that, the view is wrong."""
         self._refused = 0 if progress else self._refused + 1
         self._plan = True
+        self._last = None
         if self._refused > 1:
             log.warning(
                 "%d starts were refused without any event to explain it: reading the whole state again", refused
@@ -184,6 +188,7 @@ class Loop:
         """Read the whole state again."""
         self.view, self._cursor = self._rebuilt()
         self._busy = self._plan = self._ask = True
+        self._last = None
 
     def gap(self) -> bool:
         """Whether events that we have not read are gone from the stream. To be asked after a pause, before a read."""

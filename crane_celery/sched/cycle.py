@@ -3,11 +3,14 @@
 Classes of equal requests are merged by a heap on (partition priority, priority, id). A class starts what fits; once
 its head finds no room the rest of the class is passed over, and so is every class that asks for at least as much
 (``Want.covers``), while smaller ones behind it may start. Nodes are searched from where the class last found room,
-since nothing is given back within a cycle. Cost: a few us for each start, and for each class one search.
+since nothing is given back within a cycle. Classes that the last plan turned down are looked at again only when some
+node that has given something back since could hold one of them. Cost: a few us for each start, one search for each
+class, and 0.3 us for each class that is not looked at again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from heapq import heapify, heappop, heappush
 
 from crane_celery.model.job import Allocation
@@ -22,12 +25,14 @@ from crane_celery.sched.want import Want
 _FIRST_RUN = 1
 
 
-def schedule(view: View, now: float, config: Config | None = None) -> Plan:
+def schedule(view: View, now: float, config: Config | None = None, last: Plan | None = None) -> Plan:
     """The starts that fit now. Pure: plans on a copy of the pool and changes nothing of the view.
 
-    ``now`` is server time: what is ready later than that does not start, whatever the view was last told.
+    ``now`` is server time: what is ready later than that does not start, whatever the view was last told. ``last``
+    saves work and changes no start: a plan whose starts were all accepted, when ``view.pool.freed`` was cleared before
+    they were, and has not been since.
     """
-    return _Cycle(view, now, config or Config()).run()
+    return _Cycle(view, now, config or Config()).run(last)
 
 
 class _Cycle:
@@ -38,16 +43,18 @@ class _Cycle:
         self._queue = view.queue
         self._now = now
         self._left = config.max_starts
+        self._view_pool = view.pool
         self._pool: Pool = view.pool.copy()
         self._starts: list[Placement] = []
-        self._blocked: dict[Want, Why] = {}
+        self._blocked: dict[Want, Why] = {}  # what the plan says
         self._least: list[Want] = []  # blocked wants of which none covers another
         self._from: dict[Want, int] = {}  # want -> node where it last found room
         self._parts: dict[tuple[int, Want], Allocation] = {}
 
-    def run(self) -> Plan:
+    def run(self, last: Plan | None) -> Plan:
         """Go through the queue until it, the room or the budget is used up."""
-        heap: list[tuple[Order, int, int, Class]] = [(c.order, c.ids[0], 0, c) for c in self._queue]
+        classes = self._hopeful(last.blocked) if last else self._queue
+        heap: list[tuple[Order, int, int, Class]] = [(c.order, c.ids[0], 0, c) for c in classes]
         heapify(heap)
         while heap and self._left > 0:
             order, _, at, found = heappop(heap)
@@ -56,6 +63,19 @@ class _Cycle:
             if at < len(found.ids):
                 heappush(heap, (order, found.ids[at], at, found))
         return Plan(self._starts, self._blocked, bool(heap))
+
+    def _hopeful(self, turned_down: Mapping[Want, Why]) -> Iterator[Class]:
+        """The classes worth looking at: new ones, and those that fit on a node that has given something back."""
+        pool = self._view_pool
+        cpu = max((pool.cpu[at] for at in pool.freed), default=0)
+        memory = max((pool.memory[at] for at in pool.freed), default=0)
+        for each in self._queue:
+            want = each.want
+            why = turned_down.get(want)
+            if why is not None and (want.cpu > cpu or want.memory > memory):
+                self._blocked[want] = why
+            else:
+                yield each
 
     def _drain(self, found: Class, at: int, limit: tuple[Order, int] | None) -> int:
         """Start submissions of a class until another class is due; returns where it stopped (its end: no room)."""

@@ -33,7 +33,8 @@ class Pool:
         self.slots: list[Slots] = []
         self.nodes: list[Node] = []
         self.members: dict[str, set[int]] = {name: set() for name in partitions}
-        self.generation = 0  # grows with every change
+        #: nodes on which something was given back, or that changed, since whoever plans last cleared it
+        self.freed: set[int] = set()
         self._partitions = {name: frozenset(partition.nodes) for name, partition in partitions.items()}
         self._top_cpu: list[int] = []
         self._top_memory: list[int] = []
@@ -42,6 +43,7 @@ class Pool:
         """A scratch copy to plan on: what is free is its own, what nodes are is shared."""
         made = Pool.__new__(Pool)
         made.__dict__.update(self.__dict__)
+        made.freed = set()
         for column in ("cpu", "memory", "holders", "slots", "_top_cpu", "_top_memory"):
             made.__dict__[column] = self.__dict__[column].copy()
         return made
@@ -96,7 +98,8 @@ class Pool:
 
     def _move(self, at: int, cpu: int, memory: int) -> None:
         """Change what is free on one node; keeps the bounds of its block exact."""
-        self.generation += 1
+        if cpu > 0 or memory > 0:
+            self.freed.add(at)
         block = at // _BLOCK
         self._top_cpu[block] = _moved(self.cpu, at, cpu, self._top_cpu[block])
         self._top_memory[block] = _moved(self.memory, at, memory, self._top_memory[block])

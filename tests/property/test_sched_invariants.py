@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -12,7 +13,8 @@ from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model.job import Job
 from crane_celery.model.node import Node, NodeState
 from crane_celery.model.states import Reason
-from crane_celery.sched.plan import Plan
+from crane_celery.sched.cycle import schedule
+from crane_celery.sched.plan import Config, Plan
 from crane_celery.sched.pool import Pool
 from crane_celery.sched.reasons import explain
 from crane_celery.sched.view import View
@@ -144,6 +146,29 @@ def test_nothing_that_would_fit_is_left_behind(some: list[Node], asked: list[Job
     for entry in seen.pending():
         may = 0 <= entry.ready <= NOW and len(entry.free) > started[entry.job.id] and entry.room > started[entry.job.id]
         assert not may or len(after.find(entry.want)) < entry.want.nodes
+
+
+@settings(max_examples=150, deadline=None)
+@given(nodes(), jobs(), st.data())
+def test_remembering_what_was_turned_down_changes_no_start(
+    some: list[Node], asked: list[Job], data: st.DataObject
+) -> None:
+    seen, last = view((), some), None
+    for each in asked:
+        seen.apply(submit(each))
+        seen.advance(NOW)
+        made = schedule(seen, NOW, Config(max_starts=data.draw(st.sampled_from([1, 512]))), last)
+        whole = schedule(seen, NOW, Config(max_starts=len(made.starts) if made.partial else 512))
+        assert made.starts == whole.starts
+        check_reasons(seen, made)
+        seen.pool.freed.clear()
+        seen.started(made.starts)
+        last = made
+        running = sorted(seen.runs)
+        for id in data.draw(st.sets(st.sampled_from(running), max_size=2)) if running else ():
+            seen.apply(end_event(id, seen.runs[id].job))
+        if data.draw(st.booleans()):
+            seen.apply(node_event(replace(data.draw(st.sampled_from(some)), state=NodeState.UP)))
 
 
 @settings(max_examples=60, deadline=None)
