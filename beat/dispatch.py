@@ -6,6 +6,7 @@ stands unanswered there is sent again at the next turn; the journal on the node 
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
@@ -19,6 +20,8 @@ from crane_celery import wire
 from crane_celery.errors import Unreachable
 from crane_celery.sched.entry import Run
 from crane_celery.sched.view import View
+
+log = logging.getLogger(__name__)
 
 Kill = tuple[int, int, int]
 
@@ -71,7 +74,9 @@ class CeleryOutbox:
     def _open(self) -> Producer:
         if self._producer is None:
             self._connection = self._app.connection_for_write()
-            self._producer = Producer(self._connection.default_channel, auto_declare=False)
+            # kombu waits two seconds between tries by default; the leader has other things to do
+            self._connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
+            self._producer = Producer(self._connection.channel(), auto_declare=False)
         return self._producer
 
     def _failures(self) -> tuple[type[BaseException], ...]:
@@ -115,12 +120,16 @@ class Dispatcher:
         for run in runs:
             if run.node not in again:
                 launches.setdefault(run.node, []).append(run)
-        self._unsent = set()
         stops = kills or {}
-        for node in launches.keys() | stops.keys():
-            self._send(
-                view, wire.Address(node, 0, fence, "", now + wire.LIFE_S), launches.get(node, []), stops.get(node, ())
-            )
+        left = launches.keys() | stops.keys()
+        try:
+            for node in tuple(left):
+                address = wire.Address(node, 0, fence, "", now + wire.LIFE_S)
+                self._send(view, address, launches.get(node, []), stops.get(node, ()))
+                left.discard(node)
+        except Unreachable as error:
+            log.warning("%d messages wait: %s", len(left), error)
+        self._unsent = left
 
     def close(self) -> None:
         """Let go of the connection. Idempotent."""
@@ -132,13 +141,10 @@ class Dispatcher:
             return
         epoch = view.pool.nodes[at].epoch
         stops = [wire.Kill(*kill) for kill in kills]
-        try:
-            for first in range(0, len(runs) or 1, _MOST):
-                some = runs[first : first + _MOST]
-                last = first + _MOST >= len(runs)
-                self._put(view, to._replace(epoch=epoch, nonce=self._nonce()), some, stops if last else [])
-        except Unreachable:
-            self._unsent.add(to.node)
+        for first in range(0, len(runs) or 1, _MOST):
+            some = runs[first : first + _MOST]
+            last = first + _MOST >= len(runs)
+            self._put(view, to._replace(epoch=epoch, nonce=self._nonce()), some, stops if last else [])
 
     def _put(self, view: View, to: wire.Address, runs: list[Run], kills: list[wire.Kill]) -> None:
         specs: dict[int, str] = {}
