@@ -25,7 +25,7 @@ class NoEngineError(Exception):
     """There is no container engine and none can be started."""
 
 
-def run(*argv: str, env: Mapping[str, str], timeout: float = 60.0, **options: object) -> str:
+def run(*argv: str, env: Mapping[str, str], timeout: float = 60.0) -> str:
     """What a program prints. Raises CalledProcessError, whose text has its standard error."""
     done = subprocess.run(argv, env=dict(env), capture_output=True, text=True, timeout=timeout, cwd=ROOT, check=False)
     if done.returncode:
@@ -66,7 +66,7 @@ def private_engine() -> Iterator[dict[str, str]]:
             f" {start}): start the engine of this host, or set DOCKER_HOST"
         )
     folder = Path(tempfile.mkdtemp(prefix="crane-engine-", dir=os.environ.get("CRANE_ENGINE_DIR", "/var/tmp")))
-    forward, bridges = _FORWARD.read_text(), _bridges()
+    forward, bridges, groups = _FORWARD.read_text(), _bridges(), _groups()
     rules = run("iptables-save", env=os.environ)
     pid = int(run(str(start), str(folder), env=os.environ))
     env = {**os.environ, "DOCKER_HOST": f"unix://{folder}/docker.sock"}
@@ -76,6 +76,7 @@ def private_engine() -> Iterator[dict[str, str]]:
     finally:
         _stop(pid)
         _put_back(folder, rules, forward, bridges)
+        _drop(_groups() - groups)
 
 
 def provide_images(env: Mapping[str, str], folder: Path) -> None:
@@ -145,6 +146,19 @@ def _emptied(rules: str) -> str:
         if table not in known
     ]
     return rules + "".join(added)
+
+
+def _groups() -> set[Path]:
+    """The engine's control groups, in every hierarchy."""
+    return {*Path("/sys/fs/cgroup").glob("docker"), *Path("/sys/fs/cgroup").glob("*/docker")}
+
+
+def _drop(groups: set[Path]) -> None:
+    """Remove empty control groups, innermost first."""
+    for group in groups:
+        for path, _, _ in os.walk(group, topdown=False):
+            with suppress(OSError):
+                os.rmdir(path)
 
 
 def _bridges() -> set[str]:

@@ -1,0 +1,153 @@
+"""cacct: what it prints of a recorded cluster, compared with files in tests/golden where it is a table."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from crane_celery.history.engine import Database
+from crane_celery.history.filing import Filing
+from crane_celery.history.recorder import Recorder
+from crane_celery.history.sql import SqlHistory
+from crane_celery.model.job import StepRow
+from crane_celery.model.states import State
+from crane_celery.service import Service
+from crane_celery.store.api import Report
+from tests.unit.cli.support import Shell, golden
+from tests.unit.service.support import Cluster as Base
+from tests.unit.service.support import settings
+
+
+@pytest.fixture
+def url(tmp_path: object) -> str:
+    """The history's database."""
+    return f"sqlite:///{tmp_path}/history.db"
+
+
+@pytest.fixture
+def cluster(tmp_path: object, url: str) -> Iterator[Base]:
+    """A cluster whose service has a history."""
+    from pathlib import Path
+
+    made = Base(Path(str(tmp_path)))
+    history = SqlHistory(url)
+    made.service = Service(made.store, settings(Path(str(tmp_path))), history)
+    yield made
+    history.close()
+
+
+@pytest.fixture
+def record(cluster: Base, url: str) -> Iterator[Callable[[], None]]:
+    """Files what has happened so far."""
+    database = Database(url)
+    recorder = Recorder(cluster.store, Filing(database))
+
+    def all_of_it() -> None:
+        while recorder.step(0.0):
+            pass
+
+    yield all_of_it
+    database.close()
+
+
+@pytest.fixture
+def past(shell: Shell, cluster: Base, record: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """Array 1-3 (indexes 1,3,5: completed with a step, failed, cancelled while pending), job 4 completed, 5 running."""
+    monkeypatch.setattr("crane_celery.service.caller.user_name", lambda _uid: "alice")
+    monkeypatch.setattr("os.getcwd", lambda: "/work/dir")
+    shell("cbatch", "--array=1-5:2", "-J", "sweep", "-t", "30", "--wrap", "true")
+    shell("cbatch", "-J", "a name that is much longer than thirty", "-p", "small", "--wrap", "true")
+    shell("cbatch", "-J", "now", "--wrap", "true")
+    cluster.begin(1, 0)
+    step = StepRow(
+        job=1, run=1, step=2, name="prep", state=State.FAILED, node="cn1", began_at=1.0, ended_at=2.0, code=265
+    )
+    cluster.store.report("cn1", cluster.epochs["cn1"], Report(steps=[step]))
+    cluster.end(1)
+    cluster.run(1, 1, code=3)
+    shell("ccancel", "1_5")
+    cluster.begin(4, node="cn4")
+    cluster.end(4, node="cn4")
+    cluster.begin(5)
+    record()
+    return shell
+
+
+def test_table(past: Shell) -> None:
+    golden("cacct.txt", past("cacct").out)
+    golden("cacct-full.txt", past("cacct", "-F", "-j", "1_1").out)
+
+
+@pytest.mark.parametrize(
+    ("argv", "shown"),
+    [
+        ("-t completed,failed", "4 1_3 1_1"),
+        ("-t x", "1_5"),
+        ("-n sweep", "1_5 1_3 1_1"),
+        ("-p small", "4"),
+        ("-w cn[2-4]", "4"),
+        ("-u nobody", ""),
+        ("-j 1", "1_5 1_3 1_1"),
+        ("-j 1_[3-5],4", "4 1_5 1_3"),
+        ("-E now-1h~", "4 1_5 1_3 1_1"),
+        ("-E ~now-1h", ""),
+        ("-S now-1h~ -t c", "4 1_1"),
+        ("-s ~now-1h", ""),
+        ("-m 2", "5 4"),
+    ],
+)
+def test_filters(past: Shell, argv: str, shown: str) -> None:
+    said = past("cacct", "-N", "-o", "%j", *argv.split())
+    assert said.code == 0
+    assert " ".join(name for name in said.out.split() if "." not in name) == shown
+
+
+def test_columns_grow_with_the_filters(past: Shell) -> None:
+    header = past("cacct", "-E", "now-1h~", "-s", "now-1h~").out.splitlines()[0]
+    assert header.split()[-3:] == ["EXITCODE", "ENDTIME", "SUBMITTIME"]
+
+
+def test_steps_can_be_asked_for_alone(past: Shell) -> None:
+    assert past("cacct", "-N", "-j", "1_1.2,4.1", "-o", "%j %t %e").out == "4.1   Completed 0:0\n1_1.2 Failed    0:9\n"
+
+
+def test_a_cut_list_says_so(past: Shell) -> None:
+    assert "newest 2 jobs" in past("cacct", "-m", "2").err
+    assert past("cacct", "-m", "4").err and not past("cacct", "-m", "5").err
+
+
+def test_json(past: Shell) -> None:
+    reply = json.loads(past("cacct", "-j", "1_1,1_3", "--json").out)
+    failed, done = reply["job_info_list"]
+    assert (failed["status"], failed["exit_code"], failed["exit_text"]) == ("Failed", 3, "3:0")
+    assert [step["stepid"] for step in done["step_info_list"]] == ["1_1.0", "1_1.1", "1_1.2"]
+    assert done["array_task"]["array_job_id"] == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "hint"),
+    [
+        ("-o j", 5, "%"),
+        ("-o %zz", 5, "zz"),
+        ("-m 0", 2, "max-lines"),
+        ("-t complete", 2, "did you mean 'completed'"),
+        ("-E yesterday", 2, "yesterday"),
+        ("-E 2026-01-02~2026-01-01", 2, "ends before"),
+        ("-j 1_", 2, "1_"),
+        ("--jobb 1", 2, "did you mean '--job'"),
+        ("--deadline a~b", 1, "not supported yet"),
+    ],
+)
+def test_what_is_refused(past: Shell, argv: str, code: int, hint: str) -> None:
+    said = past("cacct", *argv.split())
+    assert (said.code, said.out) == (code, "")
+    assert hint in said.err
+
+
+def test_it_imports_nothing_heavy() -> None:
+    """A thin client: neither the store's nor the history's libraries (design.md section 4)."""
+    program = "import sys, cli.cacct as c; c.parser(); print(*(m for m in sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"redis", "celery", "sqlalchemy", "dateutil", "yaml", "typing"} & set(loaded)
