@@ -1,12 +1,15 @@
 """A real server with a small cluster on it, and a history in a file."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
 
 from crane_celery.history.engine import Database
 from crane_celery.history.filing import Filing
+from crane_celery.history.schema import METADATA
 from crane_celery.history.sql import SqlHistory
 from crane_celery.store.redis import RedisStore
 from tests.support.server import Server
@@ -36,8 +39,14 @@ def site(store: RedisStore) -> Site:
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
-    """The history's database."""
-    return f"sqlite:///{tmp_path}/a dir/history.db"
+    """The history's database: a file, or, emptied, the one that ``$CRANE_TEST_HISTORY_URL`` names (PostgreSQL)."""
+    named = os.environ.get("CRANE_TEST_HISTORY_URL")
+    if not named:
+        return f"sqlite:///{tmp_path}/a dir/history.db"
+    engine = create_engine(named)
+    METADATA.drop_all(engine)
+    engine.dispose()
+    return named
 
 
 @pytest.fixture

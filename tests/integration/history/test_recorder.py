@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from crane_celery.errors import SystemFault
 from crane_celery.history.api import Query
 from crane_celery.history.engine import Database
 from crane_celery.history.filing import Filing
@@ -99,20 +100,25 @@ def test_two_recorders_file_everything_once(site: Site, url: str, history: SqlHi
         database.close()
 
 
-def test_a_batch_that_fails_is_filed_later(site: Site, filing: Filing, history: SqlHistory, url: str) -> None:
-    drain(Recorder(site.store, filing))
+def test_a_batch_that_fails_is_filed_later(
+    site: Site, filing: Filing, history: SqlHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recorder = Recorder(site.store, filing)
+    drain(recorder)
     job = site.ran()
-    path = Path(url.removeprefix("sqlite:///"))
-    with Database(url).writing():
-        pass
     at = filing.cursor()
-    broken = Filing(Database(f"sqlite:///{path.parent}/history.db/not a directory"))
-    with pytest.raises(Exception, match="history"):
-        Recorder(site.store, broken).step(0.0)
+    with monkeypatch.context() as broken:
+        broken.setattr(filing, "_write_steps", _fail)
+        with pytest.raises(SystemFault):
+            recorder.step(0.0)
     assert filing.cursor() == at
+    assert history.query(Query()) == []
     drain(recorder)
     assert [row["id"] for row in history.query(Query())] == [job]
+
+
+def _fail(*_args: object) -> None:
+    raise SystemFault("the disk is full")
 
 
 class TestGap:

@@ -1,6 +1,5 @@
 """What the history can be asked."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -132,8 +131,10 @@ class TestDatabase:
         database = Database(url)
         with database.writing() as db:
             db.exec_driver_sql("UPDATE schema_version SET version = 99")
+        newer = SqlHistory(url)
         with pytest.raises(SystemFault, match="version 99"):
-            SqlHistory(url).query(Query())
+            newer.query(Query())
+        newer.close()
         database.close()
 
     @pytest.mark.parametrize("url", ["", "nonsense", "nosuchdb://x", "mysql+nosuch://u:secret@h/d"])
@@ -148,20 +149,21 @@ class TestDatabase:
             SqlHistory(f"sqlite:///{tmp_path}/file/history.db").query(Query())
 
 
-@pytest.fixture
-def full(filing: Filing) -> Iterator[Filing]:
-    """A database that may not grow: what a full disk looks like to SQLite."""
-    with filing._database.writing() as db:
+def test_a_full_disk_files_nothing_and_moves_nothing(tmp_path: Path) -> None:
+    """A database that may not grow is what a full disk looks like to SQLite."""
+    database = Database(f"sqlite:///{tmp_path}/full.db")
+    with database.writing() as db:
         pages = db.exec_driver_sql("PRAGMA page_count").scalar_one()
-    with filing._database.reading() as db:
+    with database.reading() as db:
         db.exec_driver_sql(f"PRAGMA max_page_count = {pages + 2}")
-    yield filing
-
-
-def test_a_full_disk_files_nothing_and_moves_nothing(full: Filing, history: SqlHistory) -> None:
     batch = Batch()
     for id in range(1, 2001):
         batch.submissions[id] = job(id, "ada", "a" * 50, "CPU")
+    filing = Filing(database)
     with pytest.raises(SystemFault, match="full"):
-        full.file(batch, Position(0, 0), Position(1, 0))
-    assert full.cursor() == Position(0, 0) and history.submission(1) is None
+        filing.file(batch, Position(0, 0), Position(1, 0))
+    assert filing.cursor() == Position(0, 0) and filing.last_id() == 0
+    with database.reading() as db:
+        db.exec_driver_sql(f"PRAGMA max_page_count = {pages + 10_000}")
+    assert filing.file(batch, Position(0, 0), Position(1, 0)) and filing.last_id() == 2000
+    database.close()
