@@ -1,6 +1,6 @@
 """The commands' end of the gateway: find the socket, ask once, hand back the value. Standard library only.
 
-A gateway that does not answer is tried again for 5 s (``CRANE_CONNECT_TIMEOUT`` seconds), so that a restart of it goes
+A gateway that does not answer is tried again for 10 s (``CRANE_CONNECT_TIMEOUT`` seconds), so that a restart of it goes
 unnoticed. A lost connection is made anew and the same request sent once more: every verb may be repeated, a submission
 because it carries an idempotency key.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _TRY_AGAIN_S = 0.05
-_DEFAULT_PATIENCE_S = 5.0
+_DEFAULT_PATIENCE_S = 10.0
 SYSTEM_SOCKET = "/run/crane/gateway.sock"
 
 

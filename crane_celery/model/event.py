@@ -37,3 +37,9 @@ class Event(NamedTuple):
     at: float
     kind: str
     data: dict[str, Any]
+
+
+def position(seq: str) -> tuple[int, int]:
+    """A stream id ("1700000000000-3", "0") as something that compares in the stream's order."""
+    first, _, second = seq.partition("-")
+    return int(first), int(second or 0)

@@ -14,6 +14,7 @@ from crane_celery.grammar.selector import Selector
 from crane_celery.history.api import History, Query, Span
 from crane_celery.history.rows import Row, newest_first, step_rows
 from crane_celery.model.dependency import Resolved
+from crane_celery.model.event import position
 from crane_celery.model.states import State
 from crane_celery.sched import feasible
 from crane_celery.service import cancel as cancelling
@@ -26,6 +27,10 @@ from crane_celery.service.resolve import resolve
 from crane_celery.service.targets import targets
 from crane_celery.settings import Settings
 from crane_celery.store.api import Store
+
+#: seconds that a question about the past waits for the recorder, which is started again within 5
+FILING_PATIENCE_S = 8.0
+_FILING_POLL_S = 0.005
 
 
 class Service:
@@ -135,8 +140,18 @@ class Service:
         """Rows of runs, newest first: the history's, and the live ones that match."""
         rows = {(row["id"], row["run"]): row for row in self._live(want)}
         if self._history:
+            self._await_filing()
             rows.update({(row["id"], row["run"]): row for row in self._history.query(want)})
         return newest_first(list(rows.values()), want.limit)
+
+    def _await_filing(self) -> None:
+        """Wait until the recorder has filed what had happened by now: an end that was told must be seen here too.
+
+        Usually it has. One that is being restarted gets ``FILING_PATIENCE_S``; where none ever ran, nothing is awaited.
+        """
+        last, deadline = position(self.store.last_event()), time.monotonic() + FILING_PATIENCE_S
+        while (0, 0) < position(self.store.cursor("recorder")) < last and time.monotonic() < deadline:
+            time.sleep(_FILING_POLL_S)
 
     def _live(self, want: Query) -> list[Row]:
         filters = Filters(
