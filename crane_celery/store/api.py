@@ -213,7 +213,10 @@ class LeaderStore(Protocol):
         apply even where the snapshot already holds its effect)."""
 
     def questions(self, fence: int, limit: int) -> list[Question]:
-        """Take up to ``limit`` dependants off the durable resolve queue, with facts. They stay queued until judged."""
+        """Take up to ``limit`` dependants off the durable resolve queue, with facts. They stay queued until judged.
+
+        A store may give fewer than ``limit`` though more wait: the queue is drained when the answer is empty.
+        """
 
     def judge(self, fence: int, answers: Sequence[tuple[int, str, float]]) -> None:
         """Store (job, dep, ready) verdicts and take these questions off the queue."""

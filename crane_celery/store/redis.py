@@ -24,8 +24,8 @@ from crane_celery.store.keys import Keys, idempotency
 from crane_celery.store.link import LONGEST_WAIT_S, Link
 
 DAY_S = 86400
-#: records read by one script call, and submissions accepted by one: both keep a script far below 50 ms
-READ, ACCEPT, ACCEPT_BYTES = 500, 64, 4 << 20
+#: records read, verdicts stored and submissions accepted by one script call: they keep it far below 50 ms
+READ, JUDGE, ACCEPT, ACCEPT_BYTES = 500, 100, 64, 4 << 20
 _LOST = "the node restarted while this ran"
 
 
@@ -60,9 +60,9 @@ class RedisStore:
 
     def _refuse_unknown(self, jobs: Sequence[Submission]) -> None:
         """Of several portions none may be taken when any names an id that was never given out."""
-        deps = [job for job in jobs if job.dep]
-        if deps:
-            self.link.run("check", *(job.dep for job in deps))
+        deps = list(dict.fromkeys(job.dep for job in jobs if job.dep))
+        for at in range(0, len(deps), READ):
+            self.link.run("check", *deps[at : at + READ])
 
     def cancel(self, job: int, ranks: str, uid: int, signal: int = 0) -> Cancelled:
         """End pending ranks, tell running ones to stop; in portions of 2,000 runs. See store.api."""
@@ -202,12 +202,15 @@ class RedisStore:
 
     def questions(self, fence: int, limit: int) -> list[Question]:
         """Dependants to be judged. See store.api."""
-        return [_question(row) for row in self.link.run("questions", fence, limit)]
+        more, rows = self.link.run("questions", fence, limit)
+        while more and not rows and limit > 0:  # a portion may hold nothing but dependants that wait no more
+            more, rows = self.link.run("questions", fence, limit)
+        return [_question(row) for row in rows]
 
     def judge(self, fence: int, answers: Sequence[tuple[int, str, float]]) -> None:
-        """Store verdicts, 500 in one step. See store.api."""
-        for at in range(0, len(answers), READ):
-            flat = (arg for id_, dep, ready in answers[at : at + READ] for arg in (id_, dep, f"{ready:.6f}"))
+        """Store verdicts, 100 in one step. See store.api."""
+        for at in range(0, len(answers), JUDGE):
+            flat = (arg for id_, dep, ready in answers[at : at + JUDGE] for arg in (id_, dep, f"{ready:.6f}"))
             self.link.run("judge", fence, *flat)
 
     def forget(self, fence: int, before: float, limit: int) -> int:

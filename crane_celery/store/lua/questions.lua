@@ -3,12 +3,13 @@
 -- is judged: a trigger that comes meanwhile queues it again, so no change is missed, and a crash loses nothing.
 -- lib: bits fence blocks
 -- KEYS   1 the prefix of all keys
--- ARGV   1 fence; 2 how many at most
--- Returns {job, dep, began, ended, ok, at, ... four for each of its blocks in order} for each. Error STALE.
+-- ARGV   1 fence; 2 how many at most (200 whatever is asked for)
+-- Returns {1 when more may wait, {{job, dep, began, ended, ok, at, ... four for each of its blocks in order}, ...}}.
+-- Error STALE.
 local stale = fenced(ARGV[1])
 if stale then return stale end
-local limit = math.min(tonumber(ARGV[2]), 1000)
-local SPREAD, LOOKED_AT, BLOCKS = 2000, 4000, 3000
+local limit = math.min(tonumber(ARGV[2]), 200)
+local SPREAD, LOOKED_AT, BLOCKS = 400, 800, 600
 
 -- Moves up to `room` dependants onto the queue; returns how many.
 local function spread(room)
@@ -79,4 +80,5 @@ while #out < limit and cost < BLOCKS and looked < LOOKED_AT do
   if #ids == 0 then break end
   consider(ids, false)
 end
-return out
+local more = call('EXISTS', key_resolve, key_spread) > 0
+return { more and 1 or 0, out }
