@@ -146,7 +146,7 @@ class Loop:
         questions = self._store.questions(self.fence, _QUESTIONS)
         if questions:
             self._store.judge(self.fence, [_answer(question) for question in questions])
-        self._ask = len(questions) >= _QUESTIONS
+        self._ask = bool(questions)  # a store may give fewer than asked for while more wait
         self._plan = self._plan or bool(questions)
 
     def _start(self, now: float) -> list[Run]:
