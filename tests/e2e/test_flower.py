@@ -5,6 +5,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -19,6 +20,7 @@ from crane_celery.model.states import State
 from crane_celery.settings import load
 from crane_celery.store.redis import RedisStore
 from crane_celery.supervisor.roles import bridge_argv, flower_argv
+from tests.support.cluster import Cluster
 from tests.support.server import Server
 from tests.support.site import Site
 
@@ -36,48 +38,40 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 class Flower:
     """An unmodified Flower with the bridge beside it, and a browser to look at it."""
 
-    def __init__(self, folder: Path, server_url: str) -> None:
-        """Write the configuration."""
+    def __init__(self, folder: Path, env: dict[str, str]) -> None:
+        """``env`` names the cluster; ``folder`` takes what the browser leaves."""
         self.folder = folder
         self.url = f"http://127.0.0.1:{_free_port()}"
-        config = folder / "config.yaml"
-        config.write_text(
-            f"ClusterName: test\nServerUrl: {server_url}\n"
-            'Nodes: [{name: "n[1-2]", cpu: 64, memory: 1G}]\nPartitions: [{name: CPU, nodes: "n[1-2]"}]\n'
-        )
-        self.env = {
-            **os.environ,
-            "CRANE_CONFIG": str(config),
-            "CRANE_HOME": str(folder),
-            "PYTHONPATH": str(ROOT),
-            "FLOWER_UNAUTHENTICATED_API": "true",
-        }
+        self.env = {**env, "PYTHONPATH": str(ROOT), "FLOWER_UNAUTHENTICATED_API": "true"}
 
     @property
-    def prefix(self) -> str:
-        """Of the cluster's keys."""
-        return load(self.env["CRANE_CONFIG"], {"CRANE_HOME": str(self.folder)}).prefix
+    def port(self) -> str:
+        """Where Flower is to listen."""
+        return self.url.rpartition(":")[2]
 
     @contextmanager
     def flower(self) -> Iterator[None]:
         """Run Flower; yields when it answers."""
-        port = self.url.rpartition(":")[2]
-        argv = (*flower_argv("127.0.0.1", int(port)), "--logging=error")
-        with self._process(*argv) as process:
-            self._until(lambda: "OK" in self.get("/healthcheck"), process)
+        with self.process(*flower_argv("127.0.0.1", int(self.port)), "--logging=error"):
             yield
 
     @contextmanager
     def bridge(self) -> Iterator[None]:
         """Run the bridge."""
-        with self._process(*bridge_argv()):
+        process = subprocess.Popen(bridge_argv(), env=self.env, cwd=self.folder)
+        try:
             yield
+        finally:
+            process.terminate()
+            process.wait(timeout=PATIENCE_S)
 
     @contextmanager
-    def _process(self, *argv: str) -> Iterator["subprocess.Popen[bytes]"]:
+    def process(self, *argv: str) -> Iterator[None]:
+        """Run what serves Flower's page; yields when it answers."""
         process = subprocess.Popen(argv, env=self.env, cwd=self.folder)
         try:
-            yield process
+            self._until(lambda: "OK" in self.get("/healthcheck"), process)
+            yield
         finally:
             process.terminate()
             process.wait(timeout=PATIENCE_S)
@@ -90,9 +84,9 @@ class Flower:
         except OSError:
             return ""
 
-    def until_told(self, *facts: str) -> None:
+    def until_told(self, *facts: str, path: str = "/api/tasks?limit=1000") -> None:
         """Until Flower's own API holds these texts: it has no event to wait for."""
-        self._until(lambda: all(fact in self.get("/api/tasks?limit=1000") for fact in facts))
+        self._until(lambda: all(fact in self.get(path) for fact in facts))
 
     def see(self, path: str) -> str:
         """The text of a page as the browser renders it."""
@@ -136,9 +130,14 @@ def _free_port() -> int:
 def flower(tmp_path: Path) -> Iterator[tuple[Flower, Site]]:
     """Flower's configuration, and a store with two nodes."""
     with Server() as server:
-        made = Flower(tmp_path, server.url)
-        store = RedisStore(server.url, made.prefix)
-        yield made, Site(store)
+        config = tmp_path / "config.yaml"
+        config.write_text(
+            f"ClusterName: test\nServerUrl: {server.url}\n"
+            'Nodes: [{name: "n[1-2]", cpu: 64, memory: 1G}]\nPartitions: [{name: CPU, nodes: "n[1-2]"}]\n'
+        )
+        env = {**os.environ, "CRANE_CONFIG": str(config), "CRANE_HOME": str(tmp_path)}
+        store = RedisStore(server.url, load(str(config), env).prefix)
+        yield Flower(tmp_path, env), Site(store)
         store.close()
 
 
@@ -173,12 +172,31 @@ def test_nodes_are_workers_and_steps_are_tasks(flower: tuple[Flower, Site]) -> N
             "STARTED",
         ):
             assert text in tasks
+        seen.until_told("crane@n1", "crane@n2", path="/workers?json=1")
         workers = seen.see("/workers")
         assert "crane@n1" in workers and "crane@n2" in workers and "Offline" not in workers
         failed = seen.see(f"/task/{array}_1.1")
         assert "Failed 3:0" in failed and "Runtime" in failed
         assert seen.photograph("/tasks", "flower-tasks.png").stat().st_size > 10_000
         assert seen.photograph("/workers", "flower-workers.png").stat().st_size > 10_000
+
+
+@pytest.mark.e2e
+def test_a_real_cluster(crane: Cluster, tmp_path: Path) -> None:
+    """`crane flower` beside `crane up`: the real workers tell Flower nothing that contradicts the bridge."""
+    seen = Flower(tmp_path, crane.env)
+    with seen.process(sys.executable, "-m", "cli.crane", "flower", "--port", seen.port):
+        job = crane.submit(
+            "-J", "parse", "--array=1-3", "-o", "out-%a", "--wrap", 'crun true; exit "$CRANE_ARRAY_TASK_ID"'
+        )
+        crane.wait(job)
+        seen.until_told(*(f'"{job}_{index}.{step}"' for index in (1, 2, 3) for step in (1, 2)), "FAILURE", "SUCCESS")
+        tasks = seen.see("/tasks")
+        assert "Showing 1 to 6 of 6" in tasks and "Failed 2:0" in tasks and "crane.launch" not in tasks
+        seen.until_told("crane@n1", "crane@n2", path="/workers?json=1")
+        workers = seen.see("/workers")
+        assert all(text in workers for text in ("crane@n1", "crane@n2", "Showing 1 to 2 of 2"))
+        assert seen.photograph("/tasks", "flower-cluster.png").stat().st_size > 10_000
 
 
 def _step(site: Site, id: int) -> None:
