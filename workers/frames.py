@@ -96,12 +96,13 @@ class Link:
                 os.close(fd)
         self._out.clear()
 
-    def receive(self) -> Iterator[Message]:
-        """Frames that are complete now. Raises Hangup at the end, after the last complete frame."""
+    def receive(self) -> list[Message]:
+        """Frames that are complete now. Raises Hangup when the other side has gone and there is no frame any more."""
         gone = self._fill()
-        yield from self._complete()
-        if gone:
+        found = list(self._complete())
+        if gone and not found:
             raise Hangup
+        return found
 
     def _fill(self) -> bool:
         while True:

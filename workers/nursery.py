@@ -15,6 +15,7 @@ from workers.frames import Hangup, Link, connect, listen
 User = tuple[int, int]
 #: seconds that a living spawner may take to answer; it is single-threaded and does nothing that blocks for long
 _ANSWER_S = 20.0
+_DEATH_S = 5.0
 
 
 class Start(NamedTuple):
@@ -37,8 +38,26 @@ class Outpost:
         """A connected spawner."""
         self.user = user
         self.link = link
+        self.pid, self.pidfd = 0, -1
+        self.ours = False  # our child: its orphans come to us
         self.pens: set[str] = set()
         self.sent: OrderedDict[str, Start] = OrderedDict()  # neither start nor failure heard
+
+    def know(self, pid: int) -> None:
+        """Its pid, held fast by a pidfd."""
+        if self.pidfd < 0:
+            with contextlib.suppress(ProcessLookupError):
+                self.pid, self.pidfd = pid, os.pidfd_open(pid)
+
+    def bury(self) -> None:
+        """Wait until the process is really dead: its connection breaks before its children are ours, and while it is
+        dying it may still be seen in a job's cgroup."""
+        self.link.close()
+        if self.pidfd >= 0:
+            with selectors.DefaultSelector() as one:
+                one.register(self.pidfd, selectors.EVENT_READ)
+                one.select(_DEATH_S)
+            os.close(self.pidfd)
 
 
 class Nursery:
@@ -48,10 +67,11 @@ class Nursery:
         """Sockets lie in ``directory``, exit journals in ``spool``; ``watch`` registers a new connection."""
         self._directory = directory
         self._spool = spool
-        self._driver = driver
+        self.driver = driver
         self._watch = watch
         self.no_new_privs = False
         self.posts: dict[User, Outpost] = {}
+        self.pids: set[int] = set()  # of spawners that are our children
 
     def journal(self, user: User) -> str:
         """Where a spawner writes its starts and exits."""
@@ -79,16 +99,17 @@ class Nursery:
         return True
 
     def table(self, post: Outpost) -> list[list[Any]] | None:
-        """Wait for a spawner's table, its first frame; None when it died instead."""
+        """Wait for a spawner's table, its first frame (and what came with it); None when it died instead."""
         with selectors.DefaultSelector() as one:
             one.register(post.link, selectors.EVENT_READ)
             while one.select(_ANSWER_S):
                 try:
-                    for message in post.link.receive():
-                        rows: list[list[Any]] = message["rows"]
-                        return rows
+                    messages = list(post.link.receive())
                 except Hangup:
                     break
+                if messages:
+                    post.know(messages[0]["pid"])
+                    return [row for message in messages for row in message["rows"]]
         return None
 
     def send(self, user: User, groups: list[int], starts: list[Start]) -> None:
@@ -128,16 +149,21 @@ class Nursery:
         listener = listen(self._socket(user), 0o600)
         journal = os.open(self.journal(user), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            if os.fork() == 0:
+            pid = os.fork()
+            if pid == 0:
                 spawner.main(listener, journal, (*user, groups), no_new_privs=self.no_new_privs)
+            self.pids.add(pid)
         finally:
             listener.close()
             os.close(journal)
-        return self._adopt(user, connect(self._socket(user)))
+        post = self._adopt(user, connect(self._socket(user)))
+        post.know(pid)
+        post.ours = True
+        return post
 
     def _adopt(self, user: User, link: Link) -> Outpost:
         post = self.posts[user] = Outpost(user, link)
-        home = self._driver.home()
+        home = self.driver.home()
         if home:
             link.send({"op": "home", "fds": len(home)}, home)
         self._watch(post)
@@ -150,7 +176,7 @@ class Nursery:
 
     def lose(self, post: Outpost) -> None:
         """Its connection broke: it has died, or ended because it was idle."""
-        post.link.close()
+        post.bury()
         if self.posts.get(post.user) is post:
             del self.posts[post.user]
 

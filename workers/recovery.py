@@ -3,20 +3,26 @@ living spawner's table, its journal of starts and exits, and the cgroup (or mark
 """
 
 import contextlib
+import logging
 import os
 import time
 from collections.abc import Callable
 from typing import Any
 
-from workers.exits import Known
+from workers.cgroup import Leaf
+from workers.cgroup.none import marker_of
+from workers.exits import Known, read
 from workers.herd import Herd
-from workers.nursery import Nursery, Outpost, User
+from workers.nursery import Nursery, Outpost, User, children
 from workers.records import PRIMARY, Run, Step, task_key
 from workers.spawner import start_ticks
+
+log = logging.getLogger("crane.recovery")
 
 _LOOK_S = 0.25
 _FRESH_S = 5.0
 Row = list[Any]
+Strays = dict[tuple[int, int], tuple[int, float]]
 
 
 class Adopted:
@@ -70,13 +76,17 @@ class Recovery:
     """Puts the herd right."""
 
     def __init__(
-        self, herd: Herd, nursery: Nursery, adopted: Adopted, strays: dict[tuple[int, int], tuple[int, float]]
+        self, herd: Herd, nursery: Nursery, adopted: Adopted, strays: Strays, reap: Callable[[], None]
     ) -> None:
-        """``strays``: (pid, start) -> status and when, of session leaders that were reaped and that nobody knew."""
-        self._herd, self._nursery, self._adopted, self._strays = herd, nursery, adopted, strays
+        """``reap`` fills ``strays``: (pid, start) -> status and when, of session leaders that nobody knew."""
+        self._herd, self._nursery, self._adopted, self._strays, self._reap = herd, nursery, adopted, strays, reap
 
     def restart(self) -> None:
         """The shepherd is new: go through every run of the ledger."""
+        for (key, number), (cause, _) in self._herd.ledger.stops.items():
+            run = self._herd.ledger.runs.get(key)
+            if run is not None and number in run.steps:
+                run.steps[number].cause = cause
         alive: set[User] = set()
         journals: dict[User, dict[str, Known]] = {}
         for user, known, lives in self._nursery.recall():
@@ -102,8 +112,6 @@ class Recovery:
         self._resume_stops()
 
     def _nursery_journal(self, user: User) -> dict[str, Known]:
-        from workers.exits import read
-
         return read(self._nursery.journal(user))
 
     def _prepare(self, user: User) -> None:
@@ -172,8 +180,7 @@ class Recovery:
                 self._herd.terminate(run, step, cause, since)
 
     def spawner_died(self, post: Outpost) -> None:
-        """A spawner is gone, and we are not: its children are ours now, and what it had not begun is begun anew."""
-        self._nursery.lose(post)
+        """A spawner is dead, and we are not: its children are ours now, and what it had not begun is begun anew."""
         journal = self._nursery_journal(post.user)
         again = []
         doubtful = True
@@ -189,11 +196,16 @@ class Recovery:
         for key, start in post.sent.items():
             if key in journal:
                 continue
-            if doubtful and self._foundling(key, start.leaf.pids()):
+            if doubtful and self._foundling(post, key, start.leaf):
                 doubtful = False
                 continue
             doubtful = False
             again.append(start)
+        log.warning(
+            "spawner %d of uid %d died: %d processes adopted, %d starts made anew, %s",
+            post.pid, post.user[0], len(self._adopted.pids), len(again),
+            "first of them " + again[0].key if again else "none",
+        )  # fmt: skip
         self._herd.resend(post.user, again)
 
     def _child(self, run: Run, step: Step, task: int, key: str, known: Known) -> None:
@@ -207,23 +219,53 @@ class Recovery:
         elif not self._adopted.add(key, known):
             self._herd.lost(run, step, task)
 
-    def _foundling(self, key: str, pids: list[int]) -> bool:
-        """The one start that may have happened without being written down: alive in its cgroup, or reaped as a stray."""
+    def _foundling(self, post: Outpost, key: str, leaf: Leaf) -> bool:
+        """The one start that may have happened without being written down: alive, or dead and reaped as a stray.
+
+        Looked for alive first and dead after, so that one that dies meanwhile is not missed. A spawner that an earlier
+        shepherd made leaves its children to others: then a dead one cannot be told from none, and counts as lost.
+        """
         now = time.monotonic()
-        leaders = [pid for pid in pids if _leads(pid)]
-        if leaders:
-            known = Known(leaders[0], start_ticks(leaders[0]), now)
-            self._herd.events(None, [["s", key, known.pid, known.start, now]])
-            return self._adopted.add(key, known)
+        found = self._living(leaf)
+        if found:
+            self._herd.events(None, [["s", key, found, start_ticks(found), now]])
+            if self._adopted.add(key, Known(found, start_ticks(found), now)):
+                return True
+        self._reap()
         fresh = [pair for pair, (_, when) in self._strays.items() if now - when < _FRESH_S]
-        if fresh:
-            status, _ = self._strays.pop(fresh[-1])
-            self._herd.events(None, [["x", key, status, now, now, 0.0, 0]])
-            return True
-        return False
+        if not found and not fresh and post.ours:
+            return False
+        status = self._strays.pop(fresh[-1])[0] if fresh else None
+        self._herd.events(None, [["x", key, status, now, now, 0.0, 0]])
+        return True
+
+    def _living(self, leaf: Leaf) -> int:
+        known = {*self._adopted.pids, *self._nursery.pids}
+        ours = (pid for pid, state in children(os.getpid()).items() if state != "Z" and pid not in known)
+        found = next((pid for pid in ours if _is(pid, leaf.key)), 0)
+        self._nursery.driver.tick()
+        return found or next((pid for pid in leaf.pids() if pid not in known and _leads(pid)), 0)
+
+
+def _is(pid: int, marker: str) -> bool:
+    """Whether a living process carries this marker, or is on its way to its exec: it looks like us then, or like
+    nothing for a moment (and its environment, being that of a process that is not dumpable, may be closed to us)."""
+    with contextlib.suppress(OSError):
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            if file.read() in (b"", _own_cmdline()):
+                return True
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return marker_of(file.read()) == marker
+    return False
+
+
+def _own_cmdline() -> bytes:
+    with open("/proc/self/cmdline", "rb") as file:
+        return file.read()
 
 
 def _leads(pid: int) -> bool:
-    with contextlib.suppress(OSError):
+    """Whether it leads its session, as everything that a spawner starts."""
+    with contextlib.suppress(ProcessLookupError):
         return os.getsid(pid) == pid
     return False

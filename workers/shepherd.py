@@ -65,7 +65,7 @@ class Shepherd:
         self._herd = Herd(self._ledger, self._pens, self._nursery, self._timers)
         self._clients = Clients(self._herd, self._timers)
         self._adopted = Adopted(self._register_pid, self._selector.unregister)
-        self._recovery = Recovery(self._herd, self._nursery, self._adopted, self._strays)
+        self._recovery = Recovery(self._herd, self._nursery, self._adopted, self._strays, self._reap)
         self._recovery.restart()
         self._clients.expect_back()
         self._tell()
@@ -131,12 +131,18 @@ class Shepherd:
                     self._herd.events(None, [self._adopted.ended(self._adopted.pids[pid])])
                     continue
                 status = info.si_status if info.si_code == os.CLD_EXITED else -info.si_status
-                with contextlib.suppress(ProcessLookupError):
-                    if os.getsid(pid) == pid:
-                        self._strays[pid, start_ticks(pid)] = (status, time.monotonic())
+                if pid in self._nursery.pids:
+                    self._nursery.pids.discard(pid)
+                else:
+                    self._stray(pid, status)
                 os.waitpid(pid, 0)
-                if len(self._strays) > _MAX_STRAYS:
-                    self._strays.popitem(last=False)
+
+    def _stray(self, pid: int, status: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            if os.getsid(pid) == pid:
+                self._strays[pid, start_ticks(pid)] = (status, time.monotonic())
+        if len(self._strays) > _MAX_STRAYS:
+            self._strays.popitem(last=False)
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -151,6 +157,7 @@ class Shepherd:
                 self._acks.append((post, self._herd.events(post, message["rows"])))
         except Hangup:
             self._selector.unregister(post.link)
+            self._nursery.lose(post)
             self._reap()
             self._recovery.spawner_died(post)
 
@@ -212,6 +219,8 @@ class Shepherd:
         self._herd.kill_all_but(live)
         ended = {(row[1], row[2]) for row in self._ledger.reports.values() if row[0] == "e"}
         missing = live - set(self._ledger.runs) - ended
+        with contextlib.suppress(OSError):
+            self._ledger.commit()  # an answer says that what came before it stands
         link.send({"op": "missing", "rows": sorted(missing)})
 
     def _launch(self, message: Message) -> None:

@@ -117,7 +117,7 @@ class Spawner:
         self._rows.clear()  # all of it is in the table
         assert self._link is not None
         live = [["s", c.key, c.pid, c.start, c.began] for c in self._children.values()]
-        self._link.send({"op": "table", "rows": live + list(self._over.values())})
+        self._link.send({"op": "table", "pid": os.getpid(), "rows": live + list(self._over.values())})
 
     def _hear(self) -> None:
         link = self._link
@@ -203,11 +203,17 @@ class Spawner:
         environ, pen = todo.row[2], todo.row[3]
         try:
             self._enter(pen)
+        except OSError as exc:
+            number = exc.errno or errno.EINVAL
+            self._fail(key, "cgroup", number, f"cannot enter the job's cgroup: {os.strerror(number)}")
+            files.close()
+            return
+        try:
             os.umask(what["umask"])
             os.fchdir(files.cwd)
             pid = _spawn(what["argv"], {**what["env"], **environ}, files)
         except OSError as exc:
-            self._fail(key, *_why(exc, what["argv"], entering=not self._away and bool(pen)))
+            self._fail(key, *_why(exc, what["argv"]))
         except ValueError as exc:
             self._fail(key, "exec", errno.EINVAL, f"{what['argv'][0]}: {exc}")
         else:
@@ -218,9 +224,9 @@ class Spawner:
     def _enter(self, pen: str) -> None:
         if not self._pens.get(pen):
             return
+        self._away = True
         for fd in self._pens[pen]:
             os.write(fd, b"0")
-        self._away = True
 
     def _go_home(self) -> None:
         os.chdir("/")
@@ -290,10 +296,8 @@ def _spawn(argv: list[str], env: dict[str, str], files: Files) -> int:
     return os.posix_spawn(argv[0], argv, env, file_actions=actions, setsid=True, setsigmask=(), setsigdef=_DEFAULTS)
 
 
-def _why(exc: OSError, argv: list[str], *, entering: bool) -> tuple[str, int, str]:
+def _why(exc: OSError, argv: list[str]) -> tuple[str, int, str]:
     number = exc.errno or errno.EINVAL
-    if entering:
-        return "cgroup", number, f"cannot enter the job's cgroup: {os.strerror(number)}"
     if number == errno.E2BIG:
         return "spawn", number, "arguments and environment are larger than the kernel takes: Argument list too long"
     if number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
