@@ -2,10 +2,12 @@
 
 import select
 import socket
+import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from contextlib import ExitStack
+from typing import Any, NamedTuple, TypeVar
 
-from crane_celery.errors import InputError
+from crane_celery.errors import InputError, Unreachable
 from crane_celery.gateway import args as read
 from crane_celery.gateway import protocol
 from crane_celery.gateway.waiters import Waiters
@@ -23,7 +25,10 @@ from crane_celery.service.service import Service
 MAX_WAITED = 10_000
 #: progress frames of a wait, seconds apart at least
 PROGRESS_S = 0.2
+#: a wait goes on for so long without the server, and asks for it so often
+OUTAGE_S, RETRY_S = 300.0, 0.5
 _FILTERS = ("names", "users", "partitions", "accounts", "qos", "nodes", "states", "self")
+T = TypeVar("T")
 
 
 class Request(NamedTuple):
@@ -128,16 +133,19 @@ def _history(service: Service, request: Request) -> object:
 
 
 def _wait(service: Service, request: Request) -> object:
-    """Send how far the jobs are whenever that changes; at the end, their codes."""
+    """Send how far the jobs are whenever that changes; at the end, their codes. A server that goes away while it waits
+    is waited for too."""
     read.only(request.args, "ids")
     ids = request.args.get("ids")
     if not isinstance(ids, list) or not 1 <= len(ids) <= MAX_WAITED:
         raise InputError(f"argument ids must be a list of 1 to {MAX_WAITED} ids")
     chosen = parse_selectors(",".join(str(each)[:MAX_WAITED] for each in ids))
-    goals = service.goals(chosen)
-    with request.waiters.waiter(goal.job for goal in goals) as waiter:
+    goals = _insist(request, lambda: service.goals(chosen))
+    jobs = [goal.job for goal in goals]
+    with ExitStack() as stack:
+        waiter = _insist(request, lambda: stack.enter_context(request.waiters.waiter(jobs)))
         _follow(service, request, goals, waiter.fd, waiter.clear)
-    return {"codes": {goal.shown: waiting.code(goal, service.store) for goal in goals}}
+    return {"codes": _insist(request, lambda: {goal.shown: waiting.code(goal, service.store) for goal in goals})}
 
 
 def _follow(
@@ -149,7 +157,7 @@ def _follow(
     open_goals, before = list(goals), None
     sums = {goal: waiting.Standing(len(goal.ranks), 0, 0) for goal in goals}
     while True:
-        sums.update({goal: waiting.standing(goal, service.store) for goal in open_goals})
+        sums.update(_standings(service, request, open_goals))
         open_goals = [goal for goal in open_goals if sums[goal].ended < sums[goal].total]
         counts = [sum(part) for part in zip(*sums.values(), strict=True)]
         if counts != before:
@@ -160,6 +168,30 @@ def _follow(
             return
         _until_news(poll, fd, request.waiters)
         clear()
+
+
+def _standings(
+    service: Service, request: Request, goals: Sequence[waiting.Goal]
+) -> dict[waiting.Goal, waiting.Standing]:
+    return _insist(request, lambda: {goal: waiting.standing(goal, service.store) for goal in goals})
+
+
+def _insist(request: Request, ask: Callable[[], T]) -> T:
+    """What ``ask`` returns, asked again while the server is away, for ``OUTAGE_S`` at most.
+
+    Raises Unreachable then; EOFError when the client goes away or the gateway stops.
+    """
+    until = time.monotonic() + OUTAGE_S
+    poll = select.poll()
+    poll.register(request.sock, select.POLLIN | select.POLLRDHUP)
+    while True:
+        try:
+            return ask()
+        except Unreachable:
+            if time.monotonic() > until:
+                raise
+        if poll.poll(RETRY_S * 1000) or request.waiters.stopped:
+            raise EOFError("the waiting client went away, or the gateway stops")
 
 
 def _until_news(poll: select.poll, fd: int, waiters: Waiters) -> None:
