@@ -19,6 +19,7 @@ from typing import Protocol
 from beat.dispatch import Dispatcher
 from beat.reaper import Reaper
 from crane_celery.model.dependency import decode, encode, judge
+from crane_celery.model.event import Position
 from crane_celery.model.node import Partition
 from crane_celery.sched.cycle import schedule
 from crane_celery.sched.entry import Run
@@ -192,7 +193,7 @@ class Loop:
 
     def gap(self) -> bool:
         """Whether events that we have not read are gone from the stream. To be asked after a pause, before a read."""
-        return position(self._store.first_event()) > position(self._cursor)
+        return Position.parse(self._store.first_event()) > Position.parse(self._cursor)
 
     def _rebuilt(self) -> tuple[View, str]:
         self._clock.sync()
@@ -203,12 +204,6 @@ class Loop:
 
 class Inconsistent(Exception):
     """The view does not agree with the store."""
-
-
-def position(seq: str) -> tuple[int, int]:
-    """A stream id as numbers that compare."""
-    major, _, minor = seq.partition("-")
-    return int(major), int(minor or 0)
 
 
 def _answer(question: Question) -> tuple[int, str, float]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from crane_celery.errors import CraneError
-from crane_celery.model.event import Event
+from crane_celery.model.event import Event, Position
 from crane_celery.store.api import Store
 
 log = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ class Waiters:
         while not self._may_end():
             try:
                 events = self._store.events(after, BLOCK_S, _BATCH)
-                if len(events) >= _BATCH and _older(after, self._store.first_event()):
+                if len(events) >= _BATCH and Position.parse(after) < Position.parse(self._store.first_event()):
                     self._wake_all()  # trimmed under us: anything may have happened
             except CraneError as error:
                 log.warning("cannot read the event stream: %s", error.message)
@@ -145,12 +145,3 @@ def jobs_moved(events: Iterable[Event]) -> set[int]:
         elif event.kind == "forget":
             moved.update(data["jobs"])
     return moved
-
-
-def _older(seq: str, other: str) -> bool:
-    """Whether stream id ``seq`` is before ``other``."""
-    return _key(seq) < _key(other)
-
-
-def _key(seq: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in seq.split("-"))

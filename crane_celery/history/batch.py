@@ -10,24 +10,6 @@ from crane_celery.model.event import Event
 from crane_celery.model.job import Job, StepRow
 
 
-class Position(NamedTuple):
-    """A stream id as two numbers, so that it can be compared: ``1700000000000-3``."""
-
-    ms: int
-    seq: int
-
-    @classmethod
-    def parse(cls, text: str) -> "Position":
-        """From a stream id; ``"0"`` is the beginning."""
-        ms, _, seq = text.partition("-")
-        return cls(int(ms), int(seq or 0))
-
-    @property
-    def text(self) -> str:
-        """The stream id."""
-        return f"{self.ms}-{self.seq}"
-
-
 class Started(NamedTuple):
     """What the end of a run needs of its start."""
 

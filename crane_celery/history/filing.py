@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.history import record
-from crane_celery.history.batch import Batch, Finished, Position, RunKey, Started
+from crane_celery.history.batch import Batch, Finished, RunKey, Started
 from crane_celery.history.engine import Database
 from crane_celery.history.schema import (
     ALLOCATION,
@@ -27,6 +27,7 @@ from crane_celery.history.schema import (
     STEP,
     SUBMISSION,
 )
+from crane_celery.model.event import Position
 from crane_celery.model.job import Job, StepRow
 
 _CACHED = 20_000

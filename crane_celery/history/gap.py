@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from crane_celery.grammar.ranges import RangeSet
-from crane_celery.history.batch import Batch, Cancelled, Finished, Position, Started
+from crane_celery.history.batch import Batch, Cancelled, Finished, Started
 from crane_celery.history.filing import Filing
+from crane_celery.model.event import Position
 from crane_celery.model.job import Element, Job
 from crane_celery.model.states import ENDED, STATUS_LOST, State
 from crane_celery.store.api import Snapshot, Store

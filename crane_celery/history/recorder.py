@@ -16,9 +16,10 @@ from typing import NoReturn
 
 from crane_celery.errors import CraneError
 from crane_celery.history import gap
-from crane_celery.history.batch import Position, fold
+from crane_celery.history.batch import fold
 from crane_celery.history.engine import Database
 from crane_celery.history.filing import Filing
+from crane_celery.model.event import Position
 from crane_celery.settings import Settings
 from crane_celery.store.api import Store
 

@@ -39,7 +39,19 @@ class Event(NamedTuple):
     data: dict[str, Any]
 
 
-def position(seq: str) -> tuple[int, int]:
-    """A stream id ("1700000000000-3", "0") as something that compares in the stream's order."""
-    first, _, second = seq.partition("-")
-    return int(first), int(second or 0)
+class Position(NamedTuple):
+    """A stream id as two numbers, so that it can be compared: ``1700000000000-3``."""
+
+    ms: int
+    seq: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Position":
+        """From a stream id; ``"0"`` is the beginning."""
+        ms, _, seq = text.partition("-")
+        return cls(int(ms), int(seq or 0))
+
+    @property
+    def text(self) -> str:
+        """The stream id."""
+        return f"{self.ms}-{self.seq}"

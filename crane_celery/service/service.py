@@ -14,7 +14,7 @@ from crane_celery.grammar.selector import Selector
 from crane_celery.history.api import History, Query, Span
 from crane_celery.history.rows import Row, newest_first, step_rows
 from crane_celery.model.dependency import Resolved
-from crane_celery.model.event import position
+from crane_celery.model.event import Position
 from crane_celery.model.states import State
 from crane_celery.sched import feasible
 from crane_celery.service import cancel as cancelling
@@ -149,8 +149,8 @@ class Service:
 
         Usually it has. One that is being restarted gets ``FILING_PATIENCE_S``; where none ever ran, nothing is awaited.
         """
-        last, deadline = position(self.store.last_event()), time.monotonic() + FILING_PATIENCE_S
-        while (0, 0) < position(self.store.cursor("recorder")) < last and time.monotonic() < deadline:
+        last, deadline = Position.parse(self.store.last_event()), time.monotonic() + FILING_PATIENCE_S
+        while (0, 0) < Position.parse(self.store.cursor("recorder")) < last and time.monotonic() < deadline:
             time.sleep(_FILING_POLL_S)
 
     def _live(self, want: Query) -> list[Row]:

@@ -13,7 +13,7 @@ from crane_celery.errors import NotFound, StaleFence
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model.asjson import allocation_to_json, node_to_json, step_to_json
 from crane_celery.model.dependency import Block, Facts
-from crane_celery.model.event import Event
+from crane_celery.model.event import Event, Position
 from crane_celery.model.job import WAITING, Element, Job
 from crane_celery.model.node import Node, NodeSpec, NodeState
 from crane_celery.model.states import HOLDING, NODE_DOWN, State
@@ -273,10 +273,10 @@ class MemoryStore(MemoryJobs):
         """Drop submissions that ended before this time and are filed. See store.api."""
         with self._lock:
             self._fenced(fence)
-            filed = _order(self.cursor("recorder"))
+            filed = Position.parse(self.cursor("recorder"))
             gone: list[int] = []
             for job in sorted((self._records.jobs[i] for i in self._done), key=lambda j: (j.ended_at, j.id)):
-                if job.ended_at >= before or len(gone) == limit or _order(self._done[job.id]) > filed:
+                if job.ended_at >= before or len(gone) == limit or Position.parse(self._done[job.id]) > filed:
                     break
                 gone.append(job.id)
             if gone:
@@ -291,9 +291,9 @@ class MemoryStore(MemoryJobs):
     def events(self, after: str, block_s: float, limit: int) -> list[Event]:
         """Events after an entry; ``limit`` counts entries. See store.api."""
         with self._grown:
-            start = _order(self.last_event() if after == "$" else after)
-            self._grown.wait_for(lambda: _order(self.last_event()) > start, block_s)
-            found = [event for event in self._log if _order(event.seq) > start]
+            start = Position.parse(self.last_event() if after == "$" else after)
+            self._grown.wait_for(lambda: Position.parse(self.last_event()) > start, block_s)
+            found = [event for event in self._log if Position.parse(event.seq) > start]
             entries = list(dict.fromkeys(event.seq for event in found))[:limit]
             return [event for event in found if event.seq in entries]
 
@@ -312,7 +312,7 @@ class MemoryStore(MemoryJobs):
     def set_cursor(self, consumer: str, seq: str) -> None:
         """Move a consumer's cursor on; never back."""
         with self._lock:
-            if _order(seq) > _order(self.cursor(consumer)) or consumer not in self._cursors:
+            if Position.parse(seq) > Position.parse(self.cursor(consumer)) or consumer not in self._cursors:
                 self._cursors[consumer] = seq
 
     def trim(self) -> int:
@@ -320,8 +320,8 @@ class MemoryStore(MemoryJobs):
         with self._lock:
             if not self._log or not {"recorder", "leader"} <= self._cursors.keys():
                 return 0
-            lowest = min(*(_order(seq) for seq in self._cursors.values()), _order(self.last_event()))
-            kept = [event for event in self._log if _order(event.seq) >= lowest]
+            lowest = min(*(Position.parse(seq) for seq in self._cursors.values()), Position.parse(self.last_event()))
+            kept = [event for event in self._log if Position.parse(event.seq) >= lowest]
             gone = len({event.seq for event in self._log}) - len({event.seq for event in kept})
             self._log = kept
             return gone
@@ -334,9 +334,3 @@ class MemoryStore(MemoryJobs):
     def ping(self) -> float:
         """No distance at all."""
         return 0.0
-
-
-def _order(seq: str) -> tuple[int, int]:
-    """Sequence numbers in their order; "0" stands before all."""
-    ms, _, n = seq.partition("-")
-    return int(ms), int(n or 0)

@@ -7,10 +7,11 @@ import pytest
 from crane_celery.errors import ConfigError, SystemFault
 from crane_celery.grammar.selector import parse_selectors
 from crane_celery.history.api import Query, Span
-from crane_celery.history.batch import Batch, Cancelled, Finished, Position, Started
+from crane_celery.history.batch import Batch, Cancelled, Finished, Started
 from crane_celery.history.engine import Database
 from crane_celery.history.filing import Filing
 from crane_celery.history.sql import SqlHistory
+from crane_celery.model.event import Position
 from crane_celery.model.job import Job, JobSpec, StepRow
 from crane_celery.model.states import State
 

@@ -1,8 +1,8 @@
 """Events become what is to be written."""
 
-from crane_celery.history.batch import Cancelled, Position, fold
+from crane_celery.history.batch import Cancelled, fold
 from crane_celery.model.asjson import job_to_json, step_to_json
-from crane_celery.model.event import Event
+from crane_celery.model.event import Event, Position
 from crane_celery.model.job import Job, JobSpec, StepRow
 from crane_celery.model.states import State
 
