@@ -48,18 +48,14 @@ def processes(cluster: Cluster, role: str) -> list[Record]:
     """The processes of a role: a name of the supervisor's, ``node`` for any worker, ``shepherd`` or ``spawner``."""
     found = cluster.pids()
     if role in ("shepherd", "spawner"):
-        return [
-            each
-            for each in found.values()
-            if f"workers.{role}" in commandline(each) or f"workers/{role}" in commandline(each)
-        ]
+        return [each for each in found.values() if called(each) == f"crane-{role}"]
     return [each for name, each in found.items() if name.partition(".")[0].rstrip("0123456789") == role]
 
 
-def commandline(process: Record) -> str:
-    """Its arguments, blank-separated; "" once it has gone."""
+def called(process: Record) -> str:
+    """The name that ps shows for it; "" once it has gone."""
     try:
-        return Path(f"/proc/{process.pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        return Path(f"/proc/{process.pid}/comm").read_text().strip()
     except OSError:
         return ""
 
