@@ -11,7 +11,7 @@ import sys
 
 from cli._main import complain, run
 from cli._options import Parser
-from crane_celery.errors import Denied, InputError, NotFound, NotSupported, Refused, SystemFault, Unreachable
+from crane_celery.errors import Denied, InputError, NotFound, NotSupported, Refused, Unreachable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -236,6 +236,7 @@ class Step:
         self._path = path
         self._quiet = quiet
         self._job = 0
+        self._asked: tuple[dict[str, Any], list[int]] = ({}, [])
         self._known: tuple[int, int] | None = None  # (run, step)
         self._sock: socket.socket | None = None
 
@@ -246,8 +247,8 @@ class Step:
         self._job = message["job"]
         for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"):
             signal.signal(getattr(signal, name), self._forward)
-        self._connect()
-        self._send(message, files)
+        self._asked = (message, files)
+        self._again()
         while True:
             frame = self._receive()
             if frame is None:
@@ -309,25 +310,32 @@ class Step:
         return data
 
     def _again(self) -> None:
-        """The shepherd went away: ask the next one for our step."""
-        if self._known is None:
-            raise SystemFault("the node's shepherd was restarted before the step began: start it again")
+        """Ask, or, when the shepherd went away, ask the next one for our step."""
         self._connect()
-        self._send({"op": "attach", "job": self._job, "run": self._known[0], "step": self._known[1]}, [])
+        if self._known is None:  # a step has its number before it is started
+            self._try(*self._asked)
+        else:
+            self._try({"op": "attach", "job": self._job, "run": self._known[0], "step": self._known[1]}, [])
+
+    def _try(self, message: dict[str, Any], files: list[int]) -> None:
+        """Send; a connection that broke is noticed by the next receive."""
+        try:
+            self._send(message, files)
+        except OSError:
+            return
 
     def _forward(self, number: int, _frame: object) -> None:
-        try:
-            self._send({"op": "signal", "sig": number}, [])
-        except OSError:
-            return  # between two shepherds; the sender may try again
+        self._try({"op": "signal", "sig": number}, [])
 
     def _take(self, frame: dict[str, Any]) -> int | None:
         match frame["op"]:
+            case "numbered":
+                self._known = (frame["run"], frame["step"])
+            case "again":
+                self._known = None
+                self._try(*self._asked)
             case "waiting":
-                self._known = (frame["run"], frame["step"])
                 self._say(f"Job {self._job} step {frame['step']} allocated, waiting resources.")
-            case "started":
-                self._known = (frame["run"], frame["step"])
             case "refused":
                 kinds: dict[int, type[Refused]] = {_NOT_RUNNING: NotFound, _NOT_YOURS: Denied}
                 raise kinds.get(frame["code"], Refused)(f"step refused: {frame['text']} (error {frame['code']})")

@@ -101,7 +101,7 @@ class Agent:
                 log.warning("launches put off: %s", error.message)
                 return
             if message.kills or batch.cancelled:
-                self._kill([tuple(kill) for kill in message.kills] + [(i, r, s) for i, r, s in batch.cancelled])
+                self._kill([(i, r, s) for i, r, s in [*message.kills, *batch.cancelled]])
             if batch.frame["rows"]:
                 self._shepherd.send(batch.frame)
         if batch.hopeless:

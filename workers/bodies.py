@@ -1,4 +1,4 @@
-"""Scripts and environments of jobs: fetched once per job, checked against the signed digest, the script laid on disk."""
+"""Scripts and environments of jobs: fetched once, checked against the signed digest, laid on disk."""
 
 import hashlib
 import json

@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import time
+from functools import partial
 from typing import Any
 
 from workers.frames import Hangup, Link, Message
@@ -72,7 +73,7 @@ class Clients:
         for run in self._herd.ledger.runs.values():
             for number in run.steps:
                 if number != PRIMARY:
-                    self._timers.at(time.monotonic() + PATIENCE_S, lambda r=run, n=number: self._orphan(r, n))
+                    self._timers.at(time.monotonic() + PATIENCE_S, partial(self._orphan, run, number))
 
     def _orphan(self, run: Run, number: int) -> None:
         if (*run.key, number) not in self._by_step:
@@ -135,11 +136,12 @@ class Clients:
                 os.close(fd)
             raise
         step.number, run.next_step = run.next_step, run.next_step + 1
+        link.send({"op": "numbered", "step": step.number, "run": run.run})
         request = self._by_link[link] = Request(link, run, step, message, fds)
         self._waiting.setdefault(run.key, []).append(request)
         self._pump(run)
         if request.fds:
-            link.send({"op": "waiting", "step": step.number, "run": run.run})
+            link.send({"op": "waiting", "step": step.number})
 
     @staticmethod
     def _judge(run: Run, message: Message, fds: int) -> Step:
@@ -167,10 +169,11 @@ class Clients:
             return
         run = self._mine(link, id_)
         step = run.steps.get(number)
+        if run.run == run_ and step is None and number not in run.past:
+            link.send({"op": "again"})  # a step is journalled before it is started: this one never was
+            return
         if step is None or run.run != run_:
-            raise No(
-                NOT_RUNNING, f"step {id_}.{number} is not known any more: it was lost with the shepherd before it began"
-            )
+            raise No(NOT_RUNNING, f"step {id_}.{number} is not known any more: it ended while the shepherd was away")
         request = self._by_link[link] = Request(link, run, step, {}, [])
         self._by_step[key] = request
 
@@ -205,8 +208,8 @@ class Clients:
     def _start(self, run: Run, request: Request) -> None:
         message, step = request.message, request.step
         template = {
-            "argv": message["argv"], "env": message["env"], "cwd": message["cwd"], "umask": int(message["umask"]) & 0o777,
-            "append": True,
+            "argv": message["argv"], "env": message["env"], "cwd": message["cwd"],
+            "umask": int(message["umask"]) & 0o777, "append": True,
         }  # fmt: skip
         tasks = []
         for task in range(step.ntasks):

@@ -1,8 +1,8 @@
 """The spawner's journal of starts and exits: plain lines, appended one by one, read by a shepherd that comes after.
 
 ``s key pid start mono`` (started; ``start`` = clock ticks since boot, /proc/PID/stat field 22) · ``x key status mono``
-(ended; a wait status) · ``f key stage errno mono text`` (never started). A start is written after each spawn and before the
-next; an end before the child is reaped: so whoever dies when, at most one start is not told of, and no end.
+(ended; a wait status) · ``f key stage errno mono text`` (never started). A start is written after each spawn and before
+the next; an end before the child is reaped: so whoever dies when, at most one start is not told of, and no end.
 """
 
 import os
@@ -65,7 +65,7 @@ def read(path: str) -> dict[str, Known]:
 
 
 def append(fd: int, line: bytes) -> bool:
-    """Write one line; False when it could not be (a full disk): the report still goes out, only a crash would lose it."""
+    """Write one line; False when the disk is full: the report still goes out, only a crash would lose it."""
     try:
         return os.write(fd, line) == len(line)
     except OSError:

@@ -1,4 +1,4 @@
-"""From a verified launch message to what the shepherd starts. One template for a submission, a few words for each run."""
+"""From a verified launch message to what the shepherd starts. One template for a submission, a few words a run."""
 
 import os
 from typing import Any, NamedTuple

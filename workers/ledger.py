@@ -1,9 +1,10 @@
 """The shepherd's journal: what it was asked for and what came of it, so that `kill -9` of it loses and doubles nothing.
 
 Lines of JSON, appended before the act they speak of: ``l`` a run accepted (before it goes to the spawner), ``c`` a crun
-step, ``d`` that step is over, ``k`` a stop asked for, ``t`` a tombstone (stopped before it came), ``r`` a report (before it is sent), ``a`` reports
-up to here are with the store, ``n`` never started after all, ``z`` a run is closed. It is written again, short, when it
-has grown. No fsync: what it must outlive is a process; after a power cut nothing runs any more, and another boot id voids it.
+step, ``d`` that step is over, ``k`` a stop asked for, ``t`` a tombstone (stopped before it came), ``r`` a report
+(before it is sent), ``a`` reports up to here are with the store, ``n`` never started after all, ``z`` a run is closed,
+``q`` the last number given. It is written again, short, when it has grown. No fsync: what it must outlive is a process;
+after a power cut nothing runs any more, and another boot id voids it.
 """
 
 import contextlib
@@ -110,6 +111,7 @@ class Ledger:
     def drop_step(self, run: Run, number: int) -> None:
         """A crun step is over and reported."""
         run.steps.pop(number, None)
+        run.past.add(number)
         self.stops.pop((run.key, number), None)
         self.note("d", run.id, run.run, number)
 
@@ -155,16 +157,8 @@ class Ledger:
             case ["l", row]:
                 run = run_from(row)
                 self.runs[run.key] = run
-            case ["c", id_, run_, number, ntasks, cpus, memory, name, command]:
-                if (found := self.runs.get((id_, run_))) is not None:
-                    found.steps[number] = Step(
-                        number=number, ntasks=ntasks, cpus=cpus, memory=memory, name=name, command=command
-                    )  # fmt: skip
-                    found.next_step = max(found.next_step, number + 1)
-            case ["d", id_, run_, number]:
-                if (found := self.runs.get((id_, run_))) is not None:
-                    found.steps.pop(number, None)
-                    found.next_step = max(found.next_step, number + 1)
+            case ["c" | "d" as kind, id_, run_, number, *about]:
+                self._apply_step(kind, (id_, run_), number, about)
             case ["k", id_, run_, step, cause, when]:
                 self.stops.setdefault(((id_, run_), step), (cause, when))
             case ["t", id_, run_]:
@@ -183,6 +177,20 @@ class Ledger:
                 self._clear((id_, run_))
                 self._remember(self.closed, (id_, run_))
 
+    def _apply_step(self, kind: str, key: Key, number: int, about: list[Any]) -> None:
+        run = self.runs.get(key)
+        if run is None:
+            return
+        run.next_step = max(run.next_step, number + 1)
+        if kind == "d":
+            run.steps.pop(number, None)
+            run.past.add(number)
+            return
+        ntasks, cpus, memory, name, command = about
+        run.steps[number] = Step(
+            number=number, ntasks=ntasks, cpus=cpus, memory=memory, name=name, command=command
+        )  # fmt: skip
+
     def _compact(self) -> None:
         lines: list[list[Any]] = [["boot", self._boot], ["q", self.seq]]
         lines += [["z", *key] for key in self.closed] + [["t", *key] for key in self.tombs]
@@ -193,8 +201,7 @@ class Ledger:
                 for s in run.steps.values()
                 if s.number > 1
             ]
-            if run.next_step - 1 not in run.steps:
-                lines.append(["d", run.id, run.run, run.next_step - 1])
+            lines += [["d", run.id, run.run, number] for number in sorted(run.past)]
         lines += [["k", *key, step, cause, when] for (key, step), (cause, when) in self.stops.items()]
         lines += [["r", seq, row] for seq, row in self.reports.items() if row[0] != "b"]
         data = "".join(_ENCODE(line) + "\n" for line in lines).encode()

@@ -81,7 +81,7 @@ class Nursery:
         return f"{self._directory}/s.{user[0]}.{user[1]}"
 
     def recall(self) -> list[tuple[User, dict[str, Known], bool]]:
-        """After a restart: for every spawner there ever was, its journal, and whether it lives (then its table follows)."""
+        """After a restart: of every spawner its journal, and whether it lives (then its table follows)."""
         found = []
         for name in sorted(os.listdir(self._spool)):
             head, *ids = name.split(".")
@@ -116,7 +116,8 @@ class Nursery:
         """Have these processes started, in this order. Raises OSError when no spawner can be had."""
         post = self.posts.get(user) or self._fork(user, groups)
         jobs: dict[str, dict[str, Any]] = {}
-        rows, fds = [], []
+        rows: list[list[Any]] = []
+        fds: list[int] = []
         for start in starts:
             self._pen(post, start)
             jobs[start.job] = start.template

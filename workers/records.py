@@ -1,4 +1,4 @@
-"""What the shepherd keeps of runs and their steps, in memory. Durations are seconds, times the host's monotonic clock."""
+"""What the shepherd keeps of runs and their steps, in memory. Seconds, on the host's monotonic clock."""
 
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -82,6 +82,8 @@ class Run:
     marker: str = ""
     steps: dict[int, Step] = field(default_factory=dict)
     next_step: int = 2
+    #: numbers of crun steps that have ended
+    past: set[int] = field(default_factory=set)
     #: the primary is over and what is left of the job is being killed
     draining: bool = False
     #: survivors of a dead spawner whose pid nobody knows: over when the cgroup is empty

@@ -26,7 +26,7 @@ Strays = dict[tuple[int, int], tuple[int, float]]
 
 
 class Adopted:
-    """Processes whose spawner is dead, watched through pidfds. Ours by now (subreaper), or strangers' after a restart."""
+    """Processes whose spawner is dead, watched through pidfds: ours by now, or after a restart strangers."""
 
     def __init__(self, register: Callable[[int, str], None], unregister: Callable[[int], None]) -> None:
         """``register`` a pidfd under a key with the loop."""

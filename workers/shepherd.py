@@ -27,7 +27,7 @@ from workers.nursery import Nursery, Outpost
 from workers.pens import Pens
 from workers.records import PRIMARY
 from workers.recovery import Adopted, Recovery
-from workers.spawner import prctl, start_ticks
+from workers.spawner import be_called, prctl, start_ticks
 
 log = logging.getLogger("crane.shepherd")
 
@@ -47,7 +47,7 @@ class Shepherd:
     """The loop."""
 
     def __init__(self, config: Message) -> None:
-        """``config``: node, cluster, run (directory), spool (directory), cgroup (auto | none | v1 | v2), no_new_privs."""
+        """``config``: node, cluster, run and spool (directories), cgroup (auto, none, v1, v2), no_new_privs."""
         self._selector = selectors.DefaultSelector()
         self._agent: Link | None = None
         self._told = 0
@@ -64,7 +64,7 @@ class Shepherd:
         self._nursery.no_new_privs = bool(config.get("no_new_privs"))
         self._herd = Herd(self._ledger, self._pens, self._nursery, self._timers)
         self._clients = Clients(self._herd, self._timers)
-        self._adopted = Adopted(self._register_pid, self._selector.unregister)
+        self._adopted = Adopted(self._register_pid, self._unregister_pid)
         self._recovery = Recovery(self._herd, self._nursery, self._adopted, self._strays, self._reap)
         self._recovery.restart()
         self._clients.expect_back()
@@ -82,6 +82,9 @@ class Shepherd:
 
     def _register_pid(self, fd: int, key: str) -> None:
         self._selector.register(fd, selectors.EVENT_READ, ("pid", key))
+
+    def _unregister_pid(self, fd: int) -> None:
+        self._selector.unregister(fd)
 
     def _watch(self, post: Outpost) -> None:
         self._selector.register(post.link, selectors.EVENT_READ, ("post", post))
@@ -215,7 +218,7 @@ class Shepherd:
         self._told = 0
 
     def _keep(self, link: Link, live: set[tuple[int, int]]) -> None:
-        """What the store knows as live here goes on, all else ends; say which of it was never heard of, or forgotten."""
+        """What the store knows as live here goes on, all else ends; say which of it is unknown."""
         self._herd.kill_all_but(live)
         ended = {(row[1], row[2]) for row in self._ledger.reports.values() if row[0] == "e"}
         missing = live - set(self._ledger.runs) - ended
@@ -269,6 +272,7 @@ def main(text: str) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return
+    be_called("crane-shepherd")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     prctl(_PR_SET_CHILD_SUBREAPER, 1)

@@ -1,4 +1,4 @@
-"""The agent's end of the shepherd's socket: connects, starts a shepherd where there is none, comes back when it breaks."""
+"""The agent's end of the shepherd's socket: connects, starts a shepherd where there is none, comes back."""
 
 import logging
 import selectors
@@ -16,7 +16,7 @@ class Shepherding:
     """One thread that reads; any thread may send."""
 
     def __init__(self, config: Message, log_path: str, hear: Callable[[int, Message], None]) -> None:
-        """``hear`` gets (generation, frame) in order; the generation grows with each connection, 'hello' comes first."""
+        """``hear`` gets (generation, frame), in order; the generation grows with each connection."""
         self._config = config
         self._log_path = log_path
         self._hear = hear

@@ -1,9 +1,9 @@
 """The spawner: one per user and node, already that user, parent of that user's processes. Standard library only.
 
 It is forked (not exec'd: the daemons' Python may lie where users cannot read) from the shepherd, drops to the user,
-becomes non-dumpable, and from then on does three things: it spawns what the shepherd asks for, it journals and reports
-how that ended, and it answers a new shepherd's question for its table. It outlives the shepherd; it ends by itself after
-a while without children.
+becomes non-dumpable, and from then on does three things: it spawns what the shepherd asks for, it journals and
+reports how that ended, and it answers a new shepherd's question for its table. It outlives the shepherd; it ends by
+itself after a while without children.
 
 Order of a start: files are opened as the user; the cgroup is entered through descriptors that the shepherd opened; the
 process is spawned with a session of its own; the start is journalled; and only when the spawner is home again is it
@@ -32,7 +32,7 @@ IDLE_S = 300.0
 CHUNK = 24
 _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
-_DEFAULTS = [s for s in (signal.SIGPIPE, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGXFSZ)]
+_DEFAULTS = [signal.SIGPIPE, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGXFSZ]
 
 
 class Child(NamedTuple):
@@ -356,12 +356,19 @@ def become(uid: int, gid: int, groups: list[int]) -> None:
     prctl(_PR_SET_DUMPABLE, 0)
 
 
+def be_called(name: str) -> None:
+    """Set the name that ps and top show (15 bytes at most): a spawner is a fork, with the shepherd's arguments."""
+    with contextlib.suppress(OSError), open("/proc/self/comm", "w", encoding="ascii") as comm:
+        comm.write(name)
+
+
 def main(listener: socket.socket, journal: int, user: tuple[int, int, list[int]], *, no_new_privs: bool) -> NoReturn:
     """Body of the forked process: never returns into the shepherd's code."""
     status = 1
     try:
         os.setsid()
         os.chdir("/")
+        be_called("crane-spawner")
         owner = os.geteuid()
         keep = {listener.fileno(), journal, 0, 1, 2}
         for fd in (int(name) for name in os.listdir("/proc/self/fd")):

@@ -1,4 +1,4 @@
-"""A stand-in for the agent: starts a real shepherd, launches, hears, kills. All waits are on events, with a deadline."""
+"""A stand-in for the agent: starts a real shepherd, launches, hears, kills. All waits have a deadline."""
 
 import contextlib
 import os

@@ -1,0 +1,116 @@
+"""The pure parts of the node: verdicts, environments, exit journals, frames, reports."""
+
+import errno
+import os
+import pathlib
+import socket
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crane_celery.model.job import JobSpec
+from crane_celery.model.states import State
+from crane_celery.wire import Launch
+from workers import environ, exits
+from workers.environ import Place
+from workers.frames import Hangup, Link, encode
+from workers.uplink import to_report
+from workers.verdict import judge
+
+PLACE = Place("n1", "main", "/run/g", "/run/s", "/opt/bin", True)
+
+
+@pytest.mark.parametrize(
+    ("facts", "state", "code"),
+    [
+        ((0, "", 0, ""), State.COMPLETED, 0),
+        ((3, "", 0, ""), State.FAILED, 3),
+        ((-9, "", 0, ""), State.FAILED, 265),
+        ((-9, "oom", 0, ""), State.OOM, 265),
+        ((0, "cancel", 0, ""), State.CANCELLED, 320),
+        ((-15, "limit", 0, ""), State.TIMEOUT, 325),
+        ((None, "", 0, ""), State.FAILED, 350),
+        ((None, "cwd", errno.ENOENT, "x"), State.FAILED, 323),
+        ((None, "output", errno.EACCES, "x"), State.FAILED, 321),
+        ((None, "exec", errno.ENOENT, "x"), State.FAILED, 327),
+        ((None, "spawn", errno.E2BIG, "x"), State.FAILED, 324),
+        ((None, "cgroup", 0, "x"), State.FAILED, 322),
+    ],
+)
+def test_verdicts(facts: tuple[int | None, str, int, str], state: State, code: int) -> None:
+    verdict = judge(*facts)
+    assert (verdict.state, verdict.code) == (state, code)
+
+
+def test_environment_of_an_array_element() -> None:
+    spec = JobSpec(name="a", uid=1, gid=1, user="u", memory=1 << 30, array="1-7:2", time_limit=90, partition="main")
+    launch = Launch(10, 2, 12, 2, 5, 4, 1.0, 1 << 30, {"gpu:a": (1, 0)}, ("n1", "n2"))
+    shared = environ.of_job(spec, 10, {"A": "b", "CRANE_STEP_ID": "3", "PATH": "/bin"}, PLACE, {"HOME": "/h"})
+    made = {**shared, **environ.of_run(launch, spec, PLACE, 100.0)}
+    wanted = {
+        "CRANE_JOB_ID": "12", "CRANE_ARRAY_JOB_ID": "10", "CRANE_ARRAY_TASK_ID": "5", "CRANE_ARRAY_TASK_COUNT": "4",
+        "CRANE_ARRAY_TASK_MIN": "1", "CRANE_ARRAY_TASK_MAX": "7", "CRANE_ARRAY_TASK_STEP": "2", "A": "b", "HOME": "/h",
+        "CRANE_RESTART_COUNT": "1", "CRANE_JOB_NODELIST": "n1;n2", "CUDA_VISIBLE_DEVICES": "0,1", "CRANE_GPUS": "2",
+        "CRANE_TIMELIMIT": "00:01:30", "CRANE_MEM_PER_NODE": "1024M", "CRANE_CPUS_PER_TASK": "1.00",
+        "SLURM_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "5", "PATH": "/opt/bin:/bin", "CRANE_PRIMARY_STEP_ID": "1",
+        "CRANE_JOB_END_TIME": "190000000000",
+    }  # fmt: skip
+    assert {name: made.get(name) for name in wanted} == wanted
+    assert "CRANE_STEP_ID" not in made
+
+
+def test_exit_journal(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "exits"
+    text = exits.started("1.1.1.0", 5, 6, 7.0) + exits.exited("1.1.1.0", -9, 8.0)
+    text += exits.failed("2.1.1.0", "exec", 2, 9.0, "no\nsuch file") + exits.started("3.1.1.0", 1, 2, 3.0)
+    path.write_bytes(text + b"x 3.1.1.0 0")
+    known = exits.read(str(path))
+    assert known["1.1.1.0"].status == -9 and known["1.1.1.0"].pid == 5
+    assert known["2.1.1.0"].text == "no such file" and known["2.1.1.0"].over
+    assert not known["3.1.1.0"].over
+    assert exits.read(str(tmp_path / "none")) == {}
+
+
+@given(st.lists(st.dictionaries(st.text(), st.text()), max_size=5), st.integers(1, 50))
+def test_frames_survive_any_cut(messages: list[dict[str, str]], cut: int) -> None:
+    left, right = socket.socketpair()
+    link = Link(right)
+    data = b"".join(encode(message) for message in messages)
+    got = []
+    for at in range(0, len(data), cut):
+        left.sendall(data[at : at + cut])
+        got += link.receive()
+    left.close()
+    assert got == messages
+    with pytest.raises(Hangup):
+        link.receive()
+    link.close()
+
+
+def test_descriptors_come_with_their_frame() -> None:
+    left, right = (Link(sock) for sock in socket.socketpair())
+    read, write = os.pipe()
+    left.send({"n": 1}, [write])
+    left.send({"n": 2})
+    assert [message["n"] for message in right.receive()] == [1, 2]
+    (got,) = right.take_fds(1)
+    os.write(got, b"x")
+    assert os.read(read, 1) == b"x"
+    with pytest.raises(Hangup):
+        right.take_fds(1)
+    for fd in (read, write, got):
+        os.close(fd)
+    left.close()
+    right.close()
+
+
+def test_begin_and_end_in_one_report() -> None:
+    rows = [
+        [1, "b", 5, 1, 10.0], [2, "b", 6, 1, 11.0], [3, "e", 5, 1, 0, "", 10.0, 12.0, 0.5, 9, 0, ""],
+        [4, "s", 6, 1, 2, "x", 1, 1.0, 0, "x y", None, "", 11.0, 0.0, 0.0, 0, False, 0, ""],
+    ]  # fmt: skip
+    report = to_report(rows, 100.0)
+    assert [(began.id, began.at) for began in report.began] == [(6, 111.0)]
+    assert [(end.id, end.state, end.began_at, end.ended_at) for end in report.ended] == [(5, "Completed", 110.0, 112.0)]
+    assert report.steps[0].state == State.RUNNING and report.steps[0].began_at == 111.0
