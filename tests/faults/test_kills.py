@@ -27,7 +27,7 @@ def test_every_job_ends_once_whoever_is_killed(lab: Cluster, role: str) -> None:
     """Short and long elements under way while the role dies again and again."""
     rng = random.Random(f"{SEED}-{role}")
     print(f"seed {SEED}, role {role}, {KILLS} kills")
-    loads = [campaign.start(lab, 120, "0.02"), campaign.start(lab, 10, "3")]
+    loads = [campaign.start(lab, 120, "0.02"), campaign.start(lab, 24, "3")]
     assert campaign.campaign(lab, role, KILLS, rng) == KILLS
     loads.append(campaign.start(lab, 10, "0.1"))
     lab.wait(*(load.job for load in loads))
