@@ -1,7 +1,7 @@
 """Jobs a second through the shepherd and a spawner alone: ``python -m bench.node_spawn [count] [uid]``.
 
-No server, no Celery: launches of /bin/true in batches of 16, at most 48 under way, every end acknowledged. Printed for no
-cgroups and for what the host offers, beside the floor: posix_spawn and wait in one process of the same Python.
+No server, no Celery: launches of /bin/true in batches of 16, at most 48 under way, every end acknowledged. Printed for
+no cgroups and for what the host offers, beside the floor: posix_spawn and wait in one process of the same Python.
 """
 
 import os

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from workers.cgroup import PRIMARY, SPAWN_KEY, CgroupError, JobGroup, Leaf, Limits
+from workers.cgroup import PRIMARY, SPAWN_KEY, CgroupError, JobGroup, Leaf, Limits, Usage
 from workers.ledger import Key, Ledger
 from workers.nursery import Nursery, Outpost, Start
 from workers.pens import Pens
@@ -109,6 +109,7 @@ class Herd:
             id=id_, run=run_, uid=job["uid"], gid=job["gid"], groups=job["groups"], cpus=job["cpus"],
             memory=job["memory"], grace=job["grace"], limit=job["limit"] or 0.0, pen=group.name,
         )  # fmt: skip
+        run.native = True
         run.steps[PRIMARY] = Step(number=PRIMARY, flying=1)
         self.ledger.accept(run)
         return run
@@ -283,7 +284,7 @@ class Herd:
             self.drain(run, _POLL_S[0])
             return
         leaf = self.leaf(run, step.number)
-        if leaf.pids():
+        if not (run.native and self.nursery.orphanless()) and leaf.pids():
             leaf.kill()  # what a task left behind
         self.ledger.report(step_row(run, step), durable=True)
         self.on_step(run, step)
@@ -294,7 +295,7 @@ class Herd:
     def drain(self, run: Run, pause: float) -> None:
         """Kill what is left of a run whose script is over; close it when nothing is."""
         group = self.group(run)
-        empty = not run.flying and group.empty()
+        empty = not run.flying and (self._bare(run) or group.empty())
         if empty and len(run.steps) == 1:
             self._close(run, group)
             return
@@ -305,15 +306,21 @@ class Herd:
             group.signal(signal.SIGKILL)
         self.timers.at(time.monotonic() + pause, lambda: self.drain(run, min(pause * 2, _POLL_S[1])))
 
+    def _bare(self, run: Run) -> bool:
+        """Whether it is sure, without asking its group, that no process of it is left."""
+        steps = run.steps.values()
+        return run.native and all(step.over for step in steps) and self.nursery.orphanless()
+
     def _close(self, run: Run, group: JobGroup) -> None:
-        step, usage = run.primary, group.usage()
+        step, bare = run.primary, self._bare(run) and not self.pens.driver.controllers
+        usage = Usage(0.0, 0, 0, 0) if bare else group.usage()  # without cgroups it tells of the living only
         cause = step.cause
         if not cause and step.worst != 0 and usage.oom_kills and self.leaf(run, PRIMARY).usage().oom_kills:
             cause = "oom"
         number, text = step.number_text
         cpu_s, peak = max(usage.cpu_s, step.cpu_s), usage.memory_peak or step.peak
         self._tell_end(run.key, Ending(step.worst, cause, step.began, step.ended, cpu_s, peak, number, text))
-        if not self.pens.put(run.pen):
+        if not self.pens.put(run.pen, bare=bare):
             self.nursery.drop(run.pen)
             self.timers.at(time.monotonic() + 1.0, self.pens.sweep)
 

@@ -170,6 +170,20 @@ class Nursery:
         self._watch(post)
         return post
 
+    def orphanless(self) -> bool:
+        """Whether no process that our spawners' children left behind is alive: it would be our child (subreaper).
+
+        A question of one system call, where asking a job's group without cgroups reads all of /proc. False when it
+        cannot be said: another shepherd's spawner is there, or the kernel has no CONFIG_PROC_CHILDREN.
+        """
+        if not all(post.ours for post in self.posts.values()):
+            return False
+        try:
+            with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:
+                return self.pids.issuperset(map(int, file.read().split()))
+        except OSError:
+            return False
+
     def stop(self) -> None:
         """Let every spawner end when it has no child left."""
         for post in self.posts.values():

@@ -44,10 +44,13 @@ class Pens:
         """A group in use."""
         return self._used[name]
 
-    def put(self, name: str) -> bool:
-        """Take an empty group back; False when it is not used again: then whoever holds its descriptors drops them."""
+    def put(self, name: str, *, bare: bool = False) -> bool:
+        """Take an empty group back; False when it is not used again: then whoever holds its descriptors drops them.
+
+        ``bare``: nothing is left in it, for sure.
+        """
         group = self._used.pop(name)
-        if len(self._free) < _KEEP and group.release():
+        if len(self._free) < _KEEP and group.release(bare=bare):
             self._free.append(group)
             return True
         self._stuck.append(group)

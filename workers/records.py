@@ -82,12 +82,12 @@ class Run:
     marker: str = ""
     steps: dict[int, Step] = field(default_factory=dict)
     next_step: int = 2
+    #: started by this very shepherd, not by one before it
+    native: bool = False
     #: numbers of crun steps that have ended
     past: set[int] = field(default_factory=set)
     #: the primary is over and what is left of the job is being killed
     draining: bool = False
-    #: survivors of a dead spawner whose pid nobody knows: over when the cgroup is empty
-    watched: bool = False
 
     @property
     def key(self) -> tuple[int, int]:

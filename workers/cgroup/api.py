@@ -131,8 +131,11 @@ class JobGroup(Protocol):
     def wait_empty(self, timeout_s: float) -> bool:
         """Wait, by an event and not by asking again and again, until no process is left."""
 
-    def release(self) -> bool:
-        """Kill what is left and count anew; True when the group may be taken again, else `remove` it."""
+    def release(self, *, bare: bool = False) -> bool:
+        """Kill what is left and count anew; True when the group may be taken again, else `remove` it.
+
+        `bare`: the caller knows that nothing is left, which without cgroups is costly to find out.
+        """
 
     def remove(self) -> bool:
         """Kill what is left and remove the group with its leaves; False when a process would not die in time."""

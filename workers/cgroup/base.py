@@ -273,8 +273,9 @@ class GroupBase:
         """Wait until no process is left."""
         return self.tracker.wait_empty(self.path, timeout_s)
 
-    def release(self) -> bool:
-        """Make the group ready for the next job, if it can be."""
+    def release(self, *, bare: bool = False) -> bool:
+        """Make the group ready for the next job, if it can be. What is left is asked anyway: it costs little here."""
+        del bare
         if not self.empty() and not self._kill_and_wait(_SETTLE_S):
             return False
         if self._wide and not self._drop_leaves():

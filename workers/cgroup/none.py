@@ -212,9 +212,11 @@ class NoneGroup:
         """Wait on the pidfds of what is left."""
         return procs.wait_gone(lambda: fresh(self.processes, self.pids), timeout_s)
 
-    def release(self) -> bool:
+    def release(self, *, bare: bool = False) -> bool:
         """Kill what is left."""
-        return self._clear(_SETTLE_S)
+        if bare:
+            self._leaves = {str(PRIMARY): NoneLeaf(self, PRIMARY)}
+        return bare or self._clear(_SETTLE_S)
 
     def remove(self) -> bool:
         """Kill what is left."""
