@@ -11,13 +11,21 @@ from crane_celery.store.api import Store
 if TYPE_CHECKING:
     from crane_celery.history import History
     from crane_celery.service import Service
+    from crane_celery.store.space import Space
 
 
 def open_store(settings: Settings) -> Store:
     """The Redis store of the configured cluster. Raises Unreachable only when it is first used."""
     from crane_celery.store.redis import RedisStore
 
-    return RedisStore(settings.server_url, settings.prefix)
+    return RedisStore(settings.server_url, settings.prefix, open_space(settings).guard)
+
+
+def open_space(settings: Settings) -> "Space":
+    """The free space of the server's disk. Raises Unreachable only when it is first used."""
+    from crane_celery.store.space import Space
+
+    return Space(settings.server_url, settings.prefix, settings.min_free_bytes)
 
 
 def open_history(settings: Settings) -> "History":

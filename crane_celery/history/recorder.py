@@ -103,10 +103,11 @@ class Recorder:
 
 def run(settings: Settings) -> None:
     """Record until SIGTERM or SIGINT. Blocks. A second one may run beside: see the module."""
-    from crane_celery.bootstrap import open_store
+    from crane_celery.bootstrap import open_space, open_store
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
+    open_space(settings).watch()
     store = open_store(settings)
     database = Database(settings.history_url)
     try:

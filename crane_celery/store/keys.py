@@ -37,6 +37,7 @@ fence        string the fence of the latest leader; only grows                  
 leader       string who leads, with a time to live                                  lead, resign       lease
 events       stream the transitions: k kinds, t time, v list of their data          every verb         trim
 cursors      hash   consumer -> event that it has passed                            set_cursor         for ever
+full         string bytes left on the server's disk, while that is less than kept   space              half a minute
 ============ ====== =============================================================== ================== ==============
 """
 
@@ -47,7 +48,7 @@ import re
 
 _ONE = (
     *("next", "alive", "arrays", "done", "ends", "spread", "resolve", "asked"),
-    *("nodes", "fence", "leader", "events", "cursors"),
+    *("nodes", "fence", "leader", "events", "cursors", "full"),
 )
 _MANY = ("job", "spec", "body", "el", "live", "steps", "idem", "bits", "waits", "node", "runs", "leases", "kills")
 

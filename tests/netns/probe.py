@@ -5,9 +5,10 @@ the job. The witness file is the job's own account, which what the cluster tells
 """
 
 import os
-from typing import TextIO
+import select
 
 from tests.netns.site import Site
+from tests.support.cluster import PATIENCE_S
 
 SCRIPT = """#!/bin/sh
 exec 9>"$1.says"
@@ -25,31 +26,45 @@ class Probe:
 
     def __init__(self, site: Site, name: str, node: str) -> None:
         """Submit it on the login host."""
-        self._path = site.work / name
+        self._site, self._path = site, site.work / name
         for end in ("says", "gate"):
             os.mkfifo(f"{self._path}.{end}")
         script = site.work / "probe.sh"
         script.write_text(SCRIPT)
         self.job = site.submit("-w", node, "-o", "/dev/null", str(script), str(self._path))
-        self._says: TextIO | None = None
+        self._says = -1
 
     def started(self) -> "Probe":
         """Wait until it has started."""
-        self._says = open(f"{self._path}.says")
-        assert self._says.readline() == "start\n"
+        self._says = os.open(f"{self._path}.says", os.O_RDONLY | os.O_NONBLOCK)
+        said = self._hear()
+        assert said == "start\n", f"{self._path.name} said {said!r}"
         return self
 
     def finish(self, code: int) -> None:
         """Let it end with this exit code; returns when it has."""
-        with open(f"{self._path}.gate", "w") as gate:
-            gate.write(f"{code}\n")
-        assert self.rest() == "end\n"
+        gate = os.open(f"{self._path}.gate", os.O_RDWR)
+        try:
+            os.write(gate, f"{code}\n".encode())
+            assert self.rest() == "end\n"
+        finally:
+            os.close(gate)
 
     def rest(self) -> str:
         """What else it says until all its processes are gone."""
-        assert self._says
-        with self._says:
-            return self._says.read()
+        said = ""
+        while piece := self._hear():
+            said += piece
+        os.close(self._says)
+        self._says = -1
+        return said
+
+    def _hear(self) -> str:
+        """The next thing that it says, "" when all its processes are gone."""
+        poll = select.poll()
+        poll.register(self._says, select.POLLIN)
+        assert poll.poll(PATIENCE_S * 1000), f"{self._path.name} says nothing:\n{self._site.told()}"
+        return os.read(self._says, 100).decode()
 
     @property
     def witness(self) -> list[str]:

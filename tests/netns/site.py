@@ -25,6 +25,7 @@ from crane_celery.store.redis import RedisStore
 from crane_celery.supervisor import stop
 from tests.netns.net import Host, network
 from tests.support.cluster import PATIENCE_S, ROOT, commands, groups
+from tests.support.disk import MIB, disk
 from tests.support.server import binary
 
 HOSTS = ("server", "first", "second", "b", "c", "login")
@@ -34,7 +35,7 @@ bind {address}
 port 6379
 unixsocket {folder}/server.sock
 requirepass {password}
-dir {folder}
+dir {folder}/data
 appendonly yes
 appendfsync always
 save ""
@@ -49,6 +50,7 @@ HistoryUrl: sqlite:///{folder}/history.db
 AllowRoot: true
 NodeTimeout: {timeout}
 KillGrace: 5
+MinFreeSpace: 16M
 Nodes:
   - {{name: "b,c", cpu: 4, memory: 1G}}
 """
@@ -200,8 +202,11 @@ class Site:
                 seq = event.seq
                 if wanted(event):
                     return event
-        said = [f"{name}: {line}" for name, process in self.running.items() for line in process.lines[-20:]]
-        raise AssertionError(f"no such event in {patience_s:g} s\n{''.join(said)}")
+        raise AssertionError(f"no such event in {patience_s:g} s\n{self.told()}")
+
+    def told(self) -> str:
+        """The last that each daemon said: for the message of a failed test."""
+        return "".join(f"{name}: {line}" for name, daemon in self.running.items() for line in daemon.lines[-20:])
 
     def run(self, command: str, *args: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
         """A user's command on the login host; its exit code must be ``code`` (None: any)."""
@@ -249,7 +254,7 @@ def site(timeout_s: int) -> Iterator[Site]:
     folder = Path(tempfile.mkdtemp(prefix="crane-net-", dir="/tmp"))
     folder.chmod(0o755)
     try:
-        with network(HOSTS) as hosts:
+        with disk(folder / "data", 64 * MIB), network(HOSTS) as hosts:
             made = Site(folder, hosts, timeout_s)
             try:
                 made.up()

@@ -6,14 +6,18 @@ longer than NodeTimeout, a scheduler and a login host that lose the server.
 
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from crane_celery.model.states import NODE_DOWN
+from crane_celery.store.keys import Keys
 from tests.netns.probe import Probe
 from tests.netns.site import NODES, Site, site
 from tests.support.cluster import PATIENCE_S
+from tests.support.disk import MIB, fill
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(240)]
 #: both ways, or one: b hears nothing of the server; the server hears nothing of b
@@ -106,7 +110,7 @@ def test_a_blocked_reader_finds_out_that_its_connection_is_half_open(patient: Si
 def test_a_waiting_command_outlives_a_cut_of_its_host(patient: Site) -> None:
     probe = Probe(patient, "waited", "b").started()
     waiting = subprocess.Popen(
-        patient.argv("cbatch", "--wait", "--dependency", f"afterany:{probe.job}", "-o", "/dev/null", "--wrap", "exit 5"),
+        patient.argv("cbatch", "--wait", "--dependency", f"afterany:{probe.job}", "-o", "out.5", "--wrap", "exit 5"),
         env=patient.env("login"), cwd=patient.work, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert waiting.stdout
@@ -132,6 +136,24 @@ def test_a_server_that_goes_and_comes_back_is_an_error_to_some_and_a_pause_to_ot
     assert probe.witness == ["start", "end"]
 
 
+def test_a_login_host_hears_that_the_servers_disk_is_nearly_full(patient: Site) -> None:
+    ballast = fill(patient.folder / "data", 8 * MIB)
+    told = Keys(f"{{{patient.name}}}").one("full")
+    until(lambda: patient.store.link.do("GET", told) is not None)
+    assert "MB left" in patient.run("cbatch", "--wrap", "true", code=4).stderr
+    ballast.unlink()
+    until(lambda: patient.store.link.do("GET", told) is None)
+    patient.run("cbatch", "--wait", "-o", "/dev/null", "--wrap", "true")
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Look again until it is true: free space tells of nothing."""
+    pause, deadline = threading.Event(), time.monotonic() + PATIENCE_S
+    while not true():
+        assert time.monotonic() < deadline
+        pause.wait(0.1)
+
+
 def test_after_a_long_cut_the_node_kills_what_is_stale_and_takes_new_work(hasty: Site) -> None:
     stale, done = (Probe(hasty, name, "b").started() for name in ("stale", "done"))
     hasty.hosts["b"].cut()
@@ -147,7 +169,9 @@ def test_after_a_long_cut_the_node_kills_what_is_stale_and_takes_new_work(hasty:
     fresh = Probe(hasty, "fresh", "b").started()
     fresh.finish(0)
     assert hasty.wait(fresh.job) == {fresh.job: 0}
-    late = [row[0] for event in hasty.store.events(before, 0.0, 1000) if event.kind == "end" for row in event.data["rows"]]
+    late = [
+        row[0] for event in hasty.store.events(before, 0.0, 1000) if event.kind == "end" for row in event.data["rows"]
+    ]
     assert late == [fresh.job], "the ends of written-off runs count once"
     assert (stale.witness, done.witness, fresh.witness) == (["start"], ["start", "end"], ["start", "end"])
 

@@ -1,0 +1,31 @@
+"""A connection over TCP is set up so that the kernel finds a lost peer out."""
+
+import socket
+from typing import Any
+
+import pytest
+
+from crane_celery.errors import Unreachable
+from crane_celery.store.link import LOST_S, TCP_OPTIONS, Link, tcp
+
+
+def test_a_connection_over_tcp_has_probes_and_an_end_to_retransmission(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[int, int] = {}
+
+    class Noting(socket.socket):
+        def setsockopt(self, *args: Any) -> None:
+            if args[0] == socket.IPPROTO_TCP:
+                seen[args[1]] = args[2]
+            super().setsockopt(*args)
+
+    monkeypatch.setattr(socket, "socket", Noting)
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    with pytest.raises(Unreachable):
+        Link(f"redis://127.0.0.1:{port}/0", "{x}").do("PING")
+    assert {name: seen[name] for name in TCP_OPTIONS} == TCP_OPTIONS
+    assert seen[socket.TCP_USER_TIMEOUT] == LOST_S * 1000
+
+
+def test_a_unix_socket_needs_none() -> None:
+    assert tcp("unix:///tmp/server.sock?db=0") == {}
