@@ -85,7 +85,7 @@ class Spawner:
             self._report()
 
     def _idle(self) -> bool:
-        if self._children or self._over:
+        if self._children:  # ends that nobody has taken stand in the journal
             self._busy_at = time.monotonic()
             return False
         return self._stop or time.monotonic() - self._busy_at >= IDLE_S
