@@ -7,7 +7,7 @@ import signal
 
 from cli._options import Parser
 from crane_celery.errors import SystemFault
-from crane_celery.settings import home_of, load
+from crane_celery.settings import Settings, home_of, load
 from crane_celery.supervisor import lock, stop
 from crane_celery.supervisor.processes import send, wait_gone
 
@@ -16,16 +16,13 @@ _SUPERVISOR_S = 9.5
 
 
 def down(argv: list[str]) -> int:
-    """Stop the cluster of ``--home`` (else ``$CRANE_HOME``). Idempotent. Raises SystemFault when something is left."""
+    """Stop the cluster of ``--config`` or ``--home`` (else ``$CRANE_HOME``). Idempotent. Raises SystemFault when something is left."""
     parser = Parser("crane down", "Stop the cluster of this host: daemons, steps, and what a crash left of them.")
     parser.add_argument("--home", metavar="DIR", help="where the cluster lives ($CRANE_HOME)")
     asked = parser.parse(argv)
-    home = os.path.abspath(asked.home) if asked.home else home_of()
-    os.environ["CRANE_HOME"] = home
-    if not os.path.exists(os.environ.get("CRANE_CONFIG") or os.path.join(home, "config.yaml")):
-        print(f"no cluster in {home}")
+    settings = _settings(asked.config, asked.home)
+    if settings is None:
         return 0
-    settings = load()
     supervisor = lock.holder(settings.home)
     if supervisor:
         send(supervisor, signal.SIGTERM)
@@ -40,3 +37,16 @@ def down(argv: list[str]) -> int:
         f"cluster {settings.cluster} is down" if supervisor else f"cluster {settings.cluster} is down (it was not up)"
     )
     return 0
+
+
+def _settings(config: str | None, home: str | None) -> Settings | None:
+    """Which cluster: a host that runs single roles has a file and maybe no home that is named. None = there is none."""
+    if config:
+        os.environ["CRANE_CONFIG"] = os.path.abspath(config)
+        return load()
+    where = os.path.abspath(home) if home else home_of()
+    os.environ["CRANE_HOME"] = where
+    if not os.path.exists(os.environ.get("CRANE_CONFIG") or os.path.join(where, "config.yaml")):
+        print(f"no cluster in {where}")
+        return None
+    return load()

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cli.admin.keys import make_keys
 from crane_celery.gateway import client
 from crane_celery.model.event import Event
 from crane_celery.settings import load
@@ -130,7 +129,8 @@ class Site:
 
     def _share_keys(self) -> None:
         """Schedulers have the pair, nodes the public half, the others nothing."""
-        make_keys(load(self.config("first")))
+        argv = (sys.executable, "-m", "cli.crane", "keys", "--config", self.config("first"))
+        subprocess.run(argv, env=self.env("first"), check=True, capture_output=True)
         shutil.copytree(self.folder / "first/keys", self.folder / "second/keys")
         for node in NODES:
             (self.folder / node / "keys").mkdir()
@@ -164,11 +164,7 @@ class Site:
 
     def schedule(self, host: str) -> Process:
         """Start a scheduler on a host."""
-        beat = ("-m", "celery", "-A", "crane_celery.celery_app", "beat", "-S", "beat.host:CraneScheduler")
-        options = ("-l", "warning", "--pidfile=")
-        config = self.config(host)
-        mark = str(self.folder / host)
-        return self.start(host, host, sys.executable, *beat, *options, CRANE_CONFIG=config, CRANE_DAEMON=mark)
+        return self.crane("scheduler", host)
 
     def node(self, name: str) -> Process:
         """The one command that makes a host a node."""
@@ -237,8 +233,9 @@ class Site:
         self.store.close()
         left = []
         for host in self.hosts:
+            argv = (sys.executable, "-m", "cli.crane", "down", "--config", self.config(host))
+            subprocess.run(argv, env={**self.env(host), "CRANE_HOME": ""}, check=True, capture_output=True)
             settings = load(self.config(host), {})
-            stop.everything(settings)
             left += stop.strays(settings) + groups(settings)
         assert not left, f"left behind: {left}"
 

@@ -180,12 +180,12 @@ def test_another_scheduler_takes_over_from_one_that_lost_the_server(hasty: Site)
     hasty.schedule("second").says("leader loop")
     leader, other = "first", "second"
     for turn in range(2):
-        seen = len(hasty.running[leader].lines)
+        seen = len(hasty.running[f"scheduler@{leader}"].lines)
         before = hasty.store.last_event()
         hasty.hosts[leader].cut()
         hasty.event(lambda event: event.kind == "lead", before, patience_s=10.0)
         probe = Probe(hasty, f"turn{turn}", "c").started()
-        hasty.running[leader].says("the server does not answer", after=seen)
+        hasty.running[f"scheduler@{leader}"].says("the server does not answer", after=seen)
         hasty.hosts[leader].join()
         probe.finish(turn)
         assert hasty.wait(probe.job) == {probe.job: turn}
