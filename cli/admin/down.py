@@ -16,7 +16,10 @@ _SUPERVISOR_S = 9.5
 
 
 def down(argv: list[str]) -> int:
-    """Stop the cluster of ``--config`` or ``--home`` (else ``$CRANE_HOME``). Idempotent. Raises SystemFault when something is left."""
+    """Stop the cluster of ``--config`` or ``--home`` (else ``$CRANE_HOME``). Idempotent.
+
+    Raises SystemFault when something is left.
+    """
     parser = Parser("crane down", "Stop the cluster of this host: daemons, steps, and what a crash left of them.")
     parser.add_argument("--home", metavar="DIR", help="where the cluster lives ($CRANE_HOME)")
     asked = parser.parse(argv)
