@@ -109,6 +109,14 @@ def add_output_options(parser: Parser, full: bool = True) -> None:
         parser.add_argument("-F", "--full", action="store_true", help="all columns, nothing cut")
 
 
+def ids(text: str | None) -> str:
+    """An option that takes ids, "" when it was not given. InputError when it is empty: ``-j "$JOB"`` with no such
+    variable means no job, not all of them."""
+    if text is not None and not text.strip():
+        raise InputError("no id given: write a job, element or step id, such as 12, 12_4, 12_[1-3,5], 12.3 or 12_4.2")
+    return text or ""
+
+
 def split_list(text: str | None) -> list[str]:
     """A comma list as its items, blanks around them removed, empty ones dropped."""
     return [item.strip() for item in (text or "").split(",") if item.strip()]

@@ -8,7 +8,7 @@ and ``%u`` and ``%U`` mean what they mean in cqueue.
 from __future__ import annotations
 
 from cli._main import complain, run
-from cli._options import Parser, add_output_options, split_list
+from cli._options import Parser, add_output_options, ids, split_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _request(options: argparse.Namespace) -> dict[str, Any]:
     if options.nodelist:
         asked["nodes"] = [options.nodelist]
     texts = {
-        "selectors": options.job,
+        "selectors": ids(options.job),
         "start": options.start_time,
         "end": options.end_time,
         "submit": options.submit_time,

@@ -90,7 +90,7 @@ def _refused(error: CraneError, as_json: bool) -> int:
         print(json.dumps({"ok": False, "code": error.code, "reason": error.message}))
     else:
         sys.stdout.flush()
-        complain(f"Job allocation failed: {error.message.rstrip('.')}.")
+        complain(f"Job allocation failed: {error.message.rstrip('.')}{'' if error.message.endswith('?') else '.'}")
     return error.status
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cli._main import run
-from cli._options import Parser
+from cli._options import Parser, ids
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _show(words: list[str], as_json: bool) -> int:
     if what not in _SHOWN:
         hint = did_you_mean(what, _SHOWN) if what else ""
         raise InputError(f"show what? write one of {', '.join(_SHOWN)}{hint}")
-    names = [name for word in words[1:] for name in _split(word)]
+    names = [name for word in words[1:] for name in _split(ids(word))]
     records = call("show", {"what": what, "names": names})
     if as_json:
         from cli._render import print_json

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cli._main import complain, run
-from cli._options import Parser, add_output_options, split_list
+from cli._options import Parser, add_output_options, ids, split_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ def _jobs(options: argparse.Namespace) -> int:
 
     fields = parse_format(_format(options), columns())  # before asking: a bad format costs nobody anything
     limit = 0 if options.json else options.max_lines + 1
-    asked = {**_filters(options), "limit": limit, **({"selectors": options.job} if options.job else {})}
+    chosen = ids(options.job)
+    asked = {**_filters(options), "limit": limit, **({"selectors": chosen} if chosen else {})}
     rows = call("jobs", asked)
     if options.json:
         print_json({"ok": True, "job_info_list": [job_info(row) for row in rows]})

@@ -33,12 +33,15 @@ def up(argv: list[str]) -> int:
     if lock.holder(home):
         return _already(load(), asked)
     os.makedirs(home, mode=0o755, exist_ok=True)
-    settings = _configured(home, asked)
-    make_keys(settings)
-    prepare_run_dir(settings.home, settings.run_dir)
-    supervisor = _start(settings)
-    if not asked.detach:
-        _wait(settings, supervisor, asked.timeout)
+    with lock.starting(home):
+        if lock.holder(home):  # another one was first, and has done it
+            return _already(load(), asked)
+        settings = _configured(home, asked)
+        make_keys(settings)
+        prepare_run_dir(settings.home, settings.run_dir)
+        supervisor = _start(settings)
+        if not asked.detach:
+            _wait(settings, supervisor, asked.timeout)
     _explain(settings, detached=asked.detach)
     return 0
 
@@ -108,17 +111,23 @@ def _is_ours(path: str) -> bool:
 
 
 def _start(settings: Settings) -> subprocess.Popen[bytes]:
-    """The supervisor in a session of its own, its output in its log. Logs begin anew: they tell of this start."""
+    """The supervisor in a session of its own, its output in its log. Logs begin anew: they tell of this start.
+
+    When this returns it holds the home's lock, or is dead.
+    """
     logs.turn(settings.log_dir)
     log = logs.open_log(settings.log_dir, "supervisor")
     env = {**os.environ, "CRANE_HOME": settings.home, "CRANE_CONFIG": settings.path}
     argv = [sys.executable, "-m", "crane_celery.supervisor"]
     try:
-        return subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        made = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     except OSError as error:
         raise SystemFault(f"the supervisor cannot be started: {error}") from error
     finally:
         os.close(log)
+    while made.poll() is None and not lock.holder(settings.home):
+        time.sleep(_LOOK_S)
+    return made
 
 
 def _wait(settings: Settings, supervisor: subprocess.Popen[bytes], timeout_s: float) -> None:

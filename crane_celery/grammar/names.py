@@ -43,9 +43,12 @@ def check_entity_name(name: str, what: str = "account") -> str:
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """``"; did you mean 'x'?"`` for the nearest of ``choices`` (case ignored), or nothing when none is near."""
+    """``"; did you mean 'x'?"`` for the nearest of ``choices``, or nothing when none is near.
+
+    Case is ignored, and so are the dashes before an option: what all have in common makes none of them likely.
+    """
     from difflib import get_close_matches
 
-    by_lower = {choice.lower(): choice for choice in choices}
-    near = get_close_matches(word.lower()[:100], by_lower, n=1)
+    by_lower = {choice.lower().lstrip("-"): choice for choice in choices}
+    near = get_close_matches(word.lower().lstrip("-")[:100], by_lower, n=1)
     return f"; did you mean {by_lower[near[0]]!r}?" if near else ""

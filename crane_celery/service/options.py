@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from crane_celery.errors import Infeasible, InputError, NotFound
 from crane_celery.grammar.array import parse_array
+from crane_celery.grammar.dependency import parse_dependency
 from crane_celery.grammar.duration import format_duration, parse_duration
 from crane_celery.grammar.filename import check_filename
 from crane_celery.grammar.gres import Gres, parse_gpus_per_node, parse_gres
@@ -151,7 +152,7 @@ def understand(request: JobRequest, caller: Caller, offer: Offer, body: str) -> 
         open_mode=_choice(opt, "open_mode", ("truncate", "append")),
         array=array.indexes.text if array else "",
         throttle=array.throttle if array else 0,
-        dependency=opt.text("dependency"),
+        dependency=opt.read("dependency", _dependency, ""),
         nodelist=tuple(opt.read("nodelist", expand, [])),
         exclude=tuple(opt.read("exclude", expand, [])),
         exclusive=opt.flag("exclusive"),
@@ -234,6 +235,12 @@ def _gres(opt: _Options) -> dict[str, int]:
             raise opt.error("gpus_per_node", "names what --gres names already: give it once")
         found[key] = count
     return {":".join(filter(None, key)): count for key, count in found.items()}
+
+
+def _dependency(text: str) -> str:
+    """The text itself; InputError where it is none. What it names is looked up later."""
+    parse_dependency(text)
+    return text
 
 
 def _directory(opt: _Options, cwd: str) -> str:

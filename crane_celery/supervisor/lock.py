@@ -31,6 +31,14 @@ def held(home: str) -> Iterator[None]:
         os.close(fd)
 
 
+@contextlib.contextmanager
+def starting(home: str) -> Iterator[None]:
+    """Be the only one that makes and starts what a home lacks; a second one waits until the first has done so."""
+    with open(os.path.join(home, "up.lock"), "a", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def holder(home: str) -> Record | None:
     """The living supervisor of a home, None when there is none."""
     try:
