@@ -24,6 +24,9 @@ _PATIENCE_S = 20.0
 _RETRY_S = 0.1
 _NOT_IN_STEP = ("-p --partition", "-J --job-name", "-q --qos", "-A --account", "-r --reservation", "-x --exclude")
 _IGNORED = ("-d --dependency", "-s --signal", "--wckey", "--comment", "--mail-type", "--mail-user", "-w --nodelist")
+#: descriptors that the kernel passes on in one message (SCM_MAX_FD is 253)
+_MAX_FILES = 250
+_MAX_TASKS = 256
 #: refusals by number (reference section 1.12)
 _NOT_RUNNING, _NOT_YOURS = 79, 54
 
@@ -102,6 +105,8 @@ def _tasks(given: argparse.Namespace) -> int:
     found = found if found is not None else int(text) if text.isdigit() else 1
     if found < 1:
         raise InputError(f"bad number of tasks {found}: it must be at least 1")
+    if found > _MAX_TASKS:
+        raise Refused(f"{found} tasks: a step has {_MAX_TASKS} at most; start several steps")
     return int(found)
 
 
@@ -138,7 +143,10 @@ def _request(given: argparse.Namespace, job: int) -> tuple[dict[str, Any], list[
     env = {**_environment(given), "CRANE_NTASKS": str(ntasks), "CRANE_CPUS_PER_TASK": f"{given.cpus_per_task:.2f}"}
     umask = os.umask(0o077)
     os.umask(umask)
-    files = _files(given, ntasks, job, cwd)
+    wanted = _files(given, ntasks, job, cwd)
+    files = list(dict.fromkeys(wanted))
+    if len(files) > _MAX_FILES:
+        raise Refused(f"{len(files)} files for {ntasks} tasks: {_MAX_FILES} at most can be handed over; leave %t out")
     message = {
         "op": "step",
         "job": job,
@@ -152,6 +160,7 @@ def _request(given: argparse.Namespace, job: int) -> tuple[dict[str, Any], list[
         "limit": _limit(given),
         "name": os.path.basename(command[0]),
         "fds": len(files),
+        "io": [files.index(fd) for fd in wanted],
     }
     return message, files
 

@@ -19,7 +19,7 @@ from workers.records import PRIMARY, Run, Step
 NOT_RUNNING, NOT_YOURS, TOO_MUCH, MALFORMED = 79, 54, 85, 46
 #: seconds that a step waits for its crun to come back after the shepherd was restarted
 PATIENCE_S = 15.0
-_MAX_TASKS = 80
+_MAX_TASKS = 256
 _SIGNALS = {
     signal.SIGINT,
     signal.SIGTERM,
@@ -128,7 +128,7 @@ class Clients:
         fds = link.take_fds(int(message["fds"]))
         try:
             run = self._mine(link, message["job"])
-            step = self._judge(run, message, len(fds))
+            step = self._judge(run, message, fds)
             if link in self._by_link:
                 raise No(MALFORMED, "one step for one connection")
         except BaseException:
@@ -144,11 +144,13 @@ class Clients:
             link.send({"op": "waiting", "step": step.number})
 
     @staticmethod
-    def _judge(run: Run, message: Message, fds: int) -> Step:
+    def _judge(run: Run, message: Message, fds: list[int]) -> Step:
         ntasks, cpus, memory = int(message["ntasks"]), float(message["cpus"]), int(message["memory"])
         argv, env = message["argv"], message["env"]
-        if not 1 <= ntasks <= _MAX_TASKS or fds != 3 * ntasks or cpus <= 0 or memory < 0 or not argv:
+        if not 1 <= ntasks <= _MAX_TASKS or cpus <= 0 or memory < 0 or not argv:
             raise No(MALFORMED, f"a step has 1 to {_MAX_TASKS} tasks on a node, and needs a command and CPUs above 0")
+        if len(message["io"]) != 3 * ntasks or not all(0 <= int(at) < len(fds) for at in message["io"]):
+            raise No(MALFORMED, "each task has an input, an output and an error output among the descriptors sent")
         if not all(isinstance(a, str) for a in argv) or not all(isinstance(v, str) for kv in env.items() for v in kv):
             raise No(MALFORMED, "arguments and environment are text")
         total = ntasks * cpus
@@ -211,20 +213,22 @@ class Clients:
             "argv": message["argv"], "env": message["env"], "cwd": message["cwd"],
             "umask": int(message["umask"]) & 0o777, "append": True,
         }  # fmt: skip
-        tasks = []
-        for task in range(step.ntasks):
-            own = {"CRANE_STEP_ID": str(step.number), "CRANE_PROCID": str(task), "CRANE_PROC_ID": str(task)}
-            tasks.append((own, request.fds[3 * task : 3 * task + 3]))
-        request.fds = []
+        tasks: list[tuple[dict[str, str], list[int]]] = []
         self._by_step[(*run.key, step.number)] = request
         try:
+            for task in range(step.ntasks):
+                own = {"CRANE_STEP_ID": str(step.number), "CRANE_PROCID": str(task), "CRANE_PROC_ID": str(task)}
+                tasks.append((own, [os.dup(request.fds[at]) for at in message["io"][3 * task : 3 * task + 3]]))
             self._herd.start_step(run, step, template, tasks)
         except OSError as exc:
             for _, fds in tasks:
                 for fd in fds:
                     os.close(fd)
-            request.link.send({"op": "refused", "code": MALFORMED, "text": f"the node's journal takes no more: {exc}"})
+            text = f"the node's journal or its table of open files takes no more: {exc}"
+            request.link.send({"op": "refused", "code": MALFORMED, "text": text})
             return
+        finally:
+            request.close()
         if message.get("limit"):
             self._timers.at(
                 time.monotonic() + float(message["limit"]), lambda: self._herd.stop(run.key, step.number, "limit")

@@ -229,6 +229,7 @@ class Herd:
             if run.limit:
                 self.timers.at(when + run.limit, lambda: self.stop(run.key, PRIMARY, "limit"))
         else:
+            self.ledger.report(step_row(run, step), durable=False)
             self.on_step(run, step)
 
     def _pay(self, run: Run) -> None:

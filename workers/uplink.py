@@ -28,12 +28,13 @@ class News(NamedTuple):
 def to_report(rows: list[list[Any]], offset: float) -> Report:
     """Rows as workers.herd makes them, with their sequence number first. ``offset``: server time - monotonic time.
 
-    The begin of a run whose end is in the same batch is left out: the end says when it began.
+    The begin of a run or step whose end is in the same batch is left out: the end says when it began.
     """
     ended = [_ended(row, offset) for row in rows if row[1] == "e"]
     over = {(end.id, end.run) for end in ended}
     began = [Began(row[2], row[3], row[4] + offset) for row in rows if row[1] == "b" and (row[2], row[3]) not in over]
-    return Report(began, ended, [_step(row, offset) for row in rows if row[1] == "s"])
+    steps = {(row[2], row[3], row[4]): _step(row, offset) for row in rows if row[1] == "s"}
+    return Report(began, ended, list(steps.values()))
 
 
 def _ended(row: list[Any], offset: float) -> Ended:

@@ -15,7 +15,7 @@ from crane_celery.history.api import History, Query, Span
 from crane_celery.history.rows import Row, newest_first, step_rows
 from crane_celery.model.dependency import Resolved
 from crane_celery.model.event import Position
-from crane_celery.model.states import State
+from crane_celery.model.states import HOLDING, State
 from crane_celery.sched import feasible
 from crane_celery.service import cancel as cancelling
 from crane_celery.service import nodes as places
@@ -40,6 +40,7 @@ class Service:
         """Without a history, questions about the past are answered from what lives."""
         self.store = store
         self.settings = settings
+        self.queue = queue.Queue(store, settings.partitions.values())
         self._history = history
 
     def submit(self, caller: Caller, jobs: Sequence[Any], common: Mapping[str, Any], key: str) -> submit.Accepted:
@@ -54,6 +55,7 @@ class Service:
         )
         allowed = settings.allow_root or settings.single_user_uid == 0
         gate = submit.Gate(offer, allowed, self._feasible, self._resolve)
+        self.queue.live.wanted()
         return submit.accept(caller, jobs, common, key, gate, self.store)
 
     def _feasible(self, meant: Meant) -> None:
@@ -79,7 +81,7 @@ class Service:
             raise InputError("name jobs to cancel, or at least one condition such as --user, --name or --state")
         found, missed = targets(tuple(selectors), self.store)
         if filters != Filters():
-            alive = self._alive()
+            alive = self.queue.alive()
             found = cancelling.narrowed(found, alive, filters) if selectors else cancelling.matching(alive, filters)
             found = [each for each in found if operator or selectors or each.job.spec.uid == caller.uid]
         return cancelling.cancel(found, missed, caller.uid, operator, self.store, signal)
@@ -95,23 +97,27 @@ class Service:
 
     def jobs(self, selectors: Sequence[Selector], filters: Filters, limit: int) -> list[Row]:
         """The queue (service.queue). ``limit`` rows at most, 0 = all."""
-        found = self._alive()
+        found = self.queue.alive()
         chosen = tuple(selectors)
         rows = queue.chosen_rows(found, chosen, filters, self.store) if chosen else queue.live_rows(found, filters)
         return rows[:limit] if limit else rows
 
+    def table(self, filters: Filters, keys: Sequence[str], limit: int) -> Row:
+        """The whole queue by columns (service.queue.table)."""
+        return queue.table(self.queue.alive(), filters, keys, limit)
+
     def steps(self, selectors: Sequence[Selector], filters: Filters) -> list[Row]:
         """Steps of what runs."""
-        records = show.step_records(selectors, self._alive(), self.store)
-        return [row for row in records if _passes(row, filters)]
+        records = show.step_records(selectors, self.queue.alive(), self.store)
+        return [row for row in records if row["state"] in HOLDING and _passes(row, filters)]
 
     def show(self, what: str, names: Sequence[str], selectors: Sequence[Selector]) -> list[Row]:
         """Records of jobs, steps, nodes, partitions, or the one of the configuration."""
         match what:
             case "job":
-                return show.job_records(selectors, self._alive(), self.store)
+                return show.job_records(selectors, self.queue.alive(), self.store)
             case "step":
-                return show.step_records(selectors, self._alive(), self.store)
+                return show.step_records(selectors, self.queue.alive(), self.store)
             case "node":
                 wanted = [name for each in names for name in expand(each)]
                 return _named("node", self.nodes(), wanted)
@@ -164,7 +170,7 @@ class Service:
             nodes=want.nodes,
             states=frozenset(state for state in State if str(state) in want.states),
         )
-        found = self._alive()
+        found = self.queue.alive()
         rows = (
             queue.chosen_rows(found, want.selectors, filters, self.store)
             if want.selectors
@@ -196,9 +202,6 @@ class Service:
             "user": caller.user,
             "round_trip_s": self.store.ping(),
         }
-
-    def _alive(self) -> queue.Alive:
-        return queue.alive(self.store, self.settings.partitions.values())
 
 
 def zone_of(name: str) -> tzinfo:
