@@ -130,7 +130,7 @@ class Signer:
         """From a PEM file. Raises ConfigError when there is none or it is no Ed25519 key."""
         key = _parsed(lambda: load_pem_private_key(_pem(path), password=None))
         if not isinstance(key, Ed25519PrivateKey):
-            raise ConfigError(f"{path} is no Ed25519 private key: remove it, and `crane up` makes a new pair")
+            raise ConfigError(f"{path} is no Ed25519 private key: remove the pair, and `crane keys` makes a new one")
         return cls(key)
 
     def sign(self, text: str) -> str:
@@ -207,4 +207,7 @@ def _pem(path: str) -> bytes:
         with open(path, "rb") as file:
             return file.read()
     except OSError as error:
-        raise ConfigError(f"cannot read the launch key {path}: {error.strerror}; `crane up` makes a pair") from error
+        raise ConfigError(
+            f"cannot read the launch key {path}: {error.strerror}; copy it from a scheduler's host, where `crane up` or"
+            " `crane keys` makes the pair"
+        ) from error

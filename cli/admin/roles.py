@@ -26,7 +26,8 @@ _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def node(argv: list[str]) -> int:
-    """Be a node: this process becomes its Celery worker. Raises ConfigError for a node that is not configured."""
+    """Be a node: this process becomes its Celery worker. Raises ConfigError for one that is not configured or has no
+    key."""
     parser = _parser("node", "Run a node of the cluster in the foreground; the configuration names the server.")
     parser.add_argument("--name", metavar="NAME", help="the node's name in the configuration (this host's name)")
     asked = parser.parse(argv)
@@ -36,6 +37,10 @@ def node(argv: list[str]) -> int:
         raise ConfigError(
             f"{settings.path}: no node {name!r} is defined{did_you_mean(name, settings.nodes)}; --name NAME"
         )
+    if settings.signing:
+        from crane_celery.wire import Verifier
+
+        Verifier.load(settings.public_key)
     _become(node_role(settings, name, os.environ))
 
 
@@ -44,6 +49,10 @@ def scheduler(argv: list[str]) -> int:
     settings = _settings(
         _parser("scheduler", "Run a scheduler in the foreground; one leads, others stand by.").parse(argv)
     )
+    if settings.signing:
+        from crane_celery.wire import Signer
+
+        Signer.load(settings.private_key)
     _become(Role("scheduler", scheduler_argv(), environment(settings, os.environ)))
 
 
