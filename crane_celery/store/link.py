@@ -106,6 +106,10 @@ class Link:
         """Errors of the client library as ours."""
         try:
             yield
+        except (redis.exceptions.AuthenticationError, redis.exceptions.NoPermissionError) as error:
+            raise Unreachable(
+                f"the server at {self.address} does not let us in: {error}; see ServerUrl in the configuration"
+            ) from error
         except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError) as error:
             raise Unreachable(f"no answer from the server at {self.address}: {error}; is it running?") from error
         except redis.exceptions.ResponseError as error:

@@ -7,6 +7,7 @@ import pytest
 
 from crane_celery.errors import Unreachable
 from crane_celery.store.link import LOST_S, TCP_OPTIONS, Link, tcp
+from tests.support.server import Server
 
 
 def test_a_connection_over_tcp_has_probes_and_an_end_to_retransmission(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,3 +30,12 @@ def test_a_connection_over_tcp_has_probes_and_an_end_to_retransmission(monkeypat
 
 def test_a_unix_socket_needs_none() -> None:
     assert tcp("unix:///tmp/server.sock?db=0") == {}
+
+
+@pytest.mark.parametrize("password", ["", ":WRONG@"])
+def test_a_server_that_lets_us_not_in_is_told_apart_from_one_that_is_away(password: str) -> None:
+    with Server(("--requirepass", "right")) as server:
+        with pytest.raises(Unreachable, match=r"does not let us in.*see ServerUrl in the configuration") as caught:
+            Link(server.url.replace("unix://", f"unix://{password}"), "{x}").do("PING")
+        assert "WRONG@" not in caught.value.message
+        Link(server.url.replace("unix://", "unix://:right@"), "{x}").do("PING")
