@@ -84,9 +84,13 @@ def _release(service: Service, request: Request) -> object:
 
 
 def _jobs(service: Service, request: Request) -> object:
-    read.only(request.args, "selectors", "limit", *_FILTERS)
-    limit = read.number(request.args, "limit")
-    return service.jobs(selectors(request.args), _filters(request.args, request.caller), limit)
+    """Rows; with ``columns`` (names of a row's keys, no selectors) the same by columns."""
+    read.only(request.args, "selectors", "limit", "columns", *_FILTERS)
+    limit, chosen = read.number(request.args, "limit"), selectors(request.args)
+    filters, keys = _filters(request.args, request.caller), read.texts(request.args, "columns")
+    if keys and chosen:
+        raise InputError("columns are of the whole queue: leave either columns or selectors out")
+    return service.table(filters, keys, limit) if keys else service.jobs(chosen, filters, limit)
 
 
 def _steps(service: Service, request: Request) -> object:

@@ -69,6 +69,7 @@ class GatewayServer:
         self._listener = bind(self._path)
         self._thread = threading.Thread(target=self._accept, args=(self._listener,), name="gateway", daemon=True)
         self._thread.start()
+        self._service.queue.live.follow(True)
 
     def stop(self) -> None:
         """Close the socket and every connection; returns when no new request can begin. Idempotent."""
@@ -82,6 +83,7 @@ class GatewayServer:
         if self._thread:
             self._thread.join()
         listener.close()
+        self._service.queue.live.follow(False)
         self._waiters.stop()
         with self._lock:
             for sock in self._open:

@@ -40,7 +40,7 @@ def job_row(job: Job) -> Row:
         "job": job.id,
         "array": spec.array,
         "throttle": spec.throttle,
-        **{name: getattr(spec, name) for name in _AS_SUBMITTED},
+        **{name: getattr(spec, name) for name in AS_SUBMITTED},
         "priority": job.priority or spec.priority,
         "req_nodelist": list(spec.nodelist),
         "exclude": list(spec.exclude),
@@ -50,7 +50,8 @@ def job_row(job: Job) -> Row:
     }
 
 
-_AS_SUBMITTED = (
+#: fields of a specification that a row has under the same name
+AS_SUBMITTED = (
     *("name", "user", "uid", "gid", "partition", "account", "qos", "wckey", "comment", "time_limit", "exclusive"),
     *("nodes", "ntasks", "command", "cwd", "submit_host"),
 )

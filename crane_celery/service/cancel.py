@@ -32,8 +32,12 @@ def matching(found: Alive, filters: Filters) -> list[Target]:
     for job in found.jobs:
         if not filters.job(job):
             continue
+        if job.id not in found.elements:
+            if filters.pending:
+                chosen.append(Target(str(job.id), job, RangeSet.parse(job.pending), True))
+            continue
         rows = pending_rows(job, found.around)
-        rows += [live_row(job, element, found.around.now) for element in found.elements.get(job.id, ())]
+        rows += [live_row(job, element, found.around.now) for element in found.elements[job.id]]
         passed = list(filter(filters.row, rows))
         if passed:
             ranks = _ranks(passed)
@@ -68,16 +72,29 @@ def cancel(
     done: list[str] = []
     failed = [(each.shown, each.error.message) for each in missed]
     gone: list[Target] = []
-    waiting = 0
+    bulk = _cancel_whole(targets, uid, operator, store) if not signal else {}
+    waiting = sum(bulk.values())
     for target in targets:
         try:
-            waiting += _cancel_one(target, uid, operator, store, signal)
+            if target.job.id not in bulk:
+                waiting += _cancel_one(target, uid, operator, store, signal)
         except CraneError as error:
             failed.append((target.shown, error.message))
             continue
         done.append(target.shown)
         gone.append(target)
     return Outcome(done, failed, doomed(store.jobs(), gone) if waiting and not signal else 0)
+
+
+def _cancel_whole(targets: Sequence[Target], uid: int, operator: bool, store: Store) -> dict[int, int]:
+    """Cancel what nothing has happened to yet, all together; for each of those, how many jobs wait on it."""
+    ids = sorted({
+        target.job.id
+        for target in targets
+        if target.whole and target.step is None and not target.job.ended_at and (operator or target.job.spec.uid == uid)
+    })  # fmt: skip
+    answers = store.cancel_whole(ids, uid) if len(ids) > 1 else []
+    return {id_: waiting for id_, waiting in zip(ids, answers, strict=False) if waiting >= 0}
 
 
 def _cancel_one(target: Target, uid: int, operator: bool, store: Store, signal: int) -> int:

@@ -49,6 +49,16 @@ class Filters(NamedTuple):
     nodes: tuple[str, ...] = ()
     states: frozenset[State] = frozenset()
 
+    @property
+    def of_jobs(self) -> bool:
+        """Whether any condition concerns whole submissions."""
+        return self._replace(nodes=(), states=frozenset()) != Filters()
+
+    @property
+    def pending(self) -> bool:
+        """Whether what waits passes the conditions on state and nodes."""
+        return (not self.states or State.PENDING in self.states) and not self.nodes
+
     def job(self, job: Job) -> bool:
         """Whether a submission passes the conditions that concern all of its elements."""
         spec = job.spec

@@ -1,15 +1,30 @@
 """The live queue: what ``cqueue`` lists."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from math import inf
+from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
+from crane_celery.errors import InputError
+from crane_celery.grammar.names import did_you_mean
 from crane_celery.grammar.selector import Selector
 from crane_celery.history.rows import Row, step_rows
 from crane_celery.model.job import Element, Job
 from crane_celery.model.node import NodeState, Partition
 from crane_celery.model.states import ENDED
 from crane_celery.service.filters import Filters
-from crane_celery.service.rows import Situation, by_state_and_priority, live_row, pending_rows, situation
+from crane_celery.service.live import Live, Records
+from crane_celery.service.rows import (
+    PENDING,
+    Line,
+    Situation,
+    by_state_and_priority,
+    live_row,
+    pending_lines,
+    pending_row,
+    pending_rows,
+    situation,
+)
 from crane_celery.service.targets import Target, targets
 from crane_celery.store.api import Store
 
@@ -18,32 +33,89 @@ MAX_ENDED = 100_000
 
 
 class Alive(NamedTuple):
-    """Everything that has not ended, read once."""
+    """Everything that has not ended, at one moment."""
 
+    version: int
     jobs: list[Job]
     elements: dict[int, list[Element]]
     around: Situation
+    #: server time until which nothing changes by itself
+    until: float
 
 
-def alive(store: Store, partitions: Iterable[Partition]) -> Alive:
-    """Read the live jobs, what holds resources, and which partitions have a node that is up."""
-    jobs, holding = store.jobs(), store.elements()
-    up = {node.spec.name for node in store.nodes() if node.state is NodeState.UP}
+class Queue:
+    """The live queue of one store."""
+
+    def __init__(self, store: Store, partitions: Iterable[Partition]) -> None:
+        """Nothing is read yet."""
+        self.live = Live(store)
+        self._store = store
+        self._partitions = list(partitions)
+        self._alive: Alive | None = None
+
+    def alive(self) -> Alive:
+        """What lives now, what holds resources, and which partitions have a node that is up."""
+        shot, now = self.live.current(), self._store.now()
+        found = self._alive
+        if found is None or found.version != shot.version or now >= found.until:
+            found = self._alive = alive(shot, self._partitions, now)
+        return found._replace(around=found.around._replace(now=now))
+
+
+def alive(shot: Records, partitions: Iterable[Partition], now: float) -> Alive:
+    """These records, looked at once."""
+    up = {node.spec.name for node in shot.nodes if node.state is NodeState.UP}
     open_partitions = {each.name for each in partitions if each.up and not up.isdisjoint(each.nodes)}
     by_job: dict[int, list[Element]] = {}
-    for element in holding:
+    for element in shot.elements:
         by_job.setdefault(element.job, []).append(element)
-    return Alive(jobs, by_job, situation(store.now(), jobs, holding, open_partitions))
+    around = situation(now, shot.jobs, shot.elements, open_partitions)
+    until = min((job.ready for job in shot.jobs if job.ready > now), default=inf)
+    return Alive(shot.version, shot.jobs, by_job, around, until)
+
+
+def pending(found: Alive, filters: Filters) -> list[Line]:
+    """What waits and passes, in the queue's order."""
+    if not filters.pending:
+        return []
+    jobs = filter(filters.job, found.jobs) if filters.of_jobs else found.jobs
+    lines = [line for job in jobs if job.pending for line in pending_lines(job, found.around)]
+    return sorted(lines, key=attrgetter("order"))
+
+
+def holding(found: Alive, filters: Filters) -> list[Row]:
+    """Rows of what has started and passes, in the queue's order."""
+    jobs = {job.id: job for job in found.jobs if job.id in found.elements and filters.job(job)}
+    rows = [live_row(job, each, found.around.now) for id_, job in jobs.items() for each in found.elements[id_]]
+    return sorted(filter(filters.row, rows), key=by_state_and_priority)
+
+
+def table(found: Alive, filters: Filters, keys: Sequence[str], limit: int) -> Row:
+    """The queue by columns: ``count`` lines; what is the ``same`` in all, and what differs, line by line (``each``).
+
+    Raises InputError for a key that rows have not. What waits comes before what has started, as in ``by_state...``.
+    """
+    for key in keys:
+        if key not in PENDING:
+            raise InputError(f"rows have no {key[:60]!r}{did_you_mean(key, PENDING)}")
+    lines, rows = pending(found, filters), holding(found, filters)
+    if limit:
+        lines = lines[:limit]
+        rows = rows[: limit - len(lines)]
+    same: Row = {}
+    each: Row = {}
+    for key in keys:
+        column = [*map(PENDING[key], lines), *map(itemgetter(key), rows)]
+        if column and column.count(column[0]) == len(column):
+            same[key] = column[0]
+        else:
+            each[key] = column
+    return {"count": len(lines) + len(rows), "same": same, "each": each}
 
 
 def live_rows(found: Alive, filters: Filters) -> list[Row]:
     """All rows of the queue that pass, in the queue's order."""
-    rows: list[Row] = []
-    for job in found.jobs:
-        if filters.job(job):
-            rows += pending_rows(job, found.around)
-            rows += [live_row(job, element, found.around.now) for element in found.elements.get(job.id, ())]
-    return sorted(filter(filters.row, rows), key=by_state_and_priority)
+    return [*map(pending_row, pending(found, filters)), *holding(found, filters)]
 
 
 def chosen_rows(found: Alive, selectors: tuple[Selector, ...], filters: Filters, store: Store) -> list[Row]:

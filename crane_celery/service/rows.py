@@ -4,13 +4,14 @@ A pending row stands for all pending ranks of a submission that share a reason; 
 ``ranks`` (range text), ``indexes`` (index text, "" for a plain job), ``count``, and ``elapsed`` (None: not running).
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from crane_celery.grammar.array import IndexSet
 from crane_celery.grammar.ranges import RangeSet
-from crane_celery.history.rows import Row, element_row, job_row
+from crane_celery.history.rows import AS_SUBMITTED, Row, element_row
 from crane_celery.model.job import NEVER, WAITING, Element, Job
 from crane_celery.model.states import HOLDING, Reason, State
 
@@ -81,43 +82,88 @@ def reason(job: Job, held: bool, around: Situation) -> Reason:
     return Reason.RESOURCES if job.id in around.first else Reason.PRIORITY
 
 
-def pending_rows(job: Job, around: Situation, only: RangeSet | None = None) -> list[Row]:
-    """One row for the held and one for the other pending ranks of a job (of ``only``, if given)."""
+class Line(NamedTuple):
+    """Pending ranks of one submission that share a reason."""
+
+    job: Job
+    ranks: RangeSet
+    why: Reason
+
+    @property
+    def indexes(self) -> str:
+        """Their index text, "" for a plain job."""
+        return index_set(self.job.spec.array).text_of(self.ranks) if self.job.spec.array else ""
+
+    @property
+    def lone(self) -> int | None:
+        """The index, where there is only one."""
+        return int(self.indexes) if self.indexes.isdigit() else None
+
+    @property
+    def order(self) -> tuple[float, int]:
+        """Where it stands among those that wait."""
+        return -(self.job.priority or self.job.spec.priority), self.job.id + self.ranks.first
+
+
+_ALL_OF_ONE = RangeSet.span(0, 0)
+
+
+def pending_lines(job: Job, around: Situation, only: RangeSet | None = None) -> list[Line]:
+    """One line for the held and one for the other pending ranks of a job (of ``only``, if given)."""
+    if job.pending == "0" and only is None:
+        return [Line(job, _ALL_OF_ONE, reason(job, bool(job.held), around))]
     pending = RangeSet.parse(job.pending)
     if only is not None:
         pending &= only
     held = RangeSet.parse(job.held) & pending
-    return [pending_row(job, ranks, reason(job, ranks is held, around)) for ranks in (held, pending - held) if ranks]
+    return [Line(job, ranks, reason(job, ranks is held, around)) for ranks in (held, pending - held) if ranks]
 
 
-def pending_row(job: Job, ranks: RangeSet, why: Reason) -> Row:
-    """These pending ranks as one row."""
-    indexes = index_set(job.spec.array).text_of(ranks) if job.is_array else ""
-    lone = indexes.isdigit()
-    return {
-        **job_row(job),
-        "id": job.id + ranks.first,
-        "jobid": shown_id(job, indexes),
-        "rank": ranks.first,
-        "ranks": ranks.text,
-        "index": int(indexes) if lone else None,
-        "indexes": indexes,
-        "count": len(ranks),
-        "run": 0,
-        "state": str(State.PENDING),
-        "code": 0,
-        "reason": str(why),
-        "nodelist": [],
-        "alloc_cpus": 0.0,
-        "alloc_memory": 0,
-        "leased_at": 0.0,
-        "began_at": 0.0,
-        "ended_at": 0.0,
-        "cpu_s": 0.0,
-        "memory_peak": 0,
-        "held": why is Reason.HELD,
-        "elapsed": None,
-    }
+def pending_rows(job: Job, around: Situation, only: RangeSet | None = None) -> list[Row]:
+    """``pending_lines`` as rows."""
+    return [pending_row(line) for line in pending_lines(job, around, only)]
+
+
+def _always(value: object) -> Callable[[Line], object]:
+    return lambda _line: value
+
+
+def _spec(name: str) -> Callable[[Line], Any]:
+    return attrgetter(f"job.spec.{name}")
+
+
+#: the value of each key of a pending line's row
+PENDING: dict[str, Callable[[Line], Any]] = {
+    "job": attrgetter("job.id"),
+    **{name: _spec(name) for name in ("array", "throttle", *AS_SUBMITTED)},
+    "priority": lambda line: line.job.priority or line.job.spec.priority,
+    "req_nodelist": lambda line: list(line.job.spec.nodelist),
+    "exclude": lambda line: list(line.job.spec.exclude),
+    "req_cpus": lambda line: line.job.spec.cpus_per_node * line.job.spec.nodes,
+    "req_memory": _spec("memory"),
+    "submitted_at": attrgetter("job.submitted_at"),
+    "id": lambda line: line.job.id + line.ranks.first,
+    "jobid": lambda line: shown_id(line.job, line.indexes),
+    "rank": attrgetter("ranks.first"),
+    "ranks": attrgetter("ranks.text"),
+    "index": attrgetter("lone"),
+    "indexes": attrgetter("indexes"),
+    "count": lambda line: len(line.ranks),
+    "run": _always(0),
+    "state": _always(str(State.PENDING)),
+    "code": _always(0),
+    "reason": lambda line: str(line.why),
+    "nodelist": lambda _line: [],
+    **dict.fromkeys(("alloc_cpus", "leased_at", "began_at", "ended_at", "cpu_s"), _always(0.0)),
+    **dict.fromkeys(("alloc_memory", "memory_peak"), _always(0)),
+    "held": lambda line: line.why is Reason.HELD,
+    "elapsed": _always(None),
+}
+
+
+def pending_row(line: Line) -> Row:
+    """A line as a row."""
+    return {key: get(line) for key, get in PENDING.items()}
 
 
 def shown_id(job: Job, indexes: str) -> str:

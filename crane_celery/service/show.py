@@ -14,7 +14,7 @@ from crane_celery.model.states import Reason, State
 from crane_celery.service import depshow
 from crane_celery.service.filters import Filters
 from crane_celery.service.queue import Alive, live_rows, target_rows, with_steps
-from crane_celery.service.rows import index_set, pending_row
+from crane_celery.service.rows import Line, index_set, pending_row
 from crane_celery.service.targets import Target, target
 from crane_celery.settings import Settings
 from crane_celery.store.api import Store
@@ -72,7 +72,7 @@ def _summary(target: Target) -> list[Row]:
     job = target.job
     if not (target.whole and job.ended_at):
         return []
-    row = pending_row(job, target.ranks, Reason.NONE)
+    row = pending_row(Line(job, target.ranks, Reason.NONE))
     row.update(state=str(job.worst_state or State.CANCELLED), code=job.worst_code, ended_at=job.ended_at)
     return [row]
 

@@ -131,6 +131,12 @@ class JobStore(Protocol):
         With ``signal`` > 0 only running ones are signalled, pending ones stay. Raises NotFound for an unknown job.
         """
 
+    def cancel_whole(self, jobs: Sequence[int], uid: int) -> list[int]:
+        """End many submissions as Cancelled, each on its own, where nothing of them has started or ended yet.
+
+        One answer each: how many submissions wait on it, or -1: left as it was (or not there); ``cancel`` is for those.
+        """
+
     def hold(self, job: int, ranks: str, on: bool) -> None:
         """Hold or release pending ranks ("" = all)."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -45,6 +45,9 @@ class _Commands(Protocol):
 
     def close(self) -> None:
         """Close the connections."""
+
+    def pipeline(self, transaction: bool) -> Any:
+        """Commands that are sent together."""
 
 
 class Link:
@@ -93,6 +96,17 @@ class Link:
             except redis.exceptions.NoScriptError:
                 return client.execute_command("EVAL", source, 1, self._prefix, *args)
 
+    def run_all(self, verb: str, calls: Sequence[Sequence[str | bytes | int | float]]) -> list[Any]:
+        """One verb's script many times over, each call atomic by itself, without waiting for one answer before the next
+        is sent; the answers, in order. The first goes ahead alone, so that the server has the script."""
+        if not calls:
+            return []
+        first = self.run(verb, *calls[0])
+        with self._errors(), self._client(ANSWER_S).pipeline(transaction=False) as pipe:
+            for args in calls[1:]:
+                pipe.execute_command("EVALSHA", script(verb).sha, 1, self._prefix, *args)
+            return [first, *pipe.execute()]
+
     def close(self) -> None:
         """Let go of all connections; a later call opens new ones."""
         with self._lock:
@@ -122,6 +136,8 @@ class Link:
             return DiskFull(f"the server at {self.address} takes no more writes: {text}; free disk or memory there")
         if isinstance(error, redis.exceptions.ReadOnlyError):
             return Unreachable(f"the server at {self.address} is a read-only replica; name the primary")
+        if word == "NOSCRIPT":
+            return Unreachable(f"the server at {self.address} was restarted in between; try again")
         if word == "STALE":
             return StaleFence(rest)
         if word == "NOTFOUND":

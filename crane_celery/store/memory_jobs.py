@@ -160,6 +160,17 @@ class MemoryJobs:
             told = self._stop(before, chosen, signal)
             return Cancelled(len(hit), told, len(self._waits.get(job, ())))
 
+    def cancel_whole(self, jobs: Sequence[int], uid: int) -> list[int]:
+        """End many submissions that nothing has happened to. See store.api."""
+        with self._lock:
+            answers = []
+            for id_ in jobs:
+                job = self._records.jobs.get(id_)
+                whole = RangeSet.span(0, job.count - 1) if job else RangeSet()
+                untouched = job is not None and job.pending == whole.text
+                answers.append(self.cancel(id_, "", uid).waiting if untouched else -1)
+            return answers
+
     def _end_pending(self, before: Job, hit: RangeSet, uid: int) -> None:
         done = before.ended + len(hit) == before.count
         self._tell(("cancel", {"job": before.id, "ranks": hit.text, "uid": uid, "done": done}))

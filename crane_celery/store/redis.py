@@ -24,8 +24,8 @@ from crane_celery.store.keys import Keys, idempotency
 from crane_celery.store.link import LONGEST_WAIT_S, Link
 
 DAY_S = 86400
-#: records read, verdicts stored and submissions accepted by one script call: they keep it far below 50 ms
-READ, JUDGE, ACCEPT, ACCEPT_BYTES = 500, 100, 64, 4 << 20
+#: records read, verdicts stored, submissions accepted and ended by one script call: they keep it far below 50 ms
+READ, JUDGE, ACCEPT, ACCEPT_BYTES, WHOLE = 500, 100, 64, 4 << 20, 1000
 _LOST = "the node restarted while this ran"
 
 
@@ -72,6 +72,11 @@ class RedisStore:
             ended += pending
             running += told
         return Cancelled(ended, running, waiting)
+
+    def cancel_whole(self, jobs: Sequence[int], uid: int) -> list[int]:
+        """End many submissions that nothing has happened to, 1,000 in one step. See store.api."""
+        calls = [(uid, *jobs[at : at + WHOLE]) for at in range(0, len(jobs), WHOLE)]
+        return [waiting for answer in self.link.run_all("cancel_whole", calls) for waiting in answer]
 
     def hold(self, job: int, ranks: str, on: bool) -> None:
         """Hold or release pending ranks. Raises NotFound."""

@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from crane_celery.lifecycle.replay import replay
+from crane_celery.lifecycle.replay import Records, replay
 from crane_celery.model.dependency import Block, Resolved, decode, encode, judge
 from crane_celery.model.job import NEVER, WAITING, Allocation, Element, Job, StepRow
 from crane_celery.model.node import Node, NodeState
 from crane_celery.model.states import State
+from crane_celery.service.live import Live
 from crane_celery.store.api import Began, Ended, Report, Start, Store, Submission
 from crane_celery.store.memory import MemoryStore
 from crane_celery.store.redis import RedisStore
@@ -45,6 +46,11 @@ def bare(record: Any) -> Any:
     return record
 
 
+def uncounted(job: Job) -> Job:
+    """A job as a gateway keeps it: without counters."""
+    return replace(job, began=0, ended=0, ok=0, worst_code=0, worst_state=None)
+
+
 class SideBySide(RuleBasedStateMachine):
     """One server, one twin."""
 
@@ -55,7 +61,8 @@ class SideBySide(RuleBasedStateMachine):
         """Two empty stores."""
         self.redis = RedisStore(self.server.url, f"{{m{next(_PREFIXES)}}}")
         self.pair: tuple[Store, Store] = (self.redis, MemoryStore())
-        self.fence, self.last = 0, 0
+        self.live = tuple(map(Live, self.pair))
+        self.fence, self.last, self.trimmed = 0, 0, False
         self.epochs = dict.fromkeys(_NODES, 0)
         self.lead()
         for name in _NODES:
@@ -138,6 +145,12 @@ class SideBySide(RuleBasedStateMachine):
         """Cancel all or a part."""
         self.both("cancel", self._some(data), ranks, 7, signal)
 
+    @rule(data=st.data())
+    def cancel_whole(self, data: st.DataObject) -> None:
+        """Cancel many of which some have started, ended, or never been."""
+        ids = data.draw(st.sets(st.integers(1, self.last + 1), max_size=6))
+        self.both("cancel_whole", sorted(ids), 7)
+
     @rule(data=st.data(), ranks=_RANKS, on=st.booleans())
     def hold(self, data: st.DataObject, ranks: str, on: bool) -> None:
         """Hold or release all or a part."""
@@ -194,15 +207,42 @@ class SideBySide(RuleBasedStateMachine):
         for id_ in ids:
             assert self.redis.steps(id_, 1) == self.pair[1].steps(id_, 1)
 
-    def teardown(self) -> None:
-        """The server's stream, replayed from nothing, gives the server's records."""
-        if not hasattr(self, "redis"):
-            return
-        again = replay(self.redis.events("0", 0, 100_000))
+    @rule()
+    def look(self) -> None:
+        """What a gateway keeps in memory is what the store has, however long nobody looked."""
+        for store, live in zip(self.pair, self.live, strict=True):
+            shot = live.current()
+            assert list(map(uncounted, shot.jobs)) == list(map(uncounted, store.jobs()))
+            assert shot.elements == store.elements()
+            assert [bare(each) for each in shot.nodes] == [bare(each) for each in store.nodes()]
+
+    @rule()
+    def restart(self) -> None:
+        """A gateway that starts now reads everything at once."""
+        self.live = tuple(map(Live, self.pair))
+
+    @rule()
+    def trim(self) -> None:
+        """The stream is cut behind everybody but a gateway that was not asked for long."""
+        for store in self.pair:
+            for consumer in ("recorder", "leader"):
+                store.set_cursor(consumer, store.last_event())
+        self.both("trim")
+        self.trimmed = True
+
+    def compare(self, again: Records) -> None:
+        """A replay against the server's records."""
         ids = range(self.last + 2)
         assert [again.jobs[i] for i in ids if i in again.jobs] == self.redis.jobs(ids)
         assert [again.elements[i] for i in ids if i in again.elements] == self.redis.elements(ids)
         assert {n: bare(r) for n, r in again.nodes.items()} == {r.spec.name: bare(r) for r in self.redis.nodes()}
+
+    def teardown(self) -> None:
+        """The server's stream, replayed from nothing, gives the server's records."""
+        if not hasattr(self, "redis"):
+            return
+        if not self.trimmed:
+            self.compare(replay(self.redis.events("0", 0, 100_000)))
         self.redis.close()
 
 
