@@ -3,6 +3,7 @@
 import os
 import pathlib
 import sys
+from shlex import quote
 
 from tests.integration.node.herder import Herder
 
@@ -15,7 +16,7 @@ def _crun(node: Herder) -> str:
     if node.uid != os.geteuid():
         _copy(node)
     root = _ROOT if node.uid == os.geteuid() else node.base / "code"
-    return f"PYTHONPATH={root} {python} -m cli.crun"
+    return f"PYTHONPATH={quote(str(root))} {quote(python)} -m cli.crun"
 
 
 def _copy(node: Herder) -> None:
