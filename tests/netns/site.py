@@ -125,6 +125,7 @@ class Site:
             (folder / name).mkdir()
             _private(folder / name / "config.yaml", CONFIG.format(home=folder / name, timeout=timeout_s, **told))
         self._share_keys()
+        self._secret = password
         self.store = RedisStore(f"unix://:{password}@{folder}/server.sock", f"{{{self.name}}}")
 
     def _share_keys(self) -> None:
@@ -228,6 +229,7 @@ class Site:
 
     def down(self) -> None:
         """End everything on every host; nothing may be left."""
+        told = [name for name, process in self.running.items() if self._tells_the_secret(process)]
         for process in self.running.values():
             process.end()
         self.store.close()
@@ -238,6 +240,13 @@ class Site:
             settings = load(self.config(host), {})
             left += stop.strays(settings) + groups(settings)
         assert not left, f"left behind: {left}"
+        assert not told, f"the password is on a command line or in a log: {told}"
+
+    def _tells_the_secret(self, process: Process) -> bool:
+        told = "".join(process.lines)
+        with suppress(FileNotFoundError):
+            told += Path(f"/proc/{process.pid}/cmdline").read_text()
+        return self._secret in told
 
 
 def _private(path: Path, text: str) -> None:

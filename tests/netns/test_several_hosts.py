@@ -179,15 +179,15 @@ def test_after_a_long_cut_the_node_kills_what_is_stale_and_takes_new_work(hasty:
 def test_another_scheduler_takes_over_from_one_that_lost_the_server(hasty: Site) -> None:
     hasty.schedule("second").says("leader loop")
     leader, other = "first", "second"
-    for turn in range(2):
-        seen = len(hasty.running[f"scheduler@{leader}"].lines)
-        before = hasty.store.last_event()
-        hasty.hosts[leader].cut()
+    for fault in FAULTS:
+        old = hasty.running[f"scheduler@{leader}"]
+        seen, before = len(old.lines), hasty.store.last_event()
+        break_off(hasty, leader, fault)
         hasty.event(lambda event: event.kind == "lead", before, patience_s=10.0)
-        probe = Probe(hasty, f"turn{turn}", "c").started()
-        hasty.running[f"scheduler@{leader}"].says("the server does not answer", after=seen)
-        hasty.hosts[leader].join()
-        probe.finish(turn)
-        assert hasty.wait(probe.job) == {probe.job: turn}
+        probe = Probe(hasty, f"led.{fault}", "c").started()
+        old.says("the server does not answer", after=seen)
+        mend(hasty, leader, fault)
+        probe.finish(4)
+        assert hasty.wait(probe.job) == {probe.job: 4}
         assert probe.witness == ["start", "end"]
         leader, other = other, leader
