@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 KEEP_S = 60.0
 #: seconds that one read of the stream blocks
 BLOCK_S = 5.0
-#: events of a busy stream are taken together, so often at most
-GATHER_S = 0.1
+#: events are read once none has come for so long, or so long after the first
+CALM_S, GATHER_S = 0.1, 3.0
 RETRY_S = 1.0
 _BATCH = 500
 
@@ -97,23 +97,32 @@ class Live:
 
     def wanted(self) -> None:
         """Somebody asks, or is likely to ask soon: follow the stream for a while."""
+        self._asked_at = time.monotonic()
+        if self._follower is not None or self._stopped.is_set():
+            return
         with self._lock:
-            self._asked_at = time.monotonic()
-            if self._follower is None and not self._stopped.is_set():
+            if self._follower is None:
                 self._follower = threading.Thread(target=self._follow, name="live-records", daemon=True)
                 self._follower.start()
 
     def _follow(self) -> None:
-        """The thread: be no further behind than ``GATHER_S`` while anybody is interested."""
+        """The thread: read on whenever it is calm, while anybody is interested."""
         while self._interesting():
             try:
                 if self._store.events(self._seq or "$", BLOCK_S, 1):
-                    self._stopped.wait(GATHER_S)
+                    self._await_calm()
                     with self._lock:
                         self._catch_up()
             except CraneError as error:
                 log.info("the event stream is not followed for a while: %s", error.message)
                 self._stopped.wait(RETRY_S)
+
+    def _await_calm(self) -> None:
+        """Wait until nothing happens for ``CALM_S``, ``GATHER_S`` at most: this must not slow down what makes events."""
+        until, seen = time.monotonic() + GATHER_S, ""
+        while (last := self._store.last_event()) != seen and time.monotonic() < until:
+            seen = last
+            self._stopped.wait(CALM_S)
 
     def _interesting(self) -> bool:
         with self._lock:
