@@ -12,7 +12,7 @@ from crane_celery.grammar import format as grammar
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from typing import Any, NamedTuple, TypeAlias
+    from typing import Any, NamedTuple
 else:
     from crane_celery.grammar._record import NamedTuple
 
@@ -27,8 +27,8 @@ class Column(NamedTuple):
     header: str
     #: the cell of a row
     cell: Callable[[Mapping[str, Any]], str]
-    #: whether the elements of one folded row differ in it
-    each: bool = False
+    #: the row's keys that the cell is made of, where a table is made by columns
+    keys: tuple[str, ...] = ()
 
 
 class Field(NamedTuple):
@@ -63,74 +63,21 @@ def _padding(fields: list[Field], number: int) -> Field:
 
 
 def lines(
-    fields: Sequence[Field],
-    rows: Iterable[Mapping[str, Any]],
-    header: bool = True,
-    cut: int = 0,
-    unfold: Callable[[Mapping[str, Any]], Iterable[Mapping[str, Any]] | None] | None = None,
+    fields: Sequence[Field], rows: Iterable[Mapping[str, Any]], header: bool = True, cut: int = 0
 ) -> Iterator[str]:
     """The table's lines, header first. ``cut`` > 0 shortens longer cells of columns without a width to that many
-    characters and ``...``. Linear in the rows; natural widths need all of them in memory.
-
-    ``unfold`` turns a folded row into its elements, of which only columns marked ``each`` are asked: what they share
-    is laid out once, so that a line of a million alike costs little more than its own text.
-    """
+    characters and ``...``. Linear in the rows; natural widths need all of them in memory."""
     shown = [(field, field.column) for field in fields if field.column]
-    groups = [_group(shown, row, cut, unfold) for row in rows]
+    table = [[clean(column.cell(row), cut, field.width) for field, column in shown] for row in rows]
     if header:
-        groups.insert(0, ([column.header for _, column in shown], None))
-    varying = [at for at, (_, column) in enumerate(shown) if column.each]
-    pads = [_pad(field, _widest(groups, at, varying)) for at, (field, _) in enumerate(shown)]
-    for shared, elements in groups:
-        padded = [pad(cell) for pad, cell in zip(pads, shared, strict=True)]
-        if elements is None:
-            yield _joined(fields, padded).rstrip()
-            continue
-        escaped = ["%s" if at in varying else cell.replace("%", "%%") for at, cell in enumerate(padded)]
-        template = _joined(fields, escaped, percent="%%").rstrip()
-        for cells in elements:
-            yield (template % tuple(pads[at](cell) for at, cell in zip(varying, cells, strict=True))).rstrip()
+        table.insert(0, [column.header for _, column in shown])
+    pads = [_pad(field, max((len(cells[at]) for cells in table), default=0)) for at, (field, _) in enumerate(shown)]
+    for cells in table:
+        padded = iter([pad(cell) for pad, cell in zip(pads, cells, strict=True)])
+        yield "".join(next(padded) if field.column else field.text for field in fields).rstrip()
 
 
-if TYPE_CHECKING:
-    #: the cells of a row, and, for one that is unfolded, the varying cells of each of its elements
-    Group: TypeAlias = tuple[list[str], list[list[str]] | None]
-
-
-def _group(
-    shown: Sequence[tuple[Field, Column]],
-    row: Mapping[str, Any],
-    cut: int,
-    unfold: Callable[[Mapping[str, Any]], Iterable[Mapping[str, Any]] | None] | None,
-) -> Group:
-    """All cells that a row makes."""
-    shared = [_clean(column.cell(row), cut, field.width) for field, column in shown]
-    found = unfold(row) if unfold else None
-    if found is None:
-        return shared, None
-    varying = [(field, column) for field, column in shown if column.each]
-    return shared, [[_clean(column.cell(each), cut, field.width) for field, column in varying] for each in found]
-
-
-def _widest(groups: Sequence[Group], at: int, varying: Sequence[int]) -> int:
-    """The length of the longest cell of column ``at``."""
-    lengths = [0]
-    for shared, elements in groups:
-        if elements is None or at not in varying:
-            lengths.append(len(shared[at]))
-        else:
-            place = varying.index(at)
-            lengths.append(max((len(cells[place]) for cells in elements), default=0))
-    return max(lengths)
-
-
-def _joined(fields: Sequence[Field], cells: Sequence[str], percent: str = "%") -> str:
-    """One line: the cells with the literal text between them."""
-    rest = iter(cells)
-    return "".join(next(rest) if field.column else field.text.replace("%", percent) for field in fields)
-
-
-def _clean(cell: str, cut: int, width: int) -> str:
+def clean(cell: str, cut: int, width: int) -> str:
     """A cell on one line and printable: control characters and bytes that are no UTF-8 become ``?``."""
     if not cell.isprintable():
         cell = "".join(char if char.isprintable() else "?" for char in cell)

@@ -8,7 +8,7 @@ from cli._options import Parser, add_output_options, ids, split_list
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable
     from typing import Any
 
     from cli._render import Column
@@ -81,25 +81,30 @@ def _filters(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _jobs(options: argparse.Namespace) -> int:
-    from cli._render import CUT, lines, parse_format, print_json, print_lines
+    from cli._render import CUT, parse_format, print_json, print_lines
     from crane_celery.gateway.client import call
 
     fields = parse_format(_format(options), columns())  # before asking: a bad format costs nobody anything
-    limit = 0 if options.json else options.max_lines + 1
     chosen = ids(options.job)
-    asked = {**_filters(options), "limit": limit, **({"selectors": chosen} if chosen else {})}
-    rows = call("jobs", asked)
+    asked = {**_filters(options), **({"selectors": chosen} if chosen else {})}
     if options.json:
-        print_json({"ok": True, "job_info_list": [job_info(row) for row in rows]})
+        print_json({"ok": True, "job_info_list": [job_info(row) for row in call("jobs", asked)]})
         return 0
+    from cli._table import first, table, unfolded, values
+
+    keys = {key for field in fields if field.column for key in field.column.keys}
+    limit = options.max_lines
+    answer = call("jobs", {**asked, "limit": limit + 1, "columns": sorted(keys | {"job", "jobid", "indexes", "count"})})
+    total = answer["count"]
+    if _one_per_element(options):
+        total = sum(values(answer, "count"))
+        answer = unfolded(answer, limit)
+    elif total > limit:
+        answer = first(answer, limit)
     cut = 0 if options.format or options.full else CUT
-    unfold = elements if _one_per_element(options) else None
-    total = sum(row["count"] for row in rows) if unfold else len(rows)
-    if unfold:
-        rows = first_elements(rows, options.max_lines)
-    print_lines(lines(fields, rows[: options.max_lines], not options.noheader, cut, unfold))
-    if total > options.max_lines:
-        complain(f"only the first {options.max_lines} lines are shown; see --max-lines", "")
+    print_lines(table(fields, answer, not options.noheader, cut))
+    if total > limit:
+        complain(f"only the first {limit} lines are shown; see --max-lines", "")
     return 0
 
 
@@ -115,30 +120,6 @@ def _one_per_element(options: argparse.Namespace) -> bool:
     import os
 
     return bool(options.array or os.environ.get("CQUEUE_ARRAY") or os.environ.get("SQUEUE_ARRAY"))
-
-
-def first_elements(rows: Iterable[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
-    """The rows that hold the first ``limit`` elements, the last of them cut: nothing is made that is not shown."""
-    found = []
-    for row in rows:
-        if limit <= 0:
-            break
-        found.append({**row, "shown": min(limit, row["count"])})
-        limit -= row["count"]
-    return found
-
-
-def elements(row: Mapping[str, Any]) -> Iterator[dict[str, Any]] | None:
-    """What differs between the elements of a folded row; None for a row that is not folded."""
-    if row["count"] == 1:
-        return None
-    from itertools import islice
-
-    from crane_celery.grammar.array import IndexSet
-
-    job = row["job"]
-    indexes = islice(IndexSet.parse(row["indexes"]), row["shown"])
-    return ({"jobid": f"{job}_{index}", "indexes": str(index), "job": job} for index in indexes)
 
 
 def _steps(options: argparse.Namespace) -> int:
@@ -161,42 +142,51 @@ def columns() -> dict[str, Column]:
     """The columns of jobs by the names of a format."""
     from cli import _columns as cell
     from cli._render import Column
+    from cli._table import Text
 
-    def text(key: str) -> Any:
-        return lambda row: str(row[key])
+    def text(header: str, key: str) -> Column:
+        return Column(header, Text(key), (key,))
+
+    def made_of(header: str, key: str, show: Callable[[Any], str]) -> Column:
+        return Column(header, lambda row: show(row[key]), (key,))
+
+    def or_dash(value: Any) -> str:
+        return value or "-"
 
     made = {
-        "j": Column("JOBID", text("jobid"), each=True),
-        "F": Column("ARRAYJOBID", lambda row: str(row["job"])),
-        "K": Column("ARRAYTASKID", lambda row: row["indexes"] or "N/A", each=True),
-        "P": Column("PARTITION", text("partition")),
-        "n": Column("NAME", text("name")),
-        "u": Column("USER", text("user")),
-        "U": Column("UID", text("uid")),
-        "a": Column("ACCOUNT", lambda row: row["account"] or "-"),
-        "t": Column("STATUS", text("state")),
+        "j": text("JOBID", "jobid"),
+        "F": text("ARRAYJOBID", "job"),
+        "K": made_of("ARRAYTASKID", "indexes", lambda indexes: indexes or "N/A"),
+        "P": text("PARTITION", "partition"),
+        "n": text("NAME", "name"),
+        "u": text("USER", "user"),
+        "U": text("UID", "uid"),
+        "a": made_of("ACCOUNT", "account", or_dash),
+        "t": text("STATUS", "state"),
         "T": Column("TYPE", lambda _row: "Batch"),
-        "e": Column("TIME", cell.elapsed),
-        "l": Column("TIMELIMIT", lambda row: cell.duration(row["time_limit"])),
-        "N": Column("NODES", text("nodes")),
-        "L": Column("NODELIST/REASON", cell.where_or_why),
-        "R": Column("REASON", text("reason")),
-        "S": Column("STARTTIME", lambda row: cell.when(row["began_at"])),
-        "s": Column("SUBMITTIME", lambda row: cell.when(row["submitted_at"])),
-        "q": Column("QOS", lambda row: row["qos"] or "-"),
-        "k": Column("COMMENT", text("comment")),
-        "p": Column("PRIORITY", lambda row: cell.cpus(row["priority"])),
-        "c": Column("ALLOCCPUS", lambda row: cell.cpus(row["alloc_cpus"])),
-        "C": Column("REQCPUS", lambda row: cell.cpus(row["req_cpus"])),
-        "m": Column("ALLOCMEMPERNODE", lambda row: cell.memory(row["alloc_memory"])),
-        "M": Column("REQMEMPERNODE", lambda row: cell.memory(row["req_memory"])),
-        "Q": Column("REQCPUPERTASK", lambda row: cell.cpus(row["req_cpus"] / max(1, row["ntasks"]))),
-        "h": Column("HELD", lambda row: cell.yes(row["held"])),
-        "X": Column("EXCLUSIVE", lambda row: cell.yes(row["exclusive"])),
-        "o": Column("COMMAND", text("command")),
-        "r": Column("REQNODES", lambda row: cell.hosts_or_none(row["req_nodelist"])),
-        "x": Column("EXCLUDENODES", lambda row: cell.hosts_or_none(row["exclude"])),
-        "wckey": Column("WCKEY", text("wckey")),
+        "e": Column("TIME", cell.elapsed, ("elapsed",)),
+        "l": made_of("TIMELIMIT", "time_limit", cell.duration),
+        "N": text("NODES", "nodes"),
+        "L": Column("NODELIST/REASON", cell.where_or_why, ("state", "reason", "nodelist")),
+        "R": text("REASON", "reason"),
+        "S": made_of("STARTTIME", "began_at", cell.when),
+        "s": made_of("SUBMITTIME", "submitted_at", cell.when),
+        "q": made_of("QOS", "qos", or_dash),
+        "k": text("COMMENT", "comment"),
+        "p": made_of("PRIORITY", "priority", cell.cpus),
+        "c": made_of("ALLOCCPUS", "alloc_cpus", cell.cpus),
+        "C": made_of("REQCPUS", "req_cpus", cell.cpus),
+        "m": made_of("ALLOCMEMPERNODE", "alloc_memory", cell.memory),
+        "M": made_of("REQMEMPERNODE", "req_memory", cell.memory),
+        "Q": Column(
+            "REQCPUPERTASK", lambda row: cell.cpus(row["req_cpus"] / max(1, row["ntasks"])), ("req_cpus", "ntasks")
+        ),
+        "h": made_of("HELD", "held", cell.yes),
+        "X": made_of("EXCLUSIVE", "exclusive", cell.yes),
+        "o": text("COMMAND", "command"),
+        "r": made_of("REQNODES", "req_nodelist", cell.hosts_or_none),
+        "x": made_of("EXCLUDENODES", "exclude", cell.hosts_or_none),
+        "wckey": text("WCKEY", "wckey"),
     }
     long = {"arrayjobid": "F", "arraytaskid": "K", "jobid": "j", "state": "t", "name": "n", "reason": "R"}
     return {**made, **{name: made[letter] for name, letter in long.items()}}

@@ -84,13 +84,11 @@ def _release(service: Service, request: Request) -> object:
 
 
 def _jobs(service: Service, request: Request) -> object:
-    """Rows; with ``columns`` (names of a row's keys, no selectors) the same by columns."""
+    """Rows; with ``columns`` (names of a row's keys) these by columns."""
     read.only(request.args, "selectors", "limit", "columns", *_FILTERS)
     limit, chosen = read.number(request.args, "limit"), selectors(request.args)
     filters, keys = _filters(request.args, request.caller), read.texts(request.args, "columns")
-    if keys and chosen:
-        raise InputError("columns are of the whole queue: leave either columns or selectors out")
-    return service.table(filters, keys, limit) if keys else service.jobs(chosen, filters, limit)
+    return service.table(chosen, filters, keys, limit) if keys else service.jobs(chosen, filters, limit)
 
 
 def _steps(service: Service, request: Request) -> object:

@@ -232,7 +232,9 @@ def serve(settings: Settings) -> None:
     """Run the gateway of ``settings`` in the foreground until SIGTERM or SIGINT (``crane gateway``)."""
     from crane_celery.bootstrap import open_service
 
-    gc.set_threshold(50_000, 20, 50)  # records of a long queue live long: looking through all of them is rarely worth it
+    gc.set_threshold(
+        50_000, 20, 50
+    )  # records of a long queue live long: looking through all of them is rarely worth it
     server = GatewayServer(open_service(settings), os.path.join(settings.run_dir, "gateway.sock"))
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

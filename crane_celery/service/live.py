@@ -118,7 +118,7 @@ class Live:
                 self._stopped.wait(RETRY_S)
 
     def _await_calm(self) -> None:
-        """Wait until nothing happens for ``CALM_S``, ``GATHER_S`` at most: this must not slow down what makes events."""
+        """Wait until nothing happens for ``CALM_S``, ``GATHER_S`` at most: reading slows down what makes events."""
         until, seen = time.monotonic() + GATHER_S, ""
         while (last := self._store.last_event()) != seen and time.monotonic() < until:
             seen = last

@@ -90,21 +90,14 @@ def holding(found: Alive, filters: Filters) -> list[Row]:
     return sorted(filter(filters.row, rows), key=by_state_and_priority)
 
 
-def table(found: Alive, filters: Filters, keys: Sequence[str], limit: int) -> Row:
-    """The queue by columns: ``count`` lines; what is the ``same`` in all, and what differs, line by line (``each``).
-
-    Raises InputError for a key that rows have not. What waits comes before what has started, as in ``by_state...``.
-    """
-    for key in keys:
-        if key not in PENDING:
-            raise InputError(f"rows have no {key[:60]!r}{did_you_mean(key, PENDING)}")
-    lines, rows = pending(found, filters), holding(found, filters)
-    if limit:
-        lines = lines[:limit]
-        rows = rows[: limit - len(lines)]
+def table(lines: Sequence[Line], rows: Sequence[Row], keys: Sequence[str]) -> Row:
+    """What waits, then what has started, by columns: ``count`` lines; what is the ``same`` in all, and what differs,
+    line by line (``each``). Raises InputError for a key that rows have not."""
     same: Row = {}
     each: Row = {}
     for key in keys:
+        if key not in PENDING:
+            raise InputError(f"rows have no {key[:60]!r}{did_you_mean(key, PENDING)}")
         column = [*map(PENDING[key], lines), *map(itemgetter(key), rows)]
         if column and column.count(column[0]) == len(column):
             same[key] = column[0]

@@ -182,6 +182,7 @@ def live_row(job: Job, element: Element, now: float) -> Row:
     until = element.ended_at or now
     row["elapsed"] = max(0.0, until - since) if element.began_at else None
     row["indexes"] = "" if row["index"] is None else str(row["index"])
+    row["ranks"] = str(element.rank)
     row["count"] = 1
     row["held"] = False
     return row

@@ -102,9 +102,13 @@ class Service:
         rows = queue.chosen_rows(found, chosen, filters, self.store) if chosen else queue.live_rows(found, filters)
         return rows[:limit] if limit else rows
 
-    def table(self, filters: Filters, keys: Sequence[str], limit: int) -> Row:
-        """The whole queue by columns (service.queue.table)."""
-        return queue.table(self.queue.alive(), filters, keys, limit)
+    def table(self, selectors: Sequence[Selector], filters: Filters, keys: Sequence[str], limit: int) -> Row:
+        """``jobs`` by columns (service.queue.table)."""
+        if selectors:
+            return queue.table((), self.jobs(selectors, filters, limit), keys)
+        found, most = self.queue.alive(), limit or None
+        lines, rows = queue.pending(found, filters)[:most], queue.holding(found, filters)
+        return queue.table(lines, rows[: limit - len(lines)] if limit else rows, keys)
 
     def steps(self, selectors: Sequence[Selector], filters: Filters) -> list[Row]:
         """Steps of what runs."""
