@@ -1,4 +1,4 @@
-"""The shepherd's side of the spawners: forks them, finds them again, sends starts, and knows what is on its way."""
+"""The shepherd's side of the spawners: has them made, finds them again, sends starts, and knows what is on its way."""
 
 import contextlib
 import os
@@ -7,10 +7,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from workers import spawner
 from workers.cgroup import Driver, Leaf
 from workers.exits import Known, read
 from workers.frames import Hangup, Link, connect, listen
+from workers.zygote import Zygote
 
 User = tuple[int, int]
 #: seconds that a living spawner may take to answer; it is single-threaded and does nothing that blocks for long
@@ -71,7 +71,8 @@ class Nursery:
         self._watch = watch
         self.no_new_privs = False
         self.posts: dict[User, Outpost] = {}
-        self.pids: set[int] = set()  # of spawners that are our children
+        self._zygote = Zygote()
+        self.pids: set[int] = {self._zygote.pid}  # of our children that are no job's: spawners and the zygote
 
     def journal(self, user: User) -> str:
         """Where a spawner writes its starts and exits."""
@@ -147,20 +148,25 @@ class Nursery:
                 post.link.send({"op": "drop", "name": name})
 
     def _fork(self, user: User, groups: list[int]) -> Outpost:
-        listener = listen(self._socket(user), 0o600)
-        journal = os.open(self.journal(user), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            pid = os.fork()
-            if pid == 0:
-                spawner.main(listener, journal, (*user, groups), no_new_privs=self.no_new_privs)
-            self.pids.add(pid)
-        finally:
-            listener.close()
-            os.close(journal)
+            pid = self._have_forked(user, groups)
+        except ConnectionError:  # its zygote was killed; there is another one
+            self.pids.add(self._zygote.pid)
+            pid = self._have_forked(user, groups)
         post = self._adopt(user, connect(self._socket(user)))
         post.know(pid)
         post.ours = True
         return post
+
+    def _have_forked(self, user: User, groups: list[int]) -> int:
+        journal = os.open(self.journal(user), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            with listen(self._socket(user), 0o600) as listener:
+                pid = self._zygote.fork(listener.fileno(), journal, (*user, groups), no_new_privs=self.no_new_privs)
+        finally:
+            os.close(journal)
+        self.pids.add(pid)
+        return pid
 
     def _adopt(self, user: User, link: Link) -> Outpost:
         post = self.posts[user] = Outpost(user, link)
@@ -188,6 +194,7 @@ class Nursery:
         """Let every spawner end when it has no child left."""
         for post in self.posts.values():
             post.link.send({"op": "stop"})
+        self._zygote.close()
 
     def lose(self, post: Outpost) -> None:
         """Its connection broke: it has died, or ended because it was idle."""

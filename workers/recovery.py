@@ -252,7 +252,8 @@ def _is(pid: int, marker: str) -> bool:
     nothing for a moment (and its environment, being that of a process that is not dumpable, may be closed to us)."""
     with contextlib.suppress(OSError):
         with open(f"/proc/{pid}/cmdline", "rb") as file:
-            if file.read() in (b"", _own_cmdline()):
+            argv = file.read()
+            if not argv or argv.startswith(_own_cmdline()):
                 return True
         with open(f"/proc/{pid}/environ", "rb") as file:
             return marker_of(file.read()) == marker

@@ -18,6 +18,7 @@ import time
 from collections import OrderedDict
 from typing import Any
 
+from workers import zygote
 from workers.cgroup import probe
 from workers.clients import Clients
 from workers.frames import Hangup, Link, Message, listen
@@ -27,12 +28,11 @@ from workers.nursery import Nursery, Outpost
 from workers.pens import Pens
 from workers.records import PRIMARY
 from workers.recovery import Adopted, Recovery
-from workers.spawner import be_called, prctl, start_ticks
+from workers.spawner import PR_SET_DUMPABLE, be_called, prctl, start_ticks
 
 log = logging.getLogger("crane.shepherd")
 
 _PR_SET_CHILD_SUBREAPER = 36
-_PR_SET_DUMPABLE = 4
 _MAX_STRAYS = 1000
 _MAX_CLIENTS = 2000
 
@@ -261,8 +261,11 @@ class Shepherd:
                 self._selector.modify(link, wanted, key.data)
 
 
-def main(text: str) -> None:
-    """Body of the process; ends at once when another shepherd has the node."""
+def main(text: str, role: str = "") -> None:
+    """Body of the process; ends at once when another shepherd has the node. ``role``: "zygote" for that part of it."""
+    if role:
+        zygote.serve()
+        return
     config = json.loads(text)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stderr)
     os.umask(0o022)
@@ -276,7 +279,7 @@ def main(text: str) -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    prctl(_PR_SET_DUMPABLE, 0)
+    prctl(PR_SET_DUMPABLE, 0)
     log.info("shepherd of %s, pid %d", config["node"], os.getpid())
     try:
         Shepherd(config).run()

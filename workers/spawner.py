@@ -1,6 +1,6 @@
 """The spawner: one per user and node, already that user, parent of that user's processes. Standard library only.
 
-It is forked (not exec'd: the daemons' Python may lie where users cannot read) from the shepherd, drops to the user,
+It is forked (not exec'd: the daemons' Python may lie where users cannot read) from the zygote, drops to the user,
 becomes non-dumpable, and from then on does three things: it spawns what the shepherd asks for, it journals and
 reports how that ended, and it answers a new shepherd's question for its table. It outlives the shepherd; it ends by
 itself after a while without children.
@@ -30,7 +30,7 @@ from workers.stdio import Files, Refusal, open_files
 IDLE_S = 300.0
 #: starts between two looks at what has ended, and between two reports
 CHUNK = 24
-_PR_SET_DUMPABLE = 4
+PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
 _DEFAULTS = [signal.SIGPIPE, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGXFSZ]
 
@@ -353,17 +353,17 @@ def become(uid: int, gid: int, groups: list[int]) -> None:
         os.setresuid(uid, uid, uid)
     elif os.geteuid() != uid:
         raise PermissionError(errno.EPERM, f"this node runs jobs of uid {os.geteuid()} only")
-    prctl(_PR_SET_DUMPABLE, 0)
+    prctl(PR_SET_DUMPABLE, 0)
 
 
 def be_called(name: str) -> None:
-    """Set the name that ps and top show (15 bytes at most): a spawner is a fork, with the shepherd's arguments."""
+    """Set the name that ps and top show (15 bytes at most): a spawner is a fork, with a shepherd's arguments."""
     with contextlib.suppress(OSError), open("/proc/self/comm", "w", encoding="ascii") as comm:
         comm.write(name)
 
 
 def main(listener: socket.socket, journal: int, user: tuple[int, int, list[int]], *, no_new_privs: bool) -> NoReturn:
-    """Body of the forked process: never returns into the shepherd's code."""
+    """Body of the forked process: never returns into the zygote's code."""
     status = 1
     try:
         os.setsid()

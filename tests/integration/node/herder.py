@@ -122,15 +122,16 @@ class Herder:
         self.hello = {}
 
     def spawner_pid(self) -> int:
-        """The pid of the spawner, a fork of a shepherd, so it has the same arguments; 0 while there is none."""
-        assert self.link is not None
-        return next((pid for pid in self._ours() if pid != self.link.peer()[0]), 0)
+        """The pid of the spawner, known by its name; 0 while there is none."""
+        return next(self.ours("crane-spawner"), 0)
 
-    def _ours(self) -> Iterator[int]:
+    def ours(self, called: str) -> Iterator[int]:
+        """Processes of the shepherd's family with this name: all have its arguments."""
         for name in filter(str.isdigit, os.listdir("/proc")):
             with contextlib.suppress(OSError):
                 argv = pathlib.Path(f"/proc/{name}/cmdline").read_bytes()
-                if b"workers.shepherd" in argv and self.config["run"].encode() in argv:
+                name_of = pathlib.Path(f"/proc/{name}/comm").read_text().strip()
+                if name_of == called and b"workers.shepherd" in argv and self.config["run"].encode() in argv:
                     yield int(name)
 
     def lines(self, name: str) -> list[str]:

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from tests.integration.node.herder import Herder
+from tests.integration.node.herder import Herder, kill
 
 
 def test_exit_codes_and_output(node: Herder) -> None:
@@ -15,6 +15,53 @@ def test_exit_codes_and_output(node: Herder) -> None:
     assert node.ended(2) == (-9, "")
     assert (node.out / "deep/er/o").read_text() == f"1 {node.uid}\n"
     assert (node.out / "deep/er/o").stat().st_uid == node.uid
+
+
+def test_a_job_inherits_nothing_but_its_own_files(node: Herder) -> None:
+    node.launch([1], "ls /proc/$$/fd; cat /proc/$$/environ | tr '\\0' '\\n' | grep -c CRANE_DAEMON")
+    assert node.ended(1) == (1, "")
+    open_ = {line for line in node.lines("o") if line.isdigit()}
+    assert open_ <= {"0", "1", "2", "10"}  # 10 is where sh keeps its own
+
+
+def test_a_spawner_s_memory_holds_nothing_of_another_s_launch(node: Herder) -> None:
+    if os.geteuid() != 0:
+        return  # there is no second user to try with
+    secret = "sesame" + os.urandom(8).hex()
+    env = {"PATH": os.defpath, "SECRET": secret}
+    node.launch([1], "true", env=env, uid=1235, gid=1235, groups=[1235], paths=["/dev/null", "/dev/null", ""])
+    assert node.ended(1) == (0, "")
+    first = node.spawner_pid()
+    assert _holds(first, secret)  # so this would be seen
+    node.launch([2], "true", uid=1236, gid=1236, groups=[1236], paths=["/dev/null", "/dev/null", ""])
+    assert node.ended(2) == (0, "")
+    later = [pid for pid in node.ours("crane-spawner") if pid != first]
+    assert len(later) == 1
+    assert not _holds(later[0], secret)
+
+
+def test_a_killed_zygote_is_replaced(node: Herder) -> None:
+    node.launch([9], "true")
+    assert node.ended(9) == (0, "")
+    (zygote,) = node.ours("crane-zygote")
+    kill(zygote)
+    kill(node.spawner_pid())
+    node.launch([1], "exit 3")
+    assert node.ended(1) == (3, "")
+    (fresh,) = node.ours("crane-zygote")
+    assert fresh != zygote
+
+
+def _holds(pid: int, secret: str) -> bool:
+    with open(f"/proc/{pid}/maps", encoding="ascii") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for line in maps:
+            span, mode, *_ = line.split()
+            if mode.startswith("rw") and "[v" not in line:
+                first, last = (int(end, 16) for end in span.split("-"))
+                memory.seek(first)
+                if secret.encode() in memory.read(last - first):
+                    return True
+    return False
 
 
 def test_a_second_launch_is_refused(node: Herder) -> None:

@@ -1,0 +1,102 @@
+"""The zygote: forks spawners, and has never seen a launch. Standard library only.
+
+A spawner is forked, since users may not be able to read the daemons' Python; and not from the shepherd, whose memory
+may hold other users' environments: a process of another user is no place for them, dumpable or not. The zygote has the
+shepherd's arguments, so that whoever looks for a shepherd's family finds it; one that is killed is started anew. A
+spawner is handed to the shepherd (a subreaper) as its child, and so are the orphans that it leaves.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from typing import NoReturn
+
+from workers import spawner
+
+_FD = 3
+_MOST = 1 << 16  # bytes of a request: a user's groups (65,536 at most, in practice dozens)
+
+
+class Zygote:
+    """The shepherd's end."""
+
+    def __init__(self) -> None:
+        """Start one, in the shepherd's own cgroup, with nothing of it but its standard descriptors."""
+        self._start()
+
+    def _start(self) -> None:
+        self._sock, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with other:
+            self.pid = os.posix_spawn(
+                sys.executable, [*sys.orig_argv, "zygote"], os.environ,
+                file_actions=[(os.POSIX_SPAWN_DUP2, other.fileno(), _FD)],
+            )  # fmt: skip
+
+    def fork(self, listener: int, journal: int, user: tuple[int, int, list[int]], *, no_new_privs: bool) -> int:
+        """A new spawner's pid. Raises OSError; ConnectionError when the zygote died: by then there is another one, and
+        a spawner may have been made that nobody knows, so the next needs a listener of its own."""
+        try:
+            socket.send_fds(self._sock, [json.dumps([user, no_new_privs]).encode()], [listener, journal])
+            answer = self._sock.recv(64)
+        except ConnectionError:
+            answer = b""
+        if not answer:
+            self._sock.close()
+            self._start()
+            raise ConnectionResetError("the zygote was killed")
+        if not int(answer):
+            raise OSError("the host has no room for another process")
+        return int(answer)
+
+    def close(self) -> None:
+        """Let it end."""
+        self._sock.close()
+
+
+def serve() -> None:
+    """Body of the zygote: fork on request, until the shepherd is gone."""
+    spawner.be_called("crane-zygote")
+    spawner.prctl(spawner.PR_SET_DUMPABLE, 0)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    with socket.socket(fileno=_FD) as sock:
+        while True:
+            request, fds, _, _ = socket.recv_fds(sock, _MOST, 2)
+            if not request:
+                return
+            for fd in fds:  # recv_fds of Python 3.11 passes no flags on, such as MSG_CMSG_CLOEXEC
+                os.set_inheritable(fd, False)
+            pid = _fork(request, *fds)
+            for fd in fds:
+                os.close(fd)
+            with contextlib.suppress(ConnectionError):
+                sock.send(b"%d" % pid)
+
+
+def _fork(request: bytes, listener: int, journal: int) -> int:
+    """A spawner's pid, 0 when there is no room; its parent, a process in between, has gone then."""
+    read, write = os.pipe()
+    try:
+        between = os.fork()
+    except OSError:
+        between = -1
+    if between == 0:
+        _between(request, listener, journal, write)
+    os.close(write)
+    with open(read, "rb") as answer:
+        pid = int(answer.read() or 0)  # until the spawner, too, has closed its copy
+    if between > 0:
+        os.waitpid(between, 0)
+    return pid
+
+
+def _between(request: bytes, listener: int, journal: int, write: int) -> NoReturn:
+    with contextlib.suppress(OSError):
+        if (pid := os.fork()) == 0:
+            user, no_new_privs = json.loads(request)
+            spawner.main(socket.socket(fileno=listener), journal, user, no_new_privs=no_new_privs)
+        os.write(write, b"%d" % pid)
+    os._exit(0)
