@@ -46,7 +46,7 @@ def parser() -> Parser:
     )
     add = made.add_argument
     add("-N", "--nodes", type=int, metavar="N", help="nodes; 1 is what a step may have")
-    add("-n", "--ntasks", type=int, metavar="N", help="tasks (default: CRANE_NTASKS, else 1)")
+    add("-n", "--ntasks", type=int, metavar="N", help="tasks (default: the job's on one node, 1 with -N 1)")
     add("--ntasks-per-node", type=int, metavar="N", help="tasks on each node")
     add("-c", "--cpus-per-task", type=float, default=1.0, metavar="N", help="CPUs of each task (default 1)")
     add("--mem", metavar="SIZE", help="memory of the step, as part of the job's")
@@ -99,15 +99,25 @@ def _check(given: argparse.Namespace) -> None:
         raise InputError("--mem and --mem-per-cpu exclude each other: give one")
 
 
-def _tasks(given: argparse.Namespace) -> int:
+def tasks_of(given: argparse.Namespace) -> int:
+    """How many tasks the step has. Raises InputError, Refused, NotSupported."""
     found = given.ntasks if given.ntasks is not None else given.ntasks_per_node
-    text = os.environ.get("CRANE_NTASKS", "1")
-    found = found if found is not None else int(text) if text.isdigit() else 1
+    if found is None:
+        found = 1 if given.nodes else _of_job("CRANE_NTASKS")
+        if not given.nodes and (nodes := _of_job("CRANE_JOB_NUM_NODES")) > 1:
+            raise NotSupported(
+                f"a step on the job's {nodes} nodes is not supported yet: give -N 1 for this node's part"
+            )
     if found < 1:
         raise InputError(f"bad number of tasks {found}: it must be at least 1")
     if found > _MAX_TASKS:
         raise Refused(f"{found} tasks: a step has {_MAX_TASKS} at most; start several steps")
     return int(found)
+
+
+def _of_job(variable: str) -> int:
+    text = os.environ.get(variable, "1")
+    return int(text) if text.isdigit() else 1
 
 
 def _memory(given: argparse.Namespace, cpus: float) -> int:
@@ -137,7 +147,7 @@ def _environment(given: argparse.Namespace) -> dict[str, str]:
 
 def _request(given: argparse.Namespace, job: int) -> tuple[dict[str, Any], list[int]]:
     """The frame, and three descriptors for each task."""
-    ntasks = _tasks(given)
+    ntasks = tasks_of(given)
     cwd = os.path.abspath(given.chdir) if given.chdir else os.getcwd()
     command = [_program(given.command[0]), *given.command[1:]]
     env = {**_environment(given), "CRANE_NTASKS": str(ntasks), "CRANE_CPUS_PER_TASK": f"{given.cpus_per_task:.2f}"}
