@@ -39,7 +39,11 @@ test: .venv/tools
 compose-test: .venv/tools
 	@PATH="$$PWD/.venv/bin:$$PATH" $(PY) -m pytest -m compose
 
-bench: .venv/tools
+.venv/bench: .venv/tools
+	@$(PY) -m pip install -q --disable-pip-version-check --group bench
+	@touch .venv/bench
+
+bench: .venv/bench
 	@PATH="$$PWD/.venv/bin:$$PATH" $(PY) -m bench.run
 
 check: fmt lint types arch unit

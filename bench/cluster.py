@@ -33,8 +33,8 @@ class Cluster:
         self.env.pop("CRANE_CONFIG", None)
 
     def admin(self, *args: str) -> str:
-        """Run ``crane``; its output. Raises CalledProcessError."""
-        return subprocess.run(["crane", *args], env=self.env, check=True, text=True, capture_output=True).stdout
+        """Run ``crane``; its output. Raises RuntimeError with what it said."""
+        return _said(["crane", *args], self.env, self.work)
 
     def command(self, *args: str) -> list[str]:
         """The argument vector with which the submitting user runs a command."""
@@ -44,13 +44,8 @@ class Cluster:
         return ["setpriv", *user, str(BIN / args[0]), *args[1:]]
 
     def run(self, *args: str, check: bool = True) -> str:
-        """Run a user's command in the work folder; its output."""
-        done = subprocess.run(self.command(*args), env=self.env, cwd=self.work, text=True, capture_output=True)
-        if check and done.returncode:
-            raise RuntimeError(
-                f"{' '.join(args)}: exit {done.returncode}: {done.stderr.strip() or done.stdout.strip()}"
-            )
-        return done.stdout
+        """Run a user's command in the work folder; its output. Raises RuntimeError with what it said."""
+        return _said(self.command(*args), self.env, self.work, check)
 
     def script(self, name: str, text: str) -> str:
         """Write a script that the submitting user can read; its path."""
@@ -66,15 +61,26 @@ class Cluster:
         return time.perf_counter() - start
 
     def pids(self) -> list[int]:
-        """Every process that belongs to this cluster, found by its environment."""
-        mark = f"CRANE_HOME={self.home}".encode()
+        """Every process of this cluster, by its environment, or (the server, which writes over that) by its title."""
+        mark, place = f"CRANE_DAEMON={self.home}".encode(), f"{self.home}/".encode()
         processes = (entry for entry in pathlib.Path("/proc").iterdir() if entry.name.isdigit())
-        return [int(entry.name) for entry in processes if mark in _environ(entry) and int(entry.name) != os.getpid()]
+        return [
+            int(entry.name)
+            for entry in processes
+            if mark in _words(entry, "environ") or any(place in word for word in _words(entry, "cmdline"))
+        ]
 
 
-def _environ(entry: pathlib.Path) -> list[bytes]:
+def _said(argv: list[str], env: dict[str, str], folder: pathlib.Path, check: bool = True) -> str:
+    done = subprocess.run(argv, env=env, cwd=folder, text=True, capture_output=True)
+    if check and done.returncode:
+        raise RuntimeError(f"{' '.join(argv)}: exit {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
+
+
+def _words(entry: pathlib.Path, name: str) -> list[bytes]:
     try:
-        return (entry / "environ").read_bytes().split(b"\0")
+        return (entry / name).read_bytes().split(b"\0")
     except OSError:
         return []
 

@@ -5,6 +5,7 @@ import os
 import pathlib
 import statistics
 import time
+from datetime import datetime
 
 from bench.cluster import BIN, Cluster
 
@@ -16,7 +17,7 @@ def bare_python(rounds: int = 20) -> float:
     times = []
     for _ in range(rounds):
         start = time.perf_counter()
-        pid = os.posix_spawn(BIN / "python", ["python", "-c", "pass"], os.environ)
+        pid = os.posix_spawn(BIN / "python", [str(BIN / "python"), "-c", "pass"], os.environ)
         os.waitpid(pid, 0)
         times.append(time.perf_counter() - start)
     return statistics.median(times)
@@ -48,21 +49,22 @@ def latency(cluster: Cluster, rounds: int = 100) -> dict[str, float]:
     out = cluster.work / "started"
     script = cluster.script("stamp.sh", f"#!/bin/bash\necho $EPOCHREALTIME >> {out}\n")
     out.unlink(missing_ok=True)
-    submitted = []
     for _ in range(rounds):
-        answer = json.loads(cluster.run("cbatch", "--json", "--wait", "-o", "/dev/null", script).splitlines()[0])
-        job = json.loads(cluster.run("cacct", "--json", "-j", str(answer["job_id"])))
-        submitted.append(float(job["jobs"][0]["submit_time_s"]))
+        cluster.run("cbatch", "--wait", "-J", "latency", "-o", "/dev/null", script)
+    jobs = json.loads(cluster.run("cacct", "--json", "-n", "latency"))["job_info_list"]
+    submitted = sorted(datetime.fromisoformat(job["submit_time"]).timestamp() for job in jobs)
     started = [float(line) for line in out.read_text().split()]
     waits = sorted((b - a) * 1e3 for a, b in zip(submitted, started, strict=True))
     return {"p50_ms": waits[len(waits) // 2], "p99_ms": waits[int(len(waits) * 0.99)]}
 
 
 def steps(cluster: Cluster, sequential: int = 50, parallel: int = 100) -> dict[str, float]:
-    """Steps inside one allocation, each by its own command."""
+    """Steps inside one allocation, each by its own command. Raises RuntimeError where the user cannot run crun there:
+    the Python of the installed project must not lie in a directory that only root may enter."""
     times = cluster.work / "steps.times"
     body = (
         "#!/bin/bash\n"
+        "crun true || exit 1\n"
         f"a=$EPOCHREALTIME; for i in $(seq {sequential}); do crun true; done; b=$EPOCHREALTIME\n"
         f"for i in $(seq {parallel}); do crun -c 0.1 true & done; wait; c=$EPOCHREALTIME\n"
         f"echo $a $b $c > {times}\n"
@@ -87,33 +89,40 @@ def commands(cluster: Cluster, rounds: int = 15) -> dict[str, float]:
     return found
 
 
-def queue(cluster: Cluster) -> dict[str, float]:
-    """List and cancel 110,000 pending jobs (an array of 100,000 and 10,000 distinct ones), milliseconds."""
+def queue(cluster: Cluster, rounds: int = 5) -> dict[str, float]:
+    """List and cancel 110,000 pending jobs (an array of 100,000 and 10,000 distinct ones), milliseconds.
+
+    Listings are medians; ``list_first_ms`` is the first one after the submissions, which has to read them.
+    """
     script = cluster.script("trivial.sh", TRIVIAL)
     cluster.run("cbatch", "--hold", "--array=0-99999", script)
-    bulk = bulk_submit(cluster, 10_000, hold=True)
-    folded = cluster.seconds("cqueue", "-m", "200000") * 1e3
-    expanded = cluster.seconds("cqueue", "-r", "-m", "200000") * 1e3
-    cancel = cluster.seconds("ccancel", "-t", "PENDING") * 1e3
-    return {**bulk, "list_folded_ms": folded, "list_expanded_ms": expanded, "cancel_all_ms": cancel}
+    figures = bulk_submit(cluster, 10_000)
+    folded, expanded = ("cqueue", "-m", "200000"), ("cqueue", "-r", "-m", "200000")
+    figures["list_first_ms"] = cluster.seconds(*folded) * 1e3
+    for name, command in (("list_folded_ms", folded), ("list_expanded_ms", expanded)):
+        figures[name] = statistics.median(cluster.seconds(*command) for _ in range(rounds)) * 1e3
+    figures["cancel_all_ms"] = cluster.seconds("ccancel", "-t", "PENDING") * 1e3
+    return figures
 
 
-def bulk_submit(cluster: Cluster, count: int, hold: bool = False) -> dict[str, float]:
-    """Distinct jobs through the Python API in one call: jobs a second, durable."""
+def bulk_submit(cluster: Cluster, count: int) -> dict[str, float]:
+    """Distinct held jobs through the Python API in one call: jobs a second, durable."""
     code = (
         "import time\n"
-        "from crane_celery.api import Cluster\n"
-        f"job = dict(script='#!/bin/sh\\nexit 0\\n', hold={hold}, output='/dev/null')\n"
-        f"jobs = [dict(job, name=f'j{{i}}') for i in range({count})]\n"
-        "start = time.perf_counter(); Cluster().submit_many(jobs)\n"
+        "from crane_celery.api import Cluster, Task\n"
+        "script, common = '#!/bin/sh\\nexit 0\\n', {'hold': True, 'output': '/dev/null'}\n"
+        f"jobs = [Task(script=script, options={{**common, 'job_name': f'j{{i}}'}}) for i in range({count})]\n"
+        "start = time.perf_counter()\n"
+        "Cluster().submit_many(jobs)\n"
         "print(time.perf_counter() - start)\n"
     )
     path = cluster.script("bulk.py", code)
     return {"bulk_submit_per_s": count / float(cluster.run("python", path).strip())}
 
 
-def idle(cluster: Cluster, seconds: float = 10.0) -> dict[str, float]:
+def idle(cluster: Cluster, seconds: float = 20.0) -> dict[str, float]:
     """CPU of all processes of the idle cluster, percent of a core."""
+    time.sleep(5.0)  # what the rows before have left behind is being filed
     before = _cpu(cluster.pids())
     time.sleep(seconds)
     return {"idle_percent": (_cpu(cluster.pids()) - before) / seconds * 100}

@@ -149,6 +149,7 @@ def table(c: Columns) -> list[list[str]]:
             c.own("list_expanded_ms", " ms"),
             "<= 600 ms",
         ],
+        ["list them the first time after submitting", "-", *none, start, c.starts("list_first_ms"), "-"],
         ["cancel all of it", whole(c.slurm, "cancel_all"), *none, start, c.starts("cancel_all_ms"), "<= 6 S"],
         ["idle cluster of 4 nodes, CPU of a core", "-", *none, "0", c.own("idle_percent", " %"), "<= 2 %"],
     ]

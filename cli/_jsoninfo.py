@@ -11,8 +11,12 @@ if TYPE_CHECKING:
 
 
 def rfc3339(at: float) -> str | None:
-    """A moment in UTC, None for none."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)) if at else None
+    """A moment in UTC, None for none; with 3 or 6 decimals where it has them, as protobuf's JSON writes it."""
+    if not at:
+        return None
+    seconds, micros = divmod(round(at * 1e6), 1_000_000)
+    decimals = f".{micros:06}".removesuffix("000") if micros else ""
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}{decimals}Z"
 
 
 def job_info(row: dict[str, Any]) -> dict[str, Any]:
