@@ -38,7 +38,11 @@ def add_options(parser: Parser) -> None:
     add("-e", "--error", metavar="FILE", help="standard error (default: with the output)")
     add("--open-mode", metavar="MODE", help="truncate (default) or append")
     add("--export", metavar="LIST", help="environment that travels: ALL (default), NONE, NIL, or ALL,A=1,B")
-    add("--get-user-env", action="store_true", help="make a login environment on the node")
+    add(
+        "--get-user-env",
+        action="store_true",
+        help="read the user's profile files on the node before the script (--export=NONE does so too)",
+    )
     add("-a", "--array", metavar="INDEXES", help="an array: 0-31, 1,3,5, 1-7:2; %%N at most N at once")
     add("--repeat", metavar="N", help="submit the same job so many times")
     add("-d", "--dependency", metavar="EXPR", help="such as afterok:100:101+2h,afterany:102 or after:1?after:2")

@@ -49,7 +49,11 @@ def parser() -> Parser:
     add("-n", "--ntasks", type=int, metavar="N", help="tasks (default: the job's on one node, 1 with -N 1)")
     add("--ntasks-per-node", type=int, metavar="N", help="tasks on each node")
     add("-c", "--cpus-per-task", type=float, default=1.0, metavar="N", help="CPUs of each task (default 1)")
-    add("--mem", metavar="SIZE", help="memory of the step, as part of the job's")
+    add(
+        "--mem",
+        metavar="SIZE",
+        help="memory of the step: counted, so that steps fit side by side; what bites is the job's limit",
+    )
     add("--mem-per-cpu", metavar="SIZE", help="the same, for each CPU")
     add("-t", "--time", metavar="TIME", help="time limit of the step")
     add("-D", "--chdir", metavar="DIR", help="working directory")

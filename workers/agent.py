@@ -10,6 +10,7 @@ import os
 import platform
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from crane_celery.errors import CraneError, Denied, StaleFence
@@ -32,6 +33,10 @@ STALE_S = 1.0
 #: leases stand, were asked for again and again, and no message came: the consumer is deaf (reference/peers.md 5.5)
 DEAF_S = 40.0
 _SWEEP_BEATS = 300
+#: pause before a turn that cannot wait: no shepherd yet, or written off
+_SOON_S = 0.05
+#: signals that are remembered as sent
+_MANY = 10_000
 #: exit status of a deaf worker, for the supervisor to see (EX_TEMPFAIL)
 _DEAF_STATUS = 75
 
@@ -39,8 +44,12 @@ _DEAF_STATUS = 75
 class Agent:
     """One node's agent."""
 
-    def __init__(self, settings: Settings, node: str, store: Store, place: Place, verifier: Verifier) -> None:
-        """Nothing is started yet."""
+    def __init__(
+        self, settings: Settings, node: str, store: Store, place: Place, verifier: Verifier,
+        clock: Callable[[], float] = time.monotonic, give_up: Callable[[int], object] = os._exit,
+    ) -> None:  # fmt: skip
+        """Nothing is started yet. ``clock``: monotonic seconds; ``give_up`` ends the process with an exit status."""
+        self._clock, self._give_up = clock, give_up
         self._settings, self._node, self._store, self._place = settings, node, store, place
         self._inbox = Inbox(node, verifier)
         spool, run_dir = settings.spool(node), settings.node_run_dir(node)
@@ -56,10 +65,10 @@ class Agent:
         self._ready = threading.Event()
         self._stop = threading.Event()
         self._hello: Message = {}
-        self._epoch = 0
+        self._epoch = self._beats = 0
         self._offset = 0.0
         self._register_again = True
-        self._consumed_at = time.monotonic()
+        self._consumed_at = clock()
         self._missing_since = 0.0
         self._sent: set[tuple[int, int, int]] = set()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
@@ -79,13 +88,13 @@ class Agent:
 
     def now(self) -> float:
         """Server time, estimated."""
-        return time.monotonic() + self._offset
+        return self._clock() + self._offset
 
     # -- messages
 
     def deliver(self, text: str, signature: str) -> None:
         """Take one launch message; what it refuses is logged, and comes again if it should."""
-        self._consumed_at = time.monotonic()
+        self._consumed_at = self._clock()
         if not self._ready.wait(10):
             return
         with self._lock:
@@ -105,7 +114,7 @@ class Agent:
             if batch.frame["rows"]:
                 self._shepherd.send(batch.frame)
         if batch.hopeless:
-            now = time.monotonic()
+            now = self._clock()
             rows = [[0, "e", i, r, None, "spawn", 0.0, now, 0.0, 0, 0, why] for i, r, why in batch.hopeless]
             self._uplink.put(News(0, rows))
 
@@ -136,7 +145,7 @@ class Agent:
         except CraneError:
             self._register_again = True
             return
-        now = time.monotonic()
+        now = self._clock()
         rows = [
             [0, "e", *key, None, "", known[key].began_at - self._offset, now, 0.0, 0, 0, ""]
             for key in runs
@@ -161,27 +170,27 @@ class Agent:
     # -- the heartbeat
 
     def _run(self) -> None:
-        beats = 0
         while not self._stop.is_set():
-            pause = BEAT_S
-            try:
-                if self._register_again and self._hello:
-                    self._register()
-                if self._epoch:
-                    self._beat()
-                beats += 1
-                if beats % _SWEEP_BEATS == 0:
-                    self._bodies.sweep(lambda job: self._store.job(job) is not None)
-            except StaleFence:
-                self._register_again = True
-                pause = 0.05
-            except CraneError as error:
-                log.warning("no heartbeat: %s", error.message)
-            except Exception:
-                log.exception("heartbeat")
-            if not self._hello:
-                pause = 0.05
-            self._stop.wait(pause)
+            self._stop.wait(self.turn())
+
+    def turn(self) -> float:
+        """One heartbeat, after a registration where one is due; the seconds until the next. Never raises."""
+        try:
+            if self._register_again and self._hello:
+                self._register()
+            if self._epoch:
+                self._beat()
+            self._beats += 1
+            if self._beats % _SWEEP_BEATS == 0:
+                self._bodies.sweep(lambda job: self._store.job(job) is not None)
+        except StaleFence:
+            self._register_again = True
+            return _SOON_S
+        except CraneError as error:
+            log.warning("no heartbeat: %s", error.message)
+        except Exception:
+            log.exception("heartbeat")
+        return BEAT_S if self._hello else _SOON_S
 
     def _register(self) -> None:
         with self._lock:
@@ -198,21 +207,23 @@ class Agent:
         host, driver = platform.node(), self._hello["driver"]
         answer = self._store.register(spec, host, driver, _version(), _boot())
         self._epoch = answer.epoch
-        before = time.monotonic()
-        self._offset = self._store.now() - (before + time.monotonic()) / 2
+        before = self._clock()
+        self._offset = self._store.now() - (before + self._clock()) / 2
         self._shepherd.send({"op": "keep", "live": [list(key) for key in answer.live]})
 
     def _beat(self) -> None:
-        before = time.monotonic()
+        before = self._clock()
         beat = self._store.heartbeat(self._node, self._epoch, STALE_S)
-        self._offset = beat.now - (before + time.monotonic()) / 2
+        self._offset = beat.now - (before + self._clock()) / 2
+        if len(self._sent) > _MANY:
+            self._sent.intersection_update(beat.kills)
         if beat.kills:
             self._kill(list(beat.kills))
         self._chase(beat)
 
     def _chase(self, beat: Beat) -> None:
         """Ask for leases that stand unanswered; end, to be started anew, when asking does not help."""
-        now = time.monotonic()
+        now = self._clock()
         if not beat.unanswered:
             self._missing_since = 0.0
             return
@@ -220,7 +231,7 @@ class Agent:
         self._missing_since = self._missing_since or now
         if now - max(self._missing_since, self._consumed_at) > DEAF_S:
             log.error("leases stand and no message came for %d s: this worker is deaf and ends", DEAF_S)
-            os._exit(_DEAF_STATUS)
+            self._give_up(_DEAF_STATUS)
 
 
 def _version() -> str:

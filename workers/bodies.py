@@ -16,6 +16,9 @@ from crane_celery.model.job import JobSpec
 
 _KEEP = 256
 _SHELLS = ("/bin/bash", "/bin/sh")
+#: shells of users that read a login environment and then take the line below
+_LOGIN_SHELLS = ("bash", "sh", "dash", "ksh", "zsh")
+_LOGIN = 'PATH="${1:+$1:}$PATH"; export PATH; shift; exec "$@"'
 
 
 class Body(NamedTuple):
@@ -24,6 +27,7 @@ class Body(NamedTuple):
     argv: list[str]
     env: dict[str, str]
     umask: int
+    login: bool = False  # in a login environment (--get-user-env)
 
 
 class Bodies:
@@ -52,7 +56,7 @@ class Bodies:
         value: dict[str, Any] = json.loads(data)
         path = self._write(job, spec, value["script"])
         argv = [*self._interpreter(value), path, *value["argv"]]
-        return Body(argv, dict(value["env"]), int(value.get("umask", 0o022)) & 0o777)
+        return Body(argv, dict(value["env"]), int(value.get("umask", 0o022)) & 0o777, bool(value.get("get_user_env")))
 
     @staticmethod
     def _interpreter(value: dict[str, Any]) -> list[str]:
@@ -95,3 +99,13 @@ def account_of(uid: int, gid: int) -> tuple[dict[str, str], list[int]]:
     name = entry.pw_name
     variables = {"HOME": entry.pw_dir, "SHELL": entry.pw_shell or "/bin/sh", "USER": name, "LOGNAME": name}
     return variables, os.getgrouplist(name, gid)
+
+
+def login(argv: list[str], shell: str, commands: str) -> list[str]:
+    """The same, started by the user's login shell once it has read the profile files; /bin/sh where that is none.
+
+    It is the job's own process that reads them: as the user, in the job's cgroup, within its time limit, its words in
+    the job's output. What they set wins over what travelled with the job; the directory ``commands`` stays on PATH.
+    """
+    able = os.path.basename(shell) in _LOGIN_SHELLS and os.access(shell, os.X_OK)
+    return [shell if able else "/bin/sh", "-l", "-c", _LOGIN, "login", commands, *argv]

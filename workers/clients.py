@@ -1,7 +1,9 @@
 """The crun side of the shepherd: who may, what fits, who waits, and who is told.
 
 A step takes CPUs and memory of its job (the script takes none); what would never fit is refused, what does not fit now
-waits, and a later one that does fit goes first. A step lives as long as its crun: one that goes takes it along.
+waits, and a later one that does fit goes first. A step lives as long as its crun: one that goes takes it along; one
+that goes while its step waits leaves no record of a step, since none was started. Memory of a step is counted, so that
+steps fit side by side; what bites is the limit of the job.
 """
 
 import contextlib

@@ -8,7 +8,7 @@ from crane_celery.grammar.filename import FilenameContext, expand_filename
 from crane_celery.model.job import JobSpec
 from crane_celery.wire import Launch, Message
 from workers import environ
-from workers.bodies import Bodies, account_of
+from workers.bodies import Bodies, account_of, login
 from workers.environ import Place
 
 #: processes and threads of a job at most: room for wide jobs, and an end to fork bombs
@@ -51,7 +51,7 @@ def template(launch: Launch, spec: JobSpec, bodies: Bodies, place: Place, grace_
         "uid": spec.uid,
         "gid": spec.gid,
         "groups": groups,
-        "argv": body.argv,
+        "argv": login(body.argv, account["SHELL"], place.commands) if body.login else body.argv,
         "env": environ.of_job(spec, launch.job, body.env, place, account),
         "cwd": spec.cwd,
         "umask": body.umask,

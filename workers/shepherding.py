@@ -1,5 +1,6 @@
 """The agent's end of the shepherd's socket: connects, starts a shepherd where there is none, comes back."""
 
+import contextlib
 import logging
 import selectors
 import threading
@@ -35,7 +36,8 @@ class Shepherding:
         self._stop.set()
         with self._lock:
             if self._link is not None:
-                self._link.sock.shutdown(2)
+                with contextlib.suppress(OSError):  # it hung up first
+                    self._link.sock.shutdown(2)
         self._thread.join(5)
 
     def send(self, message: Message, generation: int | None = None) -> bool:
@@ -79,3 +81,5 @@ class Shepherding:
                         self._hear(self.generation, message)
             except Hangup:
                 log.warning("the shepherd went away")
+            except Exception:  # this thread must go on: connecting again makes the shepherd say all of it again
+                log.exception("a frame of the shepherd")

@@ -1,0 +1,184 @@
+"""The agent: what it refuses, what it keeps while the server is away, whom it kills, and when it gives up."""
+
+import base64
+import pathlib
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from crane_celery.model.states import NODE_DOWN, STATUS_LOST, State
+from crane_celery.wire import Kill
+from tests.unit.workers.nodes import Node, begin, end
+from workers.agent import DEAF_S
+
+
+@pytest.fixture
+def node(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Node:
+    """A node that is registered."""
+    return Node(tmp_path, monkeypatch)
+
+
+def test_a_signed_message_is_launched_once(node: Node) -> None:
+    ids = node.started(2)
+    message = node.message(*ids)
+    node.agent.deliver(*message)
+    node.agent.deliver(*message)
+    assert node.launched() == ids
+    job = next(iter(node.shepherd.said("launch")[0]["jobs"].values()))
+    assert (job["argv"][0], job["env"]["A"], job["uid"]) == ("/bin/sh", "b", 0)
+
+
+@pytest.mark.parametrize("over", [{"node": "n2"}, {"epoch": 99}, {"until": 1.0}])
+def test_what_is_not_for_us_now_is_refused(node: Node, over: dict[str, Any]) -> None:
+    node.agent.deliver(*node.message(*node.started(), **over))
+    assert node.launched() == []
+
+
+def test_what_the_scheduler_did_not_sign_is_refused(node: Node) -> None:
+    text, signature = node.message(*node.started())
+    node.agent.deliver(text, "")
+    node.agent.deliver(text.replace('"fence":1', '"fence":2'), signature)
+    node.agent.deliver(text, base64.b64encode(bytes(64)).decode())
+    node.agent.deliver("no message", node.signer.sign("no message"))
+    assert node.launched() == []
+    node.agent.deliver(text, signature)
+    assert len(node.launched()) == 1
+
+
+def test_a_script_that_is_not_the_signed_one_never_runs(node: Node) -> None:
+    [id_] = node.started()
+    vars(node.store)["_bodies"][id_] = b'{"script": "rm -rf /", "argv": [], "env": {}}'
+    node.uplink.start()
+    node.agent.deliver(*node.message(id_))
+    node.store.until(lambda: node.states([id_]) != [State.STARTING])
+    node.uplink.stop()
+    assert node.launched() == []
+    (element,) = node.store.elements([id_])
+    assert (element.state, "not the one that was signed" in element.reason) == (State.FAILED, True)
+
+
+def test_a_body_that_cannot_be_fetched_puts_the_launch_off(node: Node) -> None:
+    ids = node.started()
+    node.store.away = True
+    node.agent.deliver(*node.message(*ids))
+    assert node.launched() == []
+    node.store.away = False
+    node.agent.deliver(*node.message(*ids))
+    assert node.launched() == ids
+
+
+def test_an_outage_under_load_loses_nothing_and_tells_nothing_twice(node: Node) -> None:
+    ids = node.started(900)
+    node.store.away = True
+    node.uplink.start()
+    rows = [row for at, id_ in enumerate(ids) for row in (begin(2 * at + 1, id_), end(2 * at + 2, id_, at % 3))]
+    for at in range(0, len(rows), 50):
+        node.shepherd.reports(*rows[at : at + 50])
+    assert not node.shepherd.said("ack")
+    node.store.away = False
+    node.store.until(lambda: not any(state is State.STARTING for state in node.states(ids)))
+    assert node.shepherd.acked.wait(20)
+    node.shepherd.reports(*rows)  # as a shepherd does whose acknowledgement was lost
+    node.uplink.stop()
+    assert [element.code for element in node.store.elements(ids)] == [at % 3 for at in range(900)]
+    ended = [row[0] for event in node.store.events("0", 0, 10**6) if event.kind == "end" for row in event.data["rows"]]
+    assert Counter(ended) == Counter(ids)
+    acks = [frame["seq"] for frame in node.shepherd.said("ack")]
+    assert acks == sorted(acks) and acks[-1] == 1800
+
+
+def test_reports_keep_their_order(node: Node) -> None:
+    [id_] = node.started()
+    node.store.away = True
+    node.uplink.start()
+    node.shepherd.reports(begin(1, id_))
+    node.shepherd.reports(end(2, id_, 7))
+    node.store.away = False
+    node.store.until(lambda: node.states([id_]) == [State.FAILED])
+    node.uplink.stop()
+    assert node.store.elements([id_])[0].began_at == 1000.0 + 5e8
+
+
+def test_a_written_off_node_joins_again_and_kills_what_is_not_its_own(node: Node) -> None:
+    [old] = node.started()
+    node.agent.deliver(*node.message(old))
+    epoch = node.epoch
+    assert node.store.lose(node.fence, "n1", "not heard of") == [old]
+    assert node.agent.turn() < 1  # refused: at once again
+    node.agent.turn()
+    assert node.epoch > epoch
+    assert node.shepherd.said("keep")[-1]["live"] == []
+    node.uplink.start()
+    node.shepherd.reports(end(1, old))
+    [new] = node.started()
+    node.shepherd.reports(end(2, new))
+    node.store.until(lambda: node.states([new]) == [State.COMPLETED])
+    node.uplink.stop()
+    assert node.store.elements([old])[0].code == NODE_DOWN  # the first that was told counts
+    node.agent.deliver(*node.message(*node.started(), epoch=epoch))
+    assert node.launched() == [old]
+
+
+def test_a_new_shepherd_is_told_what_is_live_and_says_what_it_lacks(node: Node) -> None:
+    ran, waiting = node.started(2)
+    node.uplink.start()
+    node.shepherd.reports(begin(1, ran))
+    node.store.until(lambda: node.states([ran]) == [State.RUNNING])
+    node.shepherd.start()
+    node.agent.turn()
+    assert sorted(node.shepherd.said("keep")[-1]["live"]) == [[ran, 1], [waiting, 1]]
+    node.shepherd.hear(2, {"op": "missing", "rows": [[ran, 1], [waiting, 1]]})
+    node.store.until(lambda: node.states([ran]) == [State.FAILED])
+    node.uplink.stop()
+    assert node.store.elements([ran])[0].code == STATUS_LOST
+    assert node.states([waiting]) == [State.STARTING]  # it comes again
+
+
+def test_unanswered_leases_are_asked_for_again(node: Node) -> None:
+    ids = node.started()
+    node.agent.turn()
+    assert "nudge" not in {event.kind for event in node.store.events("0", 0, 999)}
+    node.clock += 2
+    node.agent.turn()
+    assert [event.kind for event in node.store.events("0", 0, 999)].count("nudge") == 1
+    node.agent.deliver(*node.message(*ids))
+    assert node.launched() == ids
+
+
+def test_a_deaf_worker_ends(node: Node) -> None:
+    node.started()
+    node.clock += 2
+    node.agent.turn()
+    node.clock += DEAF_S
+    node.agent.turn()
+    assert node.given_up == []
+    node.agent.deliver("it hears", "")
+    node.clock += DEAF_S
+    node.agent.turn()
+    assert node.given_up == []
+    node.clock += 1
+    node.agent.turn()
+    assert node.given_up == [75]
+
+
+def test_kills_come_with_heartbeats_and_with_messages(node: Node) -> None:
+    ids = node.started(2)
+    node.store.cancel(ids[0], "", 0)
+    node.agent.turn()
+    node.agent.turn()
+    assert [frame["rows"] for frame in node.shepherd.said("kill")] == [[[ids[0], 1, 0]]] * 2
+    usr1 = Kill(ids[1], 1, 10)
+    for _ in range(2):
+        node.agent.deliver(*node.message(kills=(usr1,)))
+    assert [frame["rows"] for frame in node.shepherd.said("kill")[2:]] == [[[ids[1], 1, 10]]]
+
+
+def test_a_server_that_is_away_stops_no_heartbeat_for_good(node: Node) -> None:
+    node.store.away = True
+    assert node.agent.turn() == 1
+    node.store.away = False
+    node.clock += 5
+    node.agent.turn()
+    found = node.store.node("n1")
+    assert found is not None and found.heard_at == node.store.now()
