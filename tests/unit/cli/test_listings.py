@@ -172,3 +172,10 @@ def test_commands_stay_light(gateway: str, command: str) -> None:
         check=True,
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_moments_in_json() -> None:
+    from cli._jsoninfo import rfc3339
+
+    shown = [rfc3339(at) for at in (0.0, 1_000_000_000.0, 1_000_000_000.25, 1_000_000_000.123456)]
+    assert shown == [None, *(f"2001-09-09T01:46:40{part}Z" for part in ("", ".250", ".123456"))]

@@ -8,6 +8,7 @@ from crane_celery.errors import InputError, NotFound
 from crane_celery.grammar.selector import parse_selectors
 from crane_celery.service.caller import Caller
 from crane_celery.service.filters import Filters, parse_states
+from crane_celery.service.rows import PENDING
 from tests.unit.service.support import Cluster
 from tests.unit.service.test_submit import ALICE, submit
 
@@ -196,3 +197,30 @@ class TestShow:
         other = Cluster(tmp_path, server_url="redis://:secret@host/0", history_url="postgresql://u:p@h/d")
         (record,) = other.service.show("config", (), ())
         assert "secret" not in str(record) and "u:***@h" in record["history_url"]
+
+
+def test_by_columns_it_is_the_same_queue(cluster: Cluster) -> None:
+    array = submit(cluster, array="0-4,7%2")
+    submit(cluster, hold=True)
+    cluster.begin(array, 1)
+    keys = sorted(PENDING.keys() - {"elapsed"})
+    rows = cluster.service.jobs((), Filters(), 0)
+    answer = cluster.service.table((), Filters(), keys, 0)
+    columns = {key: answer["each"].get(key) or [answer["same"].get(key)] * answer["count"] for key in keys}
+    assert [[columns[key][at] for key in keys] for at in range(3)] == [
+        [row.get(key, "1") for key in keys] for row in rows
+    ]
+    assert cluster.service.table((), Filters(), ["jobid"], 2)["count"] == 2
+
+
+def test_cancelling_by_condition_takes_all_that_wait_together(cluster: Cluster) -> None:
+    array, plain, other = submit(cluster, array="0-9"), submit(cluster), submit(cluster, job_name="other")
+    waiting = submit(cluster, dependency=f"afterok:{plain}")
+    cluster.judge()
+    ran = cluster.begin(array, 3)
+    outcome = cluster.service.cancel(ALICE, (), Filters(states=parse_states(("pending",)), names=("other",)), 0)
+    assert (outcome.done, outcome.failed, outcome.never) == ([str(other)], [], 0)
+    outcome = cluster.service.cancel(ALICE, (), Filters(states=parse_states(("pending",))), 0)
+    assert outcome.done == [f"{array}_[0-2,4-9]", str(plain), str(waiting)]
+    assert [element.id for element in cluster.store.elements() if not element.cancelled] == [ran]
+    assert shown(cluster) == [(f"{array}_3", "Running", "")]
