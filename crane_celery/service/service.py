@@ -42,6 +42,8 @@ class Service:
         self.settings = settings
         self.queue = queue.Queue(store, settings.partitions.values())
         self._history = history
+        #: the table asked for last, and what it was: people look again and again at a queue that has not changed
+        self._last_table: tuple[object, Row] | None = None
 
     def submit(self, caller: Caller, jobs: Sequence[Any], common: Mapping[str, Any], key: str) -> submit.Accepted:
         """Accept jobs (service.submit.accept). Raises Refused in its kinds, InputError, NotSupported."""
@@ -106,9 +108,13 @@ class Service:
         """``jobs`` by columns (service.queue.table)."""
         if selectors:
             return queue.table((), self.jobs(selectors, filters, limit), keys)
-        found, most = self.queue.alive(), limit or None
-        lines, rows = queue.pending(found, filters)[:most], queue.holding(found, filters)
-        return queue.table(lines, rows[: limit - len(lines)] if limit else rows, keys)
+        found = self.queue.alive()
+        asked = (found.version, found.until, filters, tuple(keys), limit)
+        last = self._last_table
+        if last is None or last[0] != asked or found.elements:  # what runs has a time that goes on
+            lines, rows = queue.pending(found, filters)[: limit or None], queue.holding(found, filters)
+            last = self._last_table = asked, queue.table(lines, rows[: limit - len(lines)] if limit else rows, keys)
+        return last[1]
 
     def steps(self, selectors: Sequence[Selector], filters: Filters) -> list[Row]:
         """Steps of what runs."""
