@@ -22,6 +22,11 @@ _ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 Key = tuple[int, int]
 
 
+def _private(path: str, flags: int) -> int:
+    """Open for the shepherd alone: command lines of everybody's steps are in it."""
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+
 class Ledger:
     """Runs, tombstones and unacknowledged reports, mirrored in the journal."""
 
@@ -206,7 +211,7 @@ class Ledger:
         lines += [["r", seq, row] for seq, row in self.reports.items() if row[0] != "b"]
         data = "".join(_ENCODE(line) + "\n" for line in lines).encode()
         fresh = self._path + ".new"
-        with open(fresh, "wb") as file:
+        with open(fresh, "wb", opener=_private) as file:
             file.write(data)
         os.replace(fresh, self._path)
         if self._fd >= 0:

@@ -89,6 +89,7 @@ class Database:
         if self._engine.dialect.name == "sqlite" and database and database != ":memory:":
             try:
                 Path(database).parent.mkdir(parents=True, exist_ok=True)
+                Path(database).touch(mode=0o600)  # everybody's jobs: whose business they are, the gateway decides
             except OSError as error:
                 raise self._fault(error) from error
         with self._engine.connect().execution_options(**{_WRITES: True}) as db, db.begin():

@@ -4,6 +4,7 @@
 no cgroup, no socket. Waits are for events (a job's end, a process's end), each with a deadline.
 """
 
+import copy
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,8 @@ class Cluster:
         self.home = folder / "home"
         self.work = folder / "work"
         self.work.mkdir()
+        #: what stands before each command, such as tests.support.people.as_user()
+        self.prefix: list[str] = []
         commands(folder / "bin")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("CRANE_", "SLURM_"))}
         path = f"{folder / 'bin'}:{kept['PATH']}"
@@ -49,7 +52,7 @@ class Cluster:
         self, command: str, *args: str, stdin: str = "", code: int | None = 0, env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a user's command in the working directory; its exit code must be ``code`` (None: any)."""
-        argv = [sys.executable, "-m", f"cli.{command}", *args]
+        argv = [*self.prefix, sys.executable, "-m", f"cli.{command}", *args]
         done = subprocess.run(
             argv,
             env={**self.env, **(env or {})},
@@ -64,6 +67,15 @@ class Cluster:
             f"{command} {args}: {done.returncode}\n{done.stdout}{done.stderr}"
         )
         return done
+
+    def person(self, uid: int, prefix: list[str]) -> "Cluster":
+        """The same cluster as another user sees it, with a working directory of its own."""
+        seen = copy.copy(self)
+        seen.prefix, seen.work = prefix, self.folder / f"work.{uid}"
+        seen.work.mkdir()
+        os.chown(seen.work, uid, uid)
+        seen.env = {**self.env, "HOME": str(seen.work)}
+        return seen
 
     def up(self, *args: str) -> None:
         """``crane up`` with these options."""
@@ -126,11 +138,19 @@ def groups(settings: Settings) -> list[str]:
 
 
 @contextmanager
-def cluster(*up: str, nodes: int = 2, name: str = "") -> Iterator[Cluster]:
-    """A cluster that is up; ``up`` are further options of ``crane up``. Taken down, and looked at, at the end."""
+def cluster(
+    *up: str, nodes: int = 2, name: str = "", uid: int | None = None, prefix: Sequence[str] = ()
+) -> Iterator[Cluster]:
+    """A cluster that is up; ``up`` are further options of ``crane up``. Taken down, and looked at, at the end.
+
+    With ``uid`` everything belongs to that user, whom ``prefix`` makes of a command's caller.
+    """
     folder = Path(tempfile.mkdtemp(prefix="crane-test-", dir="/tmp"))
     folder.chmod(0o755)
     made = Cluster(folder)
+    made.prefix = list(prefix)
+    for path in (folder, made.work) if uid is not None else ():
+        os.chown(path, uid, uid)
     try:
         made.up("--nodes", str(nodes), "--cpus", "4", "--mem", "4G", "--name", name or f"t{folder.name[-8:]}", *up)
         yield made
