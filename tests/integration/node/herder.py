@@ -5,6 +5,8 @@ import os
 import pathlib
 import selectors
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,6 +15,7 @@ from workers import pasture
 from workers.frames import Hangup, Link
 
 DEADLINE_S = 30.0
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 class Herder:
@@ -23,13 +26,13 @@ class Herder:
         self.base, self.uid = base, uid
         self.config = {
             "node": "n1",
-            "cluster": f"t{os.getpid()}.{base.name}",
+            "cluster": f"t.{base.name}",
             "run": str(base / "run"),
             "spool": str(base / "spool"),
             "cgroup": cgroup,
         }
         self.out = base / "out"
-        self.out.mkdir()
+        self.out.mkdir(exist_ok=True)
         self.out.chmod(0o777)
         self.link: Link | None = None
         self.ends: dict[tuple[int, int], list[Any]] = {}
@@ -134,6 +137,16 @@ class Herder:
                 if name_of == called and b"workers.shepherd" in argv and self.config["run"].encode() in argv:
                     yield int(name)
 
+    def kill_all(self) -> None:
+        """SIGKILL whatever is left of the shepherd's family, and remove the node's groups with what is in them."""
+        for called in ("crane-shepherd", "crane-zygote", "crane-spawner"):
+            for pid in self.ours(called):
+                with contextlib.suppress(ProcessLookupError):
+                    kill(pid)
+        if self.config["cgroup"] != "none":
+            argv = ["remove", self.config["cluster"], self.config["cgroup"], self.config["node"]]
+            subprocess.run([sys.executable, "-m", "workers.cgroup", *argv], cwd=ROOT, check=True)
+
     def lines(self, name: str) -> list[str]:
         """What jobs wrote into a witness file."""
         path = self.out / name
@@ -149,9 +162,7 @@ class Herder:
             self.hear(lambda: bool(self.missing))
 
     def close(self) -> None:
-        """End all jobs, then the shepherd."""
-        if self.link is None:
-            return
+        """End all jobs, then the shepherd (a new one, where it was killed: it finds the jobs)."""
         try:
             if not self.hello:
                 self.open()
@@ -162,6 +173,8 @@ class Herder:
                 for message in batch:
                     self._take(message)
         except Hangup:
+            pass
+        if self.link is not None:
             self.link.close()
         pasture.bury()
 
