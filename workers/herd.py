@@ -256,6 +256,8 @@ class Herd:
     def terminate(self, run: Run, step: Step, cause: str, since: float) -> None:
         """Send TERM, and KILL when the grace that began at ``since`` is over."""
         step.cause = step.cause or cause
+        for each in run.steps.values() if step.number == PRIMARY else ():
+            each.cause = each.cause or "job"  # the signal goes to all of the job's group
         self._signal(run, step, signal.SIGTERM)
         self.timers.at(since + run.grace, lambda: self._signal(run, step, signal.SIGKILL))
 
