@@ -1,7 +1,7 @@
 # Everything a developer or a newcomer does, each by one word. Paths are relative, so that a blank in the checkout's path
 # does no harm. .venv holds the installed project (not editable: commands start faster) and the tools.
 
-PYTHON ?= python3
+PYTHON ?= $(shell .ci/python)
 PY := .venv/bin/python
 SOURCES := $(shell find crane_celery beat workers cli -name '*.py' -o -name '*.lua') pyproject.toml README.md
 CODE := crane_celery beat workers cli bench examples tests
