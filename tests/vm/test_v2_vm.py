@@ -17,3 +17,14 @@ def test_v2_driver_in_a_virtual_machine() -> None:
         pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stdout + done.stderr
     assert "ok v2 check_nothing_is_left" in done.stdout
+
+
+@pytest.mark.vm
+@pytest.mark.timeout(900)
+def test_a_node_in_a_virtual_machine() -> None:
+    argv = [SCRIPT, "--", "python3", "-m", "tests.vm.node"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode == MISSING_TOOL:
+        pytest.skip(done.stderr.strip())
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ok the_spawner_is_killed" in done.stdout

@@ -1,0 +1,124 @@
+"""A whole node (shepherd, zygote, spawners, jobs in cgroups) on a hierarchy that is v2 and nothing else.
+
+    tests/vm/run_v2_vm -- python3 -m tests.vm.node
+
+No pytest is there; each function below is a test, given a node whose jobs are an ordinary user's.
+"""
+
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.integration.node.herder import Herder, kill
+
+USER = 1234
+_HELD = "until [ -e $OUT/go ]; do sleep 0.05; done; exit 5"
+
+
+def jobs_run_in_their_groups(node: Herder) -> None:
+    """Exit codes are true; each job is in a leaf of the node's own tree, and as its user."""
+    node.launch([1], "cat /proc/self/cgroup; id -u; exit 7")
+    assert node.ended(1) == (7, "")
+    group, uid = node.lines("o")
+    assert node.config["cluster"] in group and uid == str(USER), (group, uid)
+
+
+def limits_are_set(node: Herder) -> None:
+    """What the job asked for is what its group says."""
+    node.launch(
+        [1], "g=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup); cat ${g%/*}/memory.max ${g%/*}/cpu.max", cpus=0.5
+    )
+    assert node.ended(1) == (0, "")
+    memory, quota, period = (int(word) for word in node.lines("o"))
+    assert memory == 256 << 20 and quota * 2 == period
+
+
+def out_of_memory_is_told_apart(node: Herder) -> None:
+    """An OOM kill is one, a kill is not, and the neighbour and the spawner live on."""
+    node.launch([2], _HELD, paths=["/dev/null", "/dev/null", ""])
+    node.began(2)
+    spawner = node.spawner_pid()
+    node.launch([1], "exec python3 -c 'bytearray(200 << 20)'", memory=32 << 20)
+    assert node.ended(1) == (-9, "oom")
+    node.launch([3], "kill -9 $$")
+    assert node.ended(3) == (-9, "")
+    assert node.spawner_pid() == spawner
+    (node.out / "go").touch()
+    assert node.ended(2) == (5, "")
+
+
+def a_stubborn_tree_is_killed(node: Herder) -> None:
+    """A time limit takes all of it, sessions of their own included."""
+    node.launch(
+        [1], "trap '' TERM; setsid sh -c 'trap \"\" TERM; echo $$ > $OUT/pid; sleep 300' & sleep 300", limit=1.0
+    )
+    assert node.ended(1) == (-9, "limit")
+    assert not Path(f"/proc/{node.lines('pid')[0]}").exists()
+
+
+def the_shepherd_is_killed(node: Herder) -> None:
+    """Jobs run on, and the next shepherd tells their true codes."""
+    node.launch([1], _HELD)
+    node.began(1)
+    node.kill_shepherd()
+    node.open()
+    (node.out / "go").touch()
+    assert node.ended(1) == (5, "")
+
+
+def the_spawner_is_killed(node: Herder) -> None:
+    """Its children are the shepherd's, with their codes; both dead: the status is lost, and the end is seen."""
+    node.launch([1], _HELD)
+    node.began(1)
+    kill(node.spawner_pid())
+    node.launch([2], "exit 6")
+    assert node.ended(2) == (6, "")
+    node.launch([3], _HELD)
+    node.began(3)
+    spawner = node.spawner_pid()
+    node.kill_shepherd()
+    kill(spawner)
+    node.open()
+    (node.out / "go").touch()
+    assert node.ended(3) == (None, "")
+
+
+TESTS: tuple[Callable[[Herder], None], ...] = (
+    jobs_run_in_their_groups,
+    limits_are_set,
+    out_of_memory_is_told_apart,
+    a_stubborn_tree_is_killed,
+    the_shepherd_is_killed,
+    the_spawner_is_killed,
+)
+
+
+def main() -> int:
+    """Run all; return the exit status."""
+    failed = 0
+    for test in TESTS:
+        began, base = time.monotonic(), Path(tempfile.mkdtemp(prefix="herd"))
+        base.chmod(0o755)
+        node, word = Herder(base, USER, "v2"), "ok"
+        try:
+            node.open()
+            assert node.hello["driver"] == "v2"
+            test(node)
+            node.close()
+            node.kill_all()
+            assert not list(Path("/sys/fs/cgroup").rglob(f"*{base.name}*")), "groups are left"
+        except BaseException:
+            log = base / "log"
+            sys.stdout.write(traceback.format_exc() + (log.read_text() if log.exists() else ""))
+            word, failed = "FAIL", 1
+            node.kill_all()
+        sys.stdout.write(f"{word} {test.__name__} {time.monotonic() - began:.2f}s\n")
+        sys.stdout.flush()
+    return failed
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
