@@ -4,7 +4,9 @@ import hashlib
 import json
 import pathlib
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -94,26 +96,29 @@ class Node:
     def __init__(self, folder: pathlib.Path, patch: pytest.MonkeyPatch) -> None:
         """Registered, and ready for messages."""
         patch.setattr(module, "Shepherding", Shepherd)
-        self.clock, self.given_up = 1000.0, list[int]()
-        self.store = Store(lambda: self.clock + 5e8)
+        self.clock = 1000.0
+        self.set_up(folder, lambda: self.clock)
+        self.shepherd: Shepherd = vars(self.agent)["_shepherd"]
+        self.shepherd.start()
+        self.agent.turn()
+
+    def set_up(self, folder: pathlib.Path, clock: Callable[[], float]) -> None:
+        """Store, keys and agent on this clock; nothing is started."""
+        self.given_up = list[int]()
+        self.store = Store(lambda: clock() + 5e8)
         key = Ed25519PrivateKey.generate()
         self.signer = Signer(key)
         home = str(folder)
         settings = Settings(
             cluster="t", path="", home=home, run_dir=f"{home}/run", server_url="", embedded=True, history_url="",
             allow_root=True, single_user_uid=None, partitions={}, default_partition="",
-            nodes={"n1": NodeSpec(name="n1", cpus=8, memory=1 << 30)},
+            nodes={"n1": NodeSpec(name="n1", cpus=8, memory=1 << 30)}, cgroup="none", kill_grace_s=0.5,
         )  # fmt: skip
-        (folder / "spool" / "n1").mkdir(parents=True)
+        (folder / "spool" / "n1").mkdir(parents=True, exist_ok=True)
         place = Place("n1", "t", "/g", "/s", "", False)
-        self.agent = Agent(
-            settings, "n1", self.store, place, Verifier(key.public_key()), lambda: self.clock, self.given_up.append
-        )
-        self.shepherd: Shepherd = vars(self.agent)["_shepherd"]
+        self.agent = Agent(settings, "n1", self.store, place, Verifier(key.public_key()), clock, self.given_up.append)
         self.uplink = vars(self.agent)["_uplink"]
         self.fence = self.store.lead("test", 1e9)
-        self.shepherd.start()
-        self.agent.turn()
         self._nonces = 0
 
     @property
@@ -151,6 +156,20 @@ class Node:
     def states(self, ids: list[int]) -> list[State]:
         """What the store has of them."""
         return [element.state for element in self.store.elements(ids)]
+
+
+@contextmanager
+def lives(folder: pathlib.Path, config: dict[str, Any]) -> Iterator[Node]:
+    """A node in real time, its threads running, with the shepherd of this configuration."""
+    host = Node.__new__(Node)
+    host.set_up(folder, time.monotonic)
+    vars(vars(host.agent)["_shepherd"])["_config"].update(config)
+    host.agent.start()
+    try:
+        host.store.until(lambda: host.epoch > 0)
+        yield host
+    finally:
+        host.agent.stop()
 
 
 def begin(seq: int, id_: int, at: float = 1000.0) -> list[Any]:
