@@ -23,7 +23,7 @@ from crane_celery.sched.view import View
 
 log = logging.getLogger(__name__)
 
-Kill = tuple[int, int, int]
+Kill = tuple[int, int, int, int]
 
 #: launches in one message at most: bounds its size, some 150 bytes each
 _MOST = 500

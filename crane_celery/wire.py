@@ -45,11 +45,12 @@ class Launch(NamedTuple):
 
 
 class Kill(NamedTuple):
-    """One run to stop; signal 0 = TERM, grace, KILL."""
+    """One run (its PRIMARY step), or one COMMON step of it, to stop; signal 0 = TERM, grace, KILL."""
 
     id: int
     run: int
     signal: int
+    step: int = 1
 
 
 class Message(NamedTuple):

@@ -17,7 +17,7 @@ from crane_celery.errors import CraneError, Denied, StaleFence
 from crane_celery.model.states import State
 from crane_celery.settings import Settings
 from crane_celery.store.api import Beat, Report, Store
-from crane_celery.wire import Inbox, Verifier
+from crane_celery.wire import Inbox, Kill, Verifier
 from workers import launches
 from workers.bodies import Bodies
 from workers.environ import Place
@@ -70,7 +70,7 @@ class Agent:
         self._register_again = True
         self._consumed_at = clock()
         self._missing_since = 0.0
-        self._sent: set[tuple[int, int, int]] = set()
+        self._sent: set[Kill] = set()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -110,7 +110,7 @@ class Agent:
                 log.warning("launches put off: %s", error.message)
                 return
             if message.kills or batch.cancelled:
-                self._kill([(i, r, s) for i, r, s in [*message.kills, *batch.cancelled]])
+                self._kill([*message.kills, *batch.cancelled])
             if batch.frame["rows"]:
                 self._shepherd.send(batch.frame)
         if batch.hopeless:
@@ -118,10 +118,10 @@ class Agent:
             rows = [[0, "e", i, r, None, "spawn", 0.0, now, 0.0, 0, 0, why] for i, r, why in batch.hopeless]
             self._uplink.put(News(0, rows))
 
-    def _kill(self, kills: list[tuple[int, int, int]]) -> None:
+    def _kill(self, kills: list[Kill]) -> None:
         """A stop may be told any number of times; another signal only once."""
-        rows = [list(kill) for kill in kills if kill[2] == 0 or kill not in self._sent]
-        self._sent.update(kill for kill in kills if kill[2])
+        rows = [list(kill) for kill in kills if kill.signal == 0 or kill not in self._sent]
+        self._sent.update(kill for kill in kills if kill.signal)
         if rows:
             self._shepherd.send({"op": "kill", "rows": rows})
 
@@ -214,11 +214,12 @@ class Agent:
     def _beat(self) -> None:
         before = self._clock()
         beat = self._store.heartbeat(self._node, self._epoch, STALE_S)
+        kills = [Kill(*row) for row in beat.kills]
         self._offset = beat.now - (before + self._clock()) / 2
         if len(self._sent) > _MANY:
-            self._sent.intersection_update(beat.kills)
-        if beat.kills:
-            self._kill(list(beat.kills))
+            self._sent.intersection_update(kills)
+        if kills:
+            self._kill(kills)
         self._chase(beat)
 
     def _chase(self, beat: Beat) -> None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from crane_celery.errors import CraneError
 from crane_celery.grammar.filename import FilenameContext, expand_filename
 from crane_celery.model.job import JobSpec
-from crane_celery.wire import Launch, Message
+from crane_celery.wire import Kill, Launch, Message
 from workers import environ
 from workers.bodies import Bodies, account_of, login
 from workers.environ import Place
@@ -20,7 +20,7 @@ class Batch(NamedTuple):
 
     frame: dict[str, Any]
     hopeless: list[tuple[int, int, str]]
-    cancelled: list[list[int]]
+    cancelled: list[Kill]
 
 
 def build(message: Message, bodies: Bodies, place: Place, grace_s: float, now: float) -> Batch:
@@ -39,7 +39,7 @@ def build(message: Message, bodies: Bodies, place: Place, grace_s: float, now: f
             hopeless.append((launch.id, launch.run, error.message))
             continue
         rows.append([launch.id, launch.run, key, environ.of_run(launch, spec, place, now), paths(launch, spec, place)])
-    cancelled = [[launch.id, launch.run, 0] for launch in message.launches if launch.cancelled]
+    cancelled = [Kill(launch.id, launch.run, 0) for launch in message.launches if launch.cancelled]
     return Batch({"op": "launch", "jobs": jobs, "rows": rows}, hopeless, cancelled)
 
 

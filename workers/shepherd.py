@@ -195,11 +195,12 @@ class Shepherd:
             case "ack":
                 self._ledger.ack(message["seq"])
             case "kill":
-                for id_, run, number in message["rows"]:
+                for id_, run, number, *rest in message["rows"]:
+                    step = rest[0] if rest else PRIMARY
                     if number:
-                        self._herd.signal((id_, run), PRIMARY, number)
+                        self._herd.signal((id_, run), step, number)
                     else:
-                        self._herd.stop((id_, run), PRIMARY, "cancel")
+                        self._herd.stop((id_, run), step, "cancel")
             case "keep":
                 self._keep(link, {(id_, run) for id_, run in message["live"]})
             case "stop":

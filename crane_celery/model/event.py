@@ -20,6 +20,7 @@ end      {"node", "rows": [[id, job, rank, run, state, code, began_at, ended_at,
                            ...]}                  done: the whole submission has now ended
 step     {"node", "rows": [<StepRow as codec.step_to_json>, ...]}        a COMMON step began or ended
 kill     {"rows": [[id, run, node, signal], ...]} asked to stop; the leader tells the node. signal 0 = TERM, grace, KILL
+kill_step {"rows": [[id, run, node, signal, step], ...]}  one COMMON step of a run is asked to stop
 node     {"node": <Node as codec.node_to_json>}   registered, lost, drained, resumed
 nudge    {"node"}                                 its leases stand unanswered: the leader signs and sends them again
 lead     {"fence", "holder"}

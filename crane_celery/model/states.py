@@ -30,6 +30,9 @@ HOLDING = frozenset({State.STARTING, State.RUNNING, State.COMPLETING, State.SUSP
 #: worst first: what an array shows when its elements ended differently (reference/cranesched.md section 4.2)
 WORST = (State.OOM, State.TIMEOUT, State.DEADLINE, State.CANCELLED, State.FAILED, State.COMPLETED)
 
+#: the step that runs what was submitted (documents/job-steps.txt)
+PRIMARY_STEP = 1
+
 # Stored exit codes. 0-255: the process's own; 256 + s: killed by signal s.
 SIGNAL_BASE = 256
 TERMINATED = 320

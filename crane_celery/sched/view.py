@@ -17,7 +17,7 @@ from crane_celery.model.asjson import allocation_from_json, job_from_json, node_
 from crane_celery.model.event import Event
 from crane_celery.model.job import WAITING, Allocation, Element, Job
 from crane_celery.model.node import Node, NodeState, Partition
-from crane_celery.model.states import State
+from crane_celery.model.states import PRIMARY_STEP, State
 from crane_celery.sched.entry import Entry, Run, ranks
 from crane_celery.sched.pool import Pool
 from crane_celery.sched.queue import Order, Queue
@@ -32,7 +32,7 @@ class Todo:
 
     plan: bool = False  # something may start that could not before
     ask: bool = False  # a dependency may have changed
-    kills: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)  # node -> (id, run, signal)
+    kills: dict[str, list[tuple[int, int, int, int]]] = field(default_factory=dict)  # node -> (id, run, signal, step)
     resend: set[str] = field(default_factory=set)  # nodes whose unanswered launches are to be sent again
 
 
@@ -60,6 +60,7 @@ class View:
             "begin": self._begin,
             "end": self._end,
             "kill": self._kill,
+            "kill_step": self._kill_step,
             "node": self._node,
             "nudge": self._nudge,
         }
@@ -199,7 +200,11 @@ class View:
             run = self.runs.get(id)
             if run is not None and run.run == number:
                 run.cancelled = run.cancelled or signal == 0
-            self.todo.kills.setdefault(node, []).append((id, number, signal))
+            self.todo.kills.setdefault(node, []).append((id, number, signal, PRIMARY_STEP))
+
+    def _kill_step(self, data: dict[str, Any]) -> None:
+        for id, number, node, signal, step in data["rows"]:
+            self.todo.kills.setdefault(node, []).append((id, number, signal, step))
 
     def _node(self, data: dict[str, Any]) -> None:
         node = node_from_json(data["node"])

@@ -3,18 +3,16 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from crane_celery.errors import CraneError, Denied, NotSupported, Refused
+from crane_celery.errors import CraneError, Denied, NotFound, Refused
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model.dependency import Block, decode
 from crane_celery.model.job import Job
-from crane_celery.model.states import State
+from crane_celery.model.states import ENDED, PRIMARY_STEP, State
 from crane_celery.service.filters import Filters
 from crane_celery.service.queue import Alive
 from crane_celery.service.rows import live_row, pending_rows
 from crane_celery.service.targets import Missed, Target
 from crane_celery.store.api import Store
-
-PRIMARY_STEP = 1
 
 
 class Outcome(NamedTuple):
@@ -82,7 +80,8 @@ def cancel(
             failed.append((target.shown, error.message))
             continue
         done.append(target.shown)
-        gone.append(target)
+        if target.step in (None, PRIMARY_STEP):
+            gone.append(target)
     return Outcome(done, failed, doomed(store.jobs(), gone) if waiting and not signal else 0)
 
 
@@ -100,7 +99,7 @@ def _cancel_whole(targets: Sequence[Target], uid: int, operator: bool, store: St
 def _cancel_one(target: Target, uid: int, operator: bool, store: Store, signal: int) -> int:
     own(target.job, uid, operator)
     if target.step is not None and target.step != PRIMARY_STEP:
-        raise NotSupported("cancelling a single step is not supported yet: signal it from inside its job")
+        return _stop_step(target, target.step, store, signal)
     if target.job.ended_at:
         raise Refused(f"Job has already ended ({target.job.worst_state or State.CANCELLED})")
     ranks = "" if target.whole else target.ranks.text
@@ -108,6 +107,21 @@ def _cancel_one(target: Target, uid: int, operator: bool, store: Store, signal: 
     if not did.pending and not did.running:
         raise Refused("Job has already ended")
     return did.waiting
+
+
+def _stop_step(target: Target, step: int, store: Store, signal: int) -> int:
+    """Have one COMMON step stopped. Raises Refused, NotFound."""
+    elements = store.elements([target.job.id + rank for rank in target.ranks])
+    if len(elements) != 1 or elements[0].state in ENDED:
+        raise Refused("Job has already ended" if elements else "Job is not running")
+    run = elements[0]
+    row = next((row for row in store.steps(run.id, run.run) if row.step == step), None)
+    if row is None:
+        raise NotFound("Step not found")
+    if row.state in ENDED:
+        raise Refused(f"Step has already ended ({row.state})")
+    store.stop_step(run.id, run.run, row.node, signal, step)
+    return 0
 
 
 def own(job: Job, uid: int, operator: bool) -> None:

@@ -185,6 +185,10 @@ class RunStore(Protocol):
     def nudge(self, node: str) -> None:
         """Ask the leader to send the node's unanswered leases again."""
 
+    def stop_step(self, id: int, run: int, node: str, signal: int, step: int) -> None:
+        """Ask the leader to have one COMMON step stopped (signal 0 = TERM, grace, KILL). Only an event: it is not told
+        again by heartbeats, since a step that ends meanwhile would leave nothing to take it back."""
+
 
 class NodeStore(Protocol):
     """Nodes."""

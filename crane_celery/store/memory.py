@@ -147,6 +147,11 @@ class MemoryStore(MemoryJobs):
         with self._lock:
             self._tell(("nudge", {"node": node}))
 
+    def stop_step(self, id: int, run: int, node: str, signal: int, step: int) -> None:
+        """Ask the leader to have one step stopped. See store.api."""
+        with self._lock:
+            self._tell(("kill_step", {"rows": [[id, run, node, signal, step]]}))
+
     # --- NodeStore
 
     def register(self, spec: NodeSpec, host: str, driver: str, version: str, boot: str) -> Registration:

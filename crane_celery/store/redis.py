@@ -161,6 +161,10 @@ class RedisStore:
         """Ask the leader to send the node's unanswered leases again."""
         self.link.run("nudge", dumps(node))
 
+    def stop_step(self, id: int, run: int, node: str, signal: int, step: int) -> None:
+        """Ask the leader to have one step stopped. See store.api."""
+        self.link.run("stop_step", id, run, dumps(node), signal, step)
+
     # --- NodeStore
 
     def register(self, spec: NodeSpec, host: str, driver: str, version: str, boot: str) -> Registration:

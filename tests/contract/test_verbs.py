@@ -513,6 +513,13 @@ def test_events_come_in_order_and_whole(world: World) -> None:
     assert store.last_event() == everything[-1].seq and store.first_event() == everything[0].seq
 
 
+def test_a_step_s_stop_is_told_to_the_leader(world: World) -> None:
+    after = world.store.last_event()
+    world.store.stop_step(7, 1, "n1", 0, 2)
+    found = world.store.events(after, 0, 10)
+    assert [(event.kind, event.data) for event in found] == [("kill_step", {"rows": [[7, 1, "n1", 0, 2]]})]
+
+
 def test_a_waiting_reader_is_woken(world: World) -> None:
     after, found = world.store.last_event(), []
     reader = threading.Thread(target=lambda: found.extend(world.store.events(after, 30, 10)))

@@ -136,6 +136,25 @@ def test_a_running_step_is_listed(crane: Cluster) -> None:
     assert job(crane, script + "; true")[1].split() == ["listed", "1", "143", "0"]
 
 
+def test_one_step_is_cancelled_and_its_job_goes_on(crane: Cluster) -> None:
+    script = (
+        'crun -Q -n1 sh -c "exec sleep 600" & pid=$!\n'
+        "until ccancel $CRANE_JOB_ID.2 > done; do :; done; cat done; wait $pid; echo $?\n"
+        "ccancel $CRANE_JOB_ID.9; echo $?\n"
+    )
+    made, said = job(crane, script)
+    assert said.splitlines() == [
+        f"Step {made}.2 cancelled successfully.",
+        "143",
+        f"Failed to cancel step: {made}-9. Reason: Step not found.",
+        "4",
+    ]
+    rows = crane.json("cacct", "-j", str(made))["job_info_list"][0]["step_info_list"]
+    assert [(row["step_id"], row["status"]) for row in rows] == [(0, "Completed"), (1, "Completed"), (2, "Cancelled")]
+    refused = crane.run("ccancel", f"{made}.2", code=4)
+    assert "already ended" in refused.stdout + refused.stderr
+
+
 def test_commands_work_inside_a_job(crane: Cluster) -> None:
     said = job(
         crane, 'id=$(cbatch --parsable --wrap "exit 4"); cbatch --wait -d afternotok:$id --wrap true; cqueue -N'

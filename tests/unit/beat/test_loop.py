@@ -116,7 +116,7 @@ def test_a_cancel_reaches_the_node_behind_the_launch() -> None:
     cluster.turns()
     cluster.store.cancel(job, "", 1000)
     cluster.turns()
-    assert [tuple(kill) for kill in cluster.outbox.sent[-1].kills] == [(job, 1, 0)]
+    assert [tuple(kill) for kill in cluster.outbox.sent[-1].kills] == [(job, 1, 0, 1)]
     cluster.store.nudge("n1")
     cluster.turns()
     assert cluster.outbox.sent[-1].launches[0].cancelled

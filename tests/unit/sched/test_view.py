@@ -132,7 +132,8 @@ def test_ends_of_dependees_make_it_ask(count: int, done: bool, asks: bool) -> No
 def test_kill_marks_the_run_and_is_passed_on() -> None:
     seen = busy()
     seen.apply(event("kill", rows=[[10, 1, "n1", 0], [11, 1, "n1", 12]]))
-    assert seen.take_todo().kills == {"n1": [(10, 1, 0), (11, 1, 12)]}
+    seen.apply(event("kill_step", rows=[[11, 1, "n1", 0, 4]]))
+    assert seen.take_todo().kills == {"n1": [(10, 1, 0, 1), (11, 1, 12, 1), (11, 1, 0, 4)]}
     assert seen.runs[10].cancelled and not seen.runs[11].cancelled
 
 

@@ -141,10 +141,10 @@ class TestCancel:
         submit(cluster, dependency=f"afterany:{job}")
         assert self.cancel(cluster, str(job))[2] == 1
 
-    def test_a_single_step_is_not_cancelled_silently_as_its_job(self, cluster: Cluster) -> None:
+    def test_a_step_of_a_job_that_does_not_run_is_not_cancelled_as_its_job(self, cluster: Cluster) -> None:
         job = submit(cluster)
         _, failed, _ = self.cancel(cluster, f"{job}.2")
-        assert "not supported yet" in str(failed)
+        assert failed == [(f"{job}.2", "Job is not running")]
 
 
 class TestShow:
