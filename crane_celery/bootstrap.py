@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def open_store(settings: Settings, last_id: Callable[[], int] = lambda: 0) -> Store:
     """The Redis store of the configured cluster. Raises Unreachable only when it is first used.
 
-    ``last_id``: the highest id that an empty server may have given out before it lost its data; who submits needs it."""
+    ``last_id``: the highest id that an empty server may have given out before it lost its data. Who submits needs it.
+    """
     from crane_celery.store.redis import RedisStore
 
     return RedisStore(settings.server_url, settings.prefix, open_space(settings).guard, last_id)

@@ -234,7 +234,8 @@ class Shepherd:
         missing = live - set(self._ledger.runs) - ended
         with contextlib.suppress(OSError):
             self._ledger.commit()  # an answer says that what came before it stands
-        link.send({"op": "missing", "rows": sorted(missing)})
+        closed = missing & self._ledger.closed.keys()
+        link.send({"op": "missing", "rows": sorted(missing), "closed": sorted(closed)})
 
     def _launch(self, message: Message) -> None:
         if self._stopping:
