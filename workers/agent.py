@@ -139,7 +139,7 @@ class Agent:
             case "reports":
                 self._uplink.put(News(generation, message["rows"]))
             case "missing":
-                self._lost([(i, r) for i, r in message["rows"]], {(i, r) for i, r in message["closed"]})
+                self._lost([(i, r) for i, r in message["rows"]], {(i, r) for i, r in message.get("closed", ())})
 
     def _lost(self, runs: list[tuple[int, int]], closed: set[tuple[int, int]]) -> None:
         """Runs that the store takes for running here and that the shepherd has not. Those that it has closed are over,

@@ -107,7 +107,6 @@ def test_nothing_filed_has_no_last_id(history: SqlHistory) -> None:
 
 def test_the_file_is_the_daemons_alone(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
-    path.touch(0o644)
     opened = SqlHistory(f"sqlite:///{path}")
     assert opened.last_id() == 0
     modes = {each.name: each.stat().st_mode & 0o777 for each in tmp_path.iterdir()}
