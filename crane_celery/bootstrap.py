@@ -3,6 +3,7 @@
 Imports stand inside the functions: a node needs no SQL, and a recorder no service.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from crane_celery.settings import Settings
@@ -14,11 +15,14 @@ if TYPE_CHECKING:
     from crane_celery.store.space import Space
 
 
-def open_store(settings: Settings) -> Store:
-    """The Redis store of the configured cluster. Raises Unreachable only when it is first used."""
+def open_store(settings: Settings, last_id: Callable[[], int] = lambda: 0) -> Store:
+    """The Redis store of the configured cluster. Raises Unreachable only when it is first used.
+
+    ``last_id``: the highest id that an empty server may have given out before it lost its data. Who submits needs it.
+    """
     from crane_celery.store.redis import RedisStore
 
-    return RedisStore(settings.server_url, settings.prefix, open_space(settings).guard)
+    return RedisStore(settings.server_url, settings.prefix, open_space(settings).guard, last_id)
 
 
 def open_space(settings: Settings) -> "Space":
@@ -39,4 +43,5 @@ def open_service(settings: Settings) -> "Service":
     """The use cases over the cluster's store and history."""
     from crane_celery.service import Service
 
-    return Service(open_store(settings), settings, open_history(settings))
+    history = open_history(settings)
+    return Service(open_store(settings, history.last_id), settings, history)

@@ -32,11 +32,14 @@ BEAT_S = 1.0
 STALE_S = 1.0
 #: leases stand, were asked for again and again, and no message came: the consumer is deaf (reference/peers.md 5.5)
 DEAF_S = 40.0
+#: the same leases stand for so long: what the shepherd has is compared with what the store has
+_COMPARE_S = 10.0
 _SWEEP_BEATS = 300
 #: pause before a turn that cannot wait: no shepherd yet, or written off
 _SOON_S = 0.05
 #: signals that are remembered as sent
 _MANY = 10_000
+_ON = frozenset((State.RUNNING, State.COMPLETING, State.SUSPENDED))
 #: exit status of a deaf worker, for the supervisor to see (EX_TEMPFAIL)
 _DEAF_STATUS = 75
 
@@ -69,7 +72,7 @@ class Agent:
         self._offset = 0.0
         self._register_again = True
         self._consumed_at = clock()
-        self._missing_since = 0.0
+        self._missing_since = self._compared_at = 0.0
         self._sent: set[Kill] = set()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -136,10 +139,11 @@ class Agent:
             case "reports":
                 self._uplink.put(News(generation, message["rows"]))
             case "missing":
-                self._lost([(id_, run) for id_, run in message["rows"]])
+                self._lost([(i, r) for i, r in message["rows"]], {(i, r) for i, r in message.get("closed", ())})
 
-    def _lost(self, runs: list[tuple[int, int]]) -> None:
-        """Runs that the store takes for running here and that the shepherd has never heard of."""
+    def _lost(self, runs: list[tuple[int, int]], closed: set[tuple[int, int]]) -> None:
+        """Runs that the store takes for running here and that the shepherd has not. Those that it has closed are over,
+        though the store (which lost what it knew) waits for their start: they would never be started again."""
         try:
             known = {(e.id, e.run): e for e in self._store.elements([id_ for id_, _ in runs])}
         except CraneError:
@@ -149,7 +153,7 @@ class Agent:
         rows = [
             [0, "e", *key, None, "", known[key].began_at - self._offset, now, 0.0, 0, 0, ""]
             for key in runs
-            if key in known and known[key].state in (State.RUNNING, State.COMPLETING, State.SUSPENDED)
+            if key in known and known[key].state in (_ON if key not in closed else _ON | {State.STARTING})
         ]
         if rows:
             self._uplink.put(News(0, rows))
@@ -230,6 +234,8 @@ class Agent:
             return
         self._store.nudge(self._node)
         self._missing_since = self._missing_since or now
+        if now - max(self._missing_since, self._compared_at) > _COMPARE_S:
+            self._compared_at, self._register_again = now, True
         if now - max(self._missing_since, self._consumed_at) > DEAF_S:
             log.error("leases stand and no message came for %d s: this worker is deaf and ends", DEAF_S)
             self._give_up(_DEAF_STATUS)

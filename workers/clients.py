@@ -7,6 +7,7 @@ steps fit side by side; what bites is the limit of the job.
 """
 
 import contextlib
+import math
 import os
 import signal
 import time
@@ -18,7 +19,7 @@ from workers.herd import Herd, Timers
 from workers.records import PRIMARY, Run, Step
 
 #: reference/cranesched.md section 2.2
-NOT_RUNNING, NOT_YOURS, TOO_MUCH, MALFORMED = 79, 54, 85, 46
+NOT_RUNNING, NOT_YOURS, TOO_MUCH, MALFORMED, BUSY = 79, 54, 85, 46, 85
 #: seconds that a step waits for its crun to come back after the shepherd was restarted
 PATIENCE_S = 15.0
 _MAX_TASKS = 256
@@ -97,7 +98,7 @@ class Clients:
                     raise Hangup(f"unknown op {other!r}")
         except No as no:
             link.send({"op": "refused", "code": no.code, "text": no.text})
-        except (KeyError, TypeError, ValueError) as exc:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as exc:
             raise Hangup(f"malformed: {exc}") from exc
 
     def gone(self, link: Link) -> None:
@@ -149,7 +150,7 @@ class Clients:
     def _judge(run: Run, message: Message, fds: list[int]) -> Step:
         ntasks, cpus, memory = int(message["ntasks"]), float(message["cpus"]), int(message["memory"])
         argv, env = message["argv"], message["env"]
-        if not 1 <= ntasks <= _MAX_TASKS or cpus <= 0 or memory < 0 or not argv:
+        if not 1 <= ntasks <= _MAX_TASKS or not 0 < cpus < math.inf or memory < 0 or not argv:
             raise No(MALFORMED, f"a step has 1 to {_MAX_TASKS} tasks on a node, and needs a command and CPUs above 0")
         if len(message["io"]) != 3 * ntasks or not all(0 <= int(at) < len(fds) for at in message["io"]):
             raise No(MALFORMED, "each task has an input, an output and an error output among the descriptors sent")

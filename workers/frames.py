@@ -21,6 +21,8 @@ LIMIT = 64 << 20
 _HEAD = struct.Struct(">I")
 _CHUNK = 1 << 18
 _MAX_FDS = 250
+#: descriptors that may lie here unclaimed; and reads of one turn, so that one talker does not keep the others waiting
+_MOST_FDS, _MOST_READS = 1000, 64
 _ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
@@ -105,7 +107,7 @@ class Link:
         return found
 
     def _fill(self) -> bool:
-        while True:
+        for _ in range(_MOST_READS):
             try:
                 data, anc, _, _ = self.sock.recvmsg(_CHUNK, socket.CMSG_SPACE(_MAX_FDS * 4), socket.MSG_CMSG_CLOEXEC)
             except BlockingIOError:
@@ -117,11 +119,12 @@ class Link:
                     fds = array.array("i")
                     fds.frombytes(payload[: len(payload) - len(payload) % 4])
                     self._fds.extend(fds)
-            if not data:
+            if not data or len(self._fds) > _MOST_FDS:
                 return True
             self._in += data
             if len(data) < _CHUNK and not anc:
                 return False
+        return False
 
     def _complete(self) -> Iterator[Message]:
         buffer, at = self._in, 0
@@ -142,7 +145,7 @@ class Link:
     def _decode(body: bytes) -> Message:
         try:
             message = json.loads(body)
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise Hangup(f"not JSON: {exc}") from exc
         if not isinstance(message, dict):
             raise Hangup("not an object")

@@ -20,7 +20,7 @@ from typing import Any
 
 from workers import zygote
 from workers.cgroup import probe
-from workers.clients import Clients
+from workers.clients import BUSY, Clients
 from workers.frames import Hangup, Link, Message, listen
 from workers.herd import Herd, Timers
 from workers.ledger import Ledger
@@ -34,7 +34,8 @@ log = logging.getLogger("crane.shepherd")
 
 _PR_SET_CHILD_SUBREAPER = 36
 _MAX_STRAYS = 1000
-_MAX_CLIENTS = 2000
+#: connections of other users than ours altogether, and of each: one user's must not keep the agent or the others out
+_MAX_CLIENTS, _MAX_CLIENTS_PER_USER = 2000, 500
 
 
 def boot_id() -> str:
@@ -53,7 +54,7 @@ class Shepherd:
         self._told = 0
         self._strays: OrderedDict[tuple[int, int], tuple[int, float]] = OrderedDict()
         self._acks: list[tuple[Outpost, list[str]]] = []
-        self._links: set[Link] = set()
+        self._links: dict[Link, int] = {}  # each with its uid
         self._stopping = False
         self._wake = self._signals()
         self._driver = probe(config["cluster"], config["node"], want=config["cgroup"])
@@ -148,11 +149,20 @@ class Shepherd:
             self._strays.popitem(last=False)
 
     def _accept(self) -> None:
+        """Take every connection that waits: one left there would wake us again and again."""
         with contextlib.suppress(OSError):
-            while len(self._links) < _MAX_CLIENTS:
-                link = Link(self._listener.accept()[0])
-                self._links.add(link)
-                self._selector.register(link, selectors.EVENT_READ, ("link", link))
+            while True:
+                self._admit(Link(self._listener.accept()[0]))
+
+    def _admit(self, link: Link) -> None:
+        uid, uids = link.peer()[1], list(self._links.values())
+        strangers = len(uids) - uids.count(os.geteuid())
+        if uid != os.geteuid() and (strangers >= _MAX_CLIENTS or uids.count(uid) >= _MAX_CLIENTS_PER_USER):
+            link.send({"op": "refused", "code": BUSY, "text": "the node has as many connections open as it takes"})
+            link.close()
+            return
+        self._links[link] = uid
+        self._selector.register(link, selectors.EVENT_READ, ("link", link))
 
     def _hear_spawner(self, post: Outpost) -> None:
         try:
@@ -177,7 +187,7 @@ class Shepherd:
     def _drop(self, link: Link) -> None:
         if link not in self._links:
             return
-        self._links.discard(link)
+        del self._links[link]
         self._selector.unregister(link)
         self._clients.gone(link)
         if link is self._agent:
@@ -225,7 +235,8 @@ class Shepherd:
         missing = live - set(self._ledger.runs) - ended
         with contextlib.suppress(OSError):
             self._ledger.commit()  # an answer says that what came before it stands
-        link.send({"op": "missing", "rows": sorted(missing)})
+        closed = missing & self._ledger.closed.keys()
+        link.send({"op": "missing", "rows": sorted(missing), "closed": sorted(closed)})
 
     def _launch(self, message: Message) -> None:
         if self._stopping:

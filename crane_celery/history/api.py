@@ -56,6 +56,10 @@ class History(Protocol):
     def submission(self, id: int) -> Row | None:
         """The submission that a plain id belongs to, whether ended or not: a row without a run; None = never filed."""
 
+    def last_id(self) -> int:
+        """No id above it was ever given out: 0 where nothing was filed, else rounded up, as the newest may never have
+        been filed. Raises SystemFault."""
+
     def array_of(self, job: int) -> str:
         """The canonical index text of a submission, "" for a plain job or one never filed."""
 

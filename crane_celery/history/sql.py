@@ -17,6 +17,8 @@ from crane_celery.model.job import Allocation, Element, Job, StepRow
 from crane_celery.model.states import State
 
 _CHUNK = 500
+#: an empty server goes on with ids from the next multiple of this: more than can have been given out and not filed
+_ROUND_IDS = 1_000_000
 
 
 class SqlHistory:
@@ -43,6 +45,12 @@ class SqlHistory:
         with self._database.reading() as db:
             job = self._owner(db, id)
         return rows.job_row(job) if job else None
+
+    def last_id(self) -> int:
+        """See ``api.History``."""
+        with self._database.reading() as db:
+            last = db.scalar(select(func.max(SUBMISSION.c.job + SUBMISSION.c.count - 1)))
+        return -(-(int(last) + 1) // _ROUND_IDS) * _ROUND_IDS if last else 0
 
     def array_of(self, job: int) -> str:
         """See ``api.History``."""

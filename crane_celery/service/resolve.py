@@ -16,6 +16,8 @@ from crane_celery.model.job import Job
 
 #: kinds that model.dependency can judge
 JUDGED = frozenset({"after", "afterok", "afternotok", "afterany"})
+#: blocks of one dependency: each is looked at in one script, and the server is not to be blocked over 50 ms
+MAX_BLOCKS = 1000
 
 
 class Lookup(Protocol):
@@ -39,7 +41,7 @@ class Past(Protocol):
 
 
 def resolve(text: str, store: Lookup, past: Past) -> Resolved:
-    """The blocks of a dependency. Raises InputError (malformed, or a job twice), NotFound, NotSupported.
+    """The blocks of a dependency. Raises InputError (malformed, too many, or a job twice), NotFound, NotSupported.
 
     Cost: one look-up for each id named.
     """
@@ -59,6 +61,11 @@ def resolve(text: str, store: Lookup, past: Past) -> Resolved:
             seen |= ids
             group += blocks
         groups.append(tuple(group))
+        if sum(map(len, groups)) > MAX_BLOCKS:
+            raise InputError(
+                f"the dependency names more than {MAX_BLOCKS} jobs or ranges of elements one by one: name whole arrays,"
+                " or a job between that waits for some of them"
+            )
     return Resolved(parsed.any_of, tuple(groups))
 
 

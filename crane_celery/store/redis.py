@@ -32,12 +32,20 @@ _LOST = "the node restarted while this ran"
 class RedisStore:
     """store.api.Store on a server; safe to share between threads; connects when first used."""
 
-    def __init__(self, url: str, prefix: str, disk_guard: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        prefix: str,
+        disk_guard: Callable[[], None] | None = None,
+        last_id: Callable[[], int] = lambda: 0,
+    ) -> None:
         """``prefix``: the cluster's hash tag. ``disk_guard`` is called before every submit: it raises DiskFull when
-        the server's disk is nearly full, so that the last free space is kept for work that runs."""
+        the server's disk is nearly full, so that the last free space is kept for work that runs. ``last_id`` is asked
+        where the server never gave out an id: the highest that it may have before it lost its data."""
         self._keys = Keys(prefix)
         self.link = Link(url, self._keys.prefix)
         self._guard = disk_guard
+        self._last_id = last_id
 
     # --- JobStore
 
@@ -55,8 +63,16 @@ class RedisStore:
             self._refuse_unknown(jobs)
         ids: list[int] = []
         for portion in portions:
-            ids += self.link.run("submit", DAY_S, *(arg for job, key in portion for arg in _accepted(job, key)))
+            ids += self._take([arg for job, key in portion for arg in _accepted(job, key)])
         return ids
+
+    def _take(self, args: Sequence[str | bytes | int | float]) -> list[int]:
+        """One portion. An empty server is told where ids go on, since none may be given out twice."""
+        taken: list[int] | int = self.link.run("submit", DAY_S, "", *args)
+        if isinstance(taken, int):
+            taken = self.link.run("submit", DAY_S, self._last_id(), *args)
+        assert isinstance(taken, list)
+        return taken
 
     def _refuse_unknown(self, jobs: Sequence[Submission]) -> None:
         """Of several portions none may be taken when any names an id that was never given out."""

@@ -16,9 +16,13 @@ def path(home: str) -> str:
 
 @contextlib.contextmanager
 def held(home: str) -> Iterator[None]:
-    """Hold the lock of a home while the block runs. Raises Refused when another supervisor has it."""
-    fd = os.open(path(home), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    """Hold the lock of a home while the block runs. Raises Refused when another supervisor has it.
+
+    The file is nobody else's to open: whoever can open a file can lock it.
+    """
+    fd = os.open(path(home), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
+        os.fchmod(fd, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

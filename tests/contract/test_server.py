@@ -157,6 +157,16 @@ def test_the_disk_guard_speaks_before_a_submit(server: Server) -> None:
     assert not store.known(1)
 
 
+def test_an_empty_server_goes_on_with_ids_behind_those_given_out(own: Server) -> None:
+    asked = []
+    store = RedisStore(own.url, "{i}", None, lambda: asked.append(1) or 5_000)
+    assert store.submit([Submission(spec(), 2, b""), Submission(spec(), 1, b"")], ["", ""]) == [5_001, 5_003]
+    assert store.submit([Submission(spec(), 1, b"")], [""]) == [5_004]
+    assert asked == [1]
+    store.link.do("FLUSHALL")
+    assert store.submit([Submission(spec(), 1, b"")], [""]) == [5_001]
+
+
 def test_a_server_that_is_gone_is_said_without_its_password(own: Server) -> None:
     store = RedisStore(own.url, "{u}")
     assert store.now() > 0

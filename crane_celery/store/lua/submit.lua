@@ -1,10 +1,12 @@
 -- Accepts submissions: takes ids, writes the records, queues those with a dependency, appends the event.
 -- lib: bits events blocks
 -- KEYS   1 the prefix of all keys
--- ARGV   1 seconds that an idempotency key is kept; then 9 for each submission:
+-- ARGV   1 seconds that an idempotency key is kept; 2 the id to go on from where none was ever given out, "" = not known;
+--        then 9 for each submission:
 --        spec (JSON), count, array (1 or 0), pending (range text), held (the same or ""), dep (JSON or ""), priority,
 --        idempotency (hash or ""), body (bytes)
--- Returns the first id of each. Error NOTFOUND when a dependee was never given out: nothing is taken then.
+-- Returns the first id of each; -1, and nothing is taken, when the id to go on from is needed. Error NOTFOUND when a
+-- dependee was never given out: nothing is taken then.
 local PER = 9
 
 -- Makes `id` known to what it waits for, where that can still change.
@@ -20,15 +22,18 @@ local function wait_for(id, dep)
   end
 end
 
-local last = tonumber(call('GET', key_next) or '0')
-for at = 2, #ARGV, PER do
+local given = call('GET', key_next)
+if not given and ARGV[2] == '' then return -1 end
+local last = tonumber(given or ARGV[2])
+for at = 3, #ARGV, PER do
   local dep = ARGV[at + 5]
   local missing = dep ~= '' and unknown(dep, last)
   if missing then return redis.error_reply(string.format('NOTFOUND job %.0f', missing)) end
 end
 
+if not given then call('SET', key_next, ARGV[2]) end
 local ids = {}
-for at = 2, #ARGV, PER do
+for at = 3, #ARGV, PER do
   local spec, count, array, pending, held, dep, priority, idem, body = unpack(ARGV, at, at + PER - 1)
   local known = idem ~= '' and call('GET', key_idem(idem))
   if known then

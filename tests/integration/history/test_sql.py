@@ -97,6 +97,23 @@ def test_steps(asked: SqlHistory) -> None:
     assert "steps" not in asked.query(Query(steps=False))[0]
 
 
+def test_the_last_id_is_beyond_all_that_were_filed(asked: SqlHistory) -> None:
+    assert asked.last_id() == 1_000_000
+
+
+def test_nothing_filed_has_no_last_id(history: SqlHistory) -> None:
+    assert history.last_id() == 0
+
+
+def test_the_file_is_the_daemons_alone(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    opened = SqlHistory(f"sqlite:///{path}")
+    assert opened.last_id() == 0
+    modes = {each.name: each.stat().st_mode & 0o777 for each in tmp_path.iterdir()}
+    opened.close()
+    assert modes == dict.fromkeys(("history.db", "history.db-wal", "history.db-shm"), 0o600)
+
+
 def test_submissions_and_counts(asked: SqlHistory) -> None:
     found = asked.submission(42)
     assert found and (found["job"], found["array"], found["user"]) == (40, "1-7:2", "bob")

@@ -40,6 +40,7 @@ class Herder:
         self.steps: list[list[Any]] = []
         self.hello: dict[str, Any] = {}
         self.missing: list[Any] = []
+        self.closed: list[Any] = []
         self.repeats = 0
         self.ack = True
 
@@ -95,7 +96,7 @@ class Herder:
         if message["op"] == "hello":
             self.hello = message
         if message["op"] == "missing":
-            self.missing = message["rows"]
+            self.missing, self.closed = message["rows"], message["closed"]
         for row in message["rows"] if message["op"] == "reports" else ():
             if row[1] == "b":
                 self.begins.add((row[2], row[3]))

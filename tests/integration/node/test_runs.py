@@ -159,7 +159,15 @@ def test_what_the_store_does_not_know_is_killed(node: Herder) -> None:
     node.send(op="keep", live=[[2, 1], [3, 1]])
     assert node.ended(1)[1] == "stale"
     node.hear(lambda: bool(node.missing))
-    assert node.missing == [[3, 1]]
+    assert node.missing == [[3, 1]] and node.closed == []
+
+
+def test_what_was_closed_is_told_apart_from_what_never_came(node: Herder) -> None:
+    node.launch([1], "true")
+    node.ended(1)
+    node.send(op="keep", live=[[1, 1], [3, 1]])
+    node.hear(lambda: bool(node.missing))
+    assert (node.missing, node.closed) == ([[1, 1], [3, 1]], [[1, 1]])
 
 
 def _zombie(pid: int) -> bool:

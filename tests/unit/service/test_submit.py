@@ -61,6 +61,13 @@ def test_the_partition_gives_the_default_time(cluster: Cluster) -> None:
     assert job is not None and job.spec.time_limit == 60
 
 
+def test_a_dependency_has_only_so_many_blocks(cluster: Cluster) -> None:
+    array = submit(cluster, array="0-9999")
+    submit(cluster, dependency=f"afterok:{array}_[0-9999]")
+    with pytest.raises(InputError, match="more than 1000"):
+        submit(cluster, dependency=f"afterok:{array}_[0-9999:2]")
+
+
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [

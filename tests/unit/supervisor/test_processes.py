@@ -1,5 +1,6 @@
 """Processes by pid and start time: found, signalled, waited for, and never mistaken."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -72,6 +73,7 @@ def test_one_home_has_one_supervisor(tmp_path_factory: pytest.TempPathFactory) -
     assert lock.holder(home) is None
     with lock.held(home):
         assert lock.holder(home)
+        assert os.stat(lock.path(home)).st_mode & 0o077 == 0  # whoever can open it could hold it
         with pytest.raises(lock.Refused, match="crane status"), lock.held(home):
             pass
 

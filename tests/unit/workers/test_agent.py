@@ -135,6 +135,17 @@ def test_a_new_shepherd_is_told_what_is_live_and_says_what_it_lacks(node: Node) 
     assert node.states([waiting]) == [State.STARTING]  # it comes again
 
 
+def test_what_the_shepherd_has_closed_is_not_waited_for(node: Node) -> None:
+    closed, waiting = node.started(2)
+    node.uplink.start()
+    node.agent.turn()
+    node.shepherd.hear(1, {"op": "missing", "rows": [[closed, 1], [waiting, 1]], "closed": [[closed, 1]]})
+    node.store.until(lambda: node.states([closed]) == [State.FAILED])
+    node.uplink.stop()
+    assert node.store.elements([closed])[0].code == STATUS_LOST
+    assert node.states([waiting]) == [State.STARTING]
+
+
 def test_unanswered_leases_are_asked_for_again(node: Node) -> None:
     ids = node.started()
     node.agent.turn()

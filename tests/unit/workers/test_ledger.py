@@ -78,3 +78,8 @@ def test_rolled_back_is_not_written(tmp_path: pathlib.Path) -> None:
     ledger.rollback(mark)
     ledger.commit()
     assert not _open(path).runs
+
+
+def test_it_is_nobody_else_s_to_read(tmp_path: pathlib.Path) -> None:
+    _open(tmp_path / "journal")
+    assert (tmp_path / "journal").stat().st_mode & 0o077 == 0
