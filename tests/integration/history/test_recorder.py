@@ -204,7 +204,7 @@ _PROGRAM = """
 import sys
 from types import SimpleNamespace
 from crane_celery.history.recorder import run
-run(SimpleNamespace(server_url=sys.argv[1], prefix="{test}", history_url=sys.argv[2]))
+run(SimpleNamespace(server_url=sys.argv[1], prefix="{test}", history_url=sys.argv[2], min_free_bytes=0))
 """
 
 
