@@ -101,7 +101,7 @@ def test_launch_failures_name_their_stage(node: Herder, over: dict[str, object],
 
 def test_time_limit_takes_all_even_what_ignores_term_and_has_its_own_session(node: Herder) -> None:
     node.launch(
-        [1], "trap '' TERM; setsid sh -c 'trap \"\" TERM; echo $$ > $OUT/pid; sleep 300' & sleep 300", limit=0.3
+        [1], "trap '' TERM; setsid sh -c 'trap \"\" TERM; echo $$ > $OUT/pid; sleep 300' & exec sleep 300", limit=0.3
     )
     status, cause = node.ended(1)
     assert (status, cause) == (-9, "limit")
