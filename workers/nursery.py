@@ -149,24 +149,24 @@ class Nursery:
 
     def _fork(self, user: User, groups: list[int]) -> Outpost:
         try:
-            pid = self._have_forked(user, groups)
-        except ConnectionError:  # its zygote was killed; there is another one
+            pid, link = self._have_forked(user, groups)
+        except ConnectionResetError:  # its zygote was killed; there is another one
             self.pids.add(self._zygote.pid)
-            pid = self._have_forked(user, groups)
-        post = self._adopt(user, connect(self._socket(user)))
+            pid, link = self._have_forked(user, groups)
+        post = self._adopt(user, link)
         post.know(pid)
         post.ours = True
         return post
 
-    def _have_forked(self, user: User, groups: list[int]) -> int:
+    def _have_forked(self, user: User, groups: list[int]) -> tuple[int, Link]:
         journal = os.open(self.journal(user), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             with listen(self._socket(user), 0o600) as listener:
                 pid = self._zygote.fork(listener.fileno(), journal, (*user, groups), no_new_privs=self.no_new_privs)
+                self.pids.add(pid)
+                return pid, connect(self._socket(user))  # while we hold it: a spawner that died at once just hangs up
         finally:
             os.close(journal)
-        self.pids.add(pid)
-        return pid
 
     def _adopt(self, user: User, link: Link) -> Outpost:
         post = self.posts[user] = Outpost(user, link)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from workers import exits
 from workers.cgroup import Leaf
 from workers.cgroup.none import marker_of
 from workers.exits import Known, read
@@ -210,6 +211,7 @@ class Recovery:
 
     def _child(self, run: Run, step: Step, task: int, key: str, known: Known) -> None:
         if known.over:
+            self._strays.pop((known.pid, known.start), None)  # written down and not yet reaped: it is no foundling
             self._herd.events(None, [known_row(key, known)])
             return
         stray = self._strays.pop((known.pid, known.start), None)
@@ -228,6 +230,7 @@ class Recovery:
         now = time.monotonic()
         found = self._living(leaf)
         if found:
+            self._write(post, exits.started(key, found, start_ticks(found), now))
             self._herd.events(None, [["s", key, found, start_ticks(found), now]])
             if self._adopted.add(key, Known(found, start_ticks(found), now)):
                 return True
@@ -236,8 +239,15 @@ class Recovery:
         if not found and not fresh and post.ours:
             return False
         status = self._strays.pop(fresh[-1])[0] if fresh else None
+        lost = exits.failed(key, "lost", 0, now, "")
+        self._write(post, lost if status is None else exits.exited(key, status, now))
         self._herd.events(None, [["x", key, status, now, now, 0.0, 0]])
         return True
+
+    def _write(self, post: Outpost, line: bytes) -> None:
+        """Write down what the dead spawner could not: a shepherd after us must know that this start has been."""
+        with open(self._nursery.journal(post.user), "ab", buffering=0) as journal:
+            exits.append(journal.fileno(), line)
 
     def _living(self, leaf: Leaf) -> int:
         known = {*self._adopted.pids, *self._nursery.pids}
