@@ -26,6 +26,11 @@ def down(argv: list[str]) -> int:
     settings = _settings(asked.config, asked.home)
     if settings is None:
         return 0
+    with lock.changing(settings.home, wait=False):
+        return _take_down(settings)
+
+
+def _take_down(settings: Settings) -> int:
     supervisor = lock.holder(settings.home)
     if supervisor:
         send(supervisor, signal.SIGTERM)

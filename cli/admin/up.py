@@ -30,11 +30,9 @@ def up(argv: list[str]) -> int:
     asked = _parser().parse(argv)
     home = os.path.abspath(asked.home) if asked.home else home_of()
     os.environ["CRANE_HOME"] = home
-    if lock.holder(home):
-        return _already(load(), asked)
     os.makedirs(home, mode=0o755, exist_ok=True)
-    with lock.starting(home):
-        if lock.holder(home):  # another one was first, and has done it
+    with lock.changing(home):
+        if lock.holder(home):
             return _already(load(), asked)
         settings = _configured(home, asked)
         make_keys(settings)

@@ -36,7 +36,7 @@ LETTERS = {
     "n": "node index",
     "t": "task rank",
     "u": "user",
-    "x": "job name",
+    "x": "job name (a slash as _)",
     "r": "run",
 }
 _TOKEN = r"(?as)%(\d*)(.?)"
@@ -106,6 +106,6 @@ def _values(ctx: FilenameContext) -> tuple[dict[str, int], dict[str, str]]:
         "J": f"{ctx.job}.{ctx.step}",
         "N": ctx.host.partition(".")[0],
         "u": ctx.user,
-        "x": ctx.name,
+        "x": ctx.name.replace("/", "_"),  # a name is no path
     }
     return numbers, words

@@ -36,11 +36,22 @@ def held(home: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def starting(home: str) -> Iterator[None]:
-    """Be the only one that makes and starts what a home lacks; a second one waits until the first has done so."""
-    with open(os.path.join(home, "up.lock"), "a", encoding="ascii") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+def changing(home: str, *, wait: bool = True) -> Iterator[None]:
+    """Be the only one that brings a home up or down; a second ``up`` waits until the first, or a ``down``, is through.
+
+    ``wait=False``: go on also while another one is at it (a ``down`` must end an ``up`` that does not get on).
+    """
+    if not os.path.isdir(home):  # a host that runs single roles
         yield
+        return
+    fd = os.open(os.path.join(home, "up.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(fd, 0o600)  # whoever can open a file can lock it
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(fd)
 
 
 def holder(home: str) -> Record | None:

@@ -1,6 +1,7 @@
 """`crane up` and `crane down` on a real cluster: ready when it says so, gone when it says so, whatever was killed."""
 
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -42,6 +43,18 @@ def test_jobs_wait_for_the_next_up(own_crane: Cluster) -> None:
     own_crane.run("crane", "down")
     own_crane.up()
     assert own_crane.run("cqueue", "-N", "-o", "%j").stdout.split() == [str(job)]
+
+
+def test_an_up_during_a_down_starts_the_cluster_anew(own_crane: Cluster) -> None:
+    """It waits for the end of what is going down, and does not take it for a cluster that stays."""
+    before = own_crane.pids()["supervisor"]
+    with ThreadPoolExecutor() as pool:
+        down = pool.submit(own_crane.run, "crane", "down")
+        assert not wait_gone([own_crane.pids()["scheduler"]], PATIENCE_S)  # it is on its way
+        own_crane.up()
+        down.result()
+    assert own_crane.pids()["supervisor"] != before
+    assert own_crane.wait(own_crane.submit("-o", "/dev/null", "--wrap", "true"))
 
 
 def test_down_finds_everything_after_a_crash(own_crane: Cluster) -> None:

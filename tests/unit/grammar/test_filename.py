@@ -40,6 +40,10 @@ def test_expand_in_an_array() -> None:
     assert expand_filename("%j-%3a", ELEMENT) == "38-003"
 
 
+def test_a_slash_in_a_job_s_name_makes_no_directory() -> None:
+    assert expand_filename("%x.out", PLAIN._replace(name="../a/b")) == ".._a_b.out"
+
+
 @pytest.mark.parametrize("pattern", ["", "%j", "%5j", "%%Y", "a\\%Y", "/x" * 1900, "%A_%a-%J%s%N%n%t%u%x%r", "%5%"])
 def test_check_accepts(pattern: str) -> None:
     assert check_filename(pattern) == pattern
