@@ -161,6 +161,7 @@ class Herder:
             self.missing = []  # its answer paces us
             self.send(op="keep", live=[[i, 1] for i in range(1, 1000)])
             self.hear(lambda: bool(self.missing))
+        self.missing = []
 
     def close(self) -> None:
         """End all jobs, then the shepherd (a new one, where it was killed: it finds the jobs)."""
