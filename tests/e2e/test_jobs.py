@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from crane_celery.gateway import client
 from crane_celery.supervisor.processes import alive, record_of, wait_gone
 from tests.support.cluster import PATIENCE_S, Cluster
 
+#: as a shell takes it: the checkout may lie in a path with a blank
+PYTHON = shlex.quote(sys.executable)
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 
@@ -215,7 +218,7 @@ def test_nothing_is_left_of_processes_that_hide(crane: Cluster, how: str) -> Non
     (crane.work / "hide.py").write_text(hide)
     pids = f"pids-{how}"
     script = (
-        f"for i in 1 2 3; do {sys.executable} hide.py $PWD/hid; read pid < hid; echo $pid; done > {pids}\n"
+        f"for i in 1 2 3; do {PYTHON} hide.py $PWD/hid; read pid < hid; echo $pid; done > {pids}\n"
         f"(trap '' TERM; setsid sh -c 'echo $$ >> {pids}; echo > hid2; exec sleep 600' & )\nread x < hid2\n"
         "echo ready > told\n" + ("" if how == "end" else "exec sleep 600\n")
     )
@@ -238,7 +241,7 @@ def test_the_time_limit_ends_a_job(crane: Cluster) -> None:
     assert crane.json("cacct", "-j", str(job))["job_info_list"][0]["exit_text"] == "0:69"
 
 
-EAT = f"exec {sys.executable} -c 'x = bytearray(300 << 20)'"
+EAT = f"exec {PYTHON} -c 'x = bytearray(300 << 20)'"
 
 
 @pytest.mark.root
@@ -255,7 +258,7 @@ def test_out_of_memory_is_told_apart_from_a_kill(crane: Cluster) -> None:
 def test_the_processor_is_shared_by_quota(crane: Cluster) -> None:
     """A quarter of a CPU in a second of wall clock. A busy machine makes it less, never more."""
     spin = "import os, time\nend = time.monotonic() + 1\nwhile time.monotonic() < end: pass\nprint(os.times().user)"
-    job = crane.submit("-c", "0.25", "-o", "%j.out", "--wrap", f"{sys.executable} -c '{spin}'")
+    job = crane.submit("-c", "0.25", "-o", "%j.out", "--wrap", f"{PYTHON} -c '{spin}'")
     assert crane.wait(job) == {job: 0}
     assert float((crane.work / f"{job}.out").read_text()) < 0.6
 
@@ -268,7 +271,7 @@ def test_a_fork_bomb_meets_a_limit(crane: Cluster) -> None:
         "except OSError: print(made); sys.stdout.flush()\n"
     )
     (crane.work / "bomb.py").write_text(bomb)
-    job = crane.submit("-o", "%j.out", "--mem", "4G", "--wrap", f"{sys.executable} bomb.py")
+    job = crane.submit("-o", "%j.out", "--mem", "4G", "--wrap", f"{PYTHON} bomb.py")
     assert crane.wait(job) == {job: 0}
     assert int((crane.work / f"{job}.out").read_text()) < 20_000
     assert ran(crane, "--wrap", "echo and on it goes") == "and on it goes\n"

@@ -1,6 +1,7 @@
 """Several people on one cluster, and one ordinary person with a cluster of their own."""
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 
@@ -68,7 +69,7 @@ def test_a_job_sees_no_secret(shared: Cluster, nobody: Cluster) -> None:
             pass
     """
     (nobody.work / "spy.py").write_text("\n".join(line.removeprefix("    ") for line in script.splitlines()))
-    assert ran(nobody, f"exec {sys.executable} spy.py") == ""
+    assert ran(nobody, f"exec {shlex.quote(sys.executable)} spy.py") == ""
 
 
 def test_a_job_signals_nobody_else(shared: Cluster, nobody: Cluster) -> None:
