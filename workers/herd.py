@@ -17,6 +17,8 @@ from workers.nursery import Nursery, Outpost, Start
 from workers.pens import Pens
 from workers.records import Ending, Run, Step, parse_key, task_key
 
+#: seconds after which a KILL that has not ended a step is sent again
+_KILL_AGAIN_S = 1.0
 _POLL_S = (0.005, 0.5)  # first and longest pause between two looks at a group that empties
 
 
@@ -259,7 +261,16 @@ class Herd:
         for each in run.steps.values() if step.number == PRIMARY else ():
             each.cause = each.cause or "job"  # the signal goes to all of the job's group
         self._signal(run, step, signal.SIGTERM)
-        self.timers.at(since + run.grace, lambda: self._signal(run, step, signal.SIGKILL))
+        self.timers.at(since + run.grace, lambda: self._kill(run, step))
+
+    def _kill(self, run: Run, step: Step) -> None:
+        """KILL, again until the step is over: a process may be missed in the moment of a fork or an exec."""
+        if self._lives(run, step):
+            self._signal(run, step, signal.SIGKILL)
+            self.timers.at(time.monotonic() + _KILL_AGAIN_S, lambda: self._kill(run, step))
+
+    def _lives(self, run: Run, step: Step) -> bool:
+        return run.key in self.ledger.runs and not step.over and run.steps.get(step.number) is step
 
     def signal(self, key: Key, step: int, number: int) -> None:
         """Send one signal to a step; nothing when it is not there."""
@@ -268,7 +279,7 @@ class Herd:
             self._signal(run, run.steps[step], number)
 
     def _signal(self, run: Run, step: Step, number: int) -> None:
-        if run.key not in self.ledger.runs or step.over or run.steps.get(step.number) is not step:
+        if not self._lives(run, step):
             return
         if run.flying:
             step.owed.append(number)
