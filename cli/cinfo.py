@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cli._iterate import add_iterate, repeated
 from cli._main import run
 from cli._options import Parser, add_output_options, split_list
 
@@ -33,13 +34,17 @@ def parser() -> Parser:
     add("-n", "--nodes", metavar="HOSTS", help="only these nodes")
     add("-R", "--list-reasons", action="store_true", help="only down and drained nodes, with the reason")
     add_output_options(made, full=False)
-    made.later("-i", "--iterate")
+    add_iterate(made)
     return made
 
 
 def body(argv: list[str]) -> int:
     """Parse, ask, print."""
     options = parser().parse(argv)
+    return repeated(options.iterate, lambda: _show(options))
+
+
+def _show(options: argparse.Namespace) -> int:
     from cli._render import lines, parse_format, print_json, print_lines
     from crane_celery.gateway.client import call
 

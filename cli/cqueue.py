@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cli._iterate import add_iterate, repeated
 from cli._main import complain, run
 from cli._options import Parser, add_output_options, ids, split_list
 
@@ -47,7 +48,7 @@ def parser() -> Parser:
     add("-r", "--array", action="store_true", help="a line for each array element (CRANE: $CQUEUE_ARRAY)")
     add("-m", "--max-lines", type=int, default=MAX_LINES, metavar="N", help=f"lines at most (default {MAX_LINES})")
     add_output_options(made)
-    made.later("-i", "--iterate")
+    add_iterate(made)
     made.later("-L", "--licenses")
     made.later("--deadline", takes_value=False)
     return made
@@ -60,7 +61,7 @@ def body(argv: list[str]) -> int:
         from crane_celery.errors import InputError
 
         raise InputError(f"--max-lines: {options.max_lines} is not a number from 1")
-    return _steps(options) if options.step is not None else _jobs(options)
+    return repeated(options.iterate, lambda: _steps(options) if options.step is not None else _jobs(options))
 
 
 def _filters(options: argparse.Namespace) -> dict[str, Any]:

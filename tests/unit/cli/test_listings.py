@@ -4,9 +4,12 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
+from cli._iterate import repeated
+from crane_celery.errors import InputError
 from tests.unit.cli.support import Shell, golden
 from tests.unit.service.support import Cluster
 
@@ -179,3 +182,16 @@ def test_moments_in_json() -> None:
 
     shown = [rfc3339(at) for at in (0.0, 1_000_000_000.0, 1_000_000_000.25, 1_000_000_000.123456)]
     assert shown == [None, *(f"2001-09-09T01:46:40{part}Z" for part in ("", ".250", ".123456"))]
+
+
+def test_a_listing_is_shown_again_until_it_is_stopped(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    rounds = iter([0, 0])
+    assert repeated(None, lambda: 7) == 7
+    with pytest.raises(InputError):
+        repeated(0, lambda: 0)
+    with pytest.raises(StopIteration):
+        repeated(1, lambda: next(rounds))
+    assert len(capsys.readouterr().out.splitlines()) == 3
