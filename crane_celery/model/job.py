@@ -53,6 +53,27 @@ class JobSpec:
     submit_host: str = ""
     submit_dir: str = ""
     command: str = ""  # what was submitted, for people to read
+    kind: str = "Batch"  # Batch, Interactive or Container (reference/cranesched.md section 2.1)
+    #: server time before which it must not start; 0 = none
+    begin: float = 0.0
+    #: server time at which it is over, started or not; 0 = none
+    deadline: float = 0.0
+    #: signals before the time limit, canonical (grammar.signals); "" = none
+    signal: str = ""
+    #: after which end another run follows: "never", "node" (lost node or launch), "failure" (that or any failure)
+    requeue: str = "node"
+    #: so many requeues, then it is held instead
+    max_requeue: int = 5
+    #: what becomes of it when its dependency can never be met: "yes" = cancelled after the grace, "no" = it stays
+    kill_on_invalid_dep: str = "yes"
+    #: node features it needs, canonical (grammar.constraint); "" = any node
+    constraint: str = ""
+    #: licences it holds while it runs, canonical (grammar.licenses); "" = none
+    licenses: str = ""
+    #: of an array: so many failed elements cancel the rest; 0 = never
+    max_fails: int = 0
+    #: what else was said about it (mail, attributes), as JSON text of an object; "" = nothing
+    extra: str = ""
     #: sha-256 hex of the body (script, arguments, environment), which is stored apart and fetched by the node
     body: str = ""
 
@@ -93,6 +114,14 @@ class Job:
     #: the worst state of its ended elements; None while none ended
     worst_state: State | None = None
     ended_at: float = 0.0  # server time at which the last element ended; 0 = still alive
+    #: what was changed since, by ranks (model.overrides); "" = nothing
+    changes: str = ""
+    #: pending ranks that ran before, with their last run: ``[[ranks, run], ...]`` as JSON; "" = none
+    again: str = ""
+    #: held ranks that release themselves: ``[[ranks, server time], ...]`` as JSON; "" = none
+    until: str = ""
+    #: server time of the latest verdict on its dependency; 0 = none yet
+    judged_at: float = 0.0
 
     @property
     def is_array(self) -> bool:
@@ -126,6 +155,10 @@ class Element:
     code: int = 0  # stored exit code (model.states)
     reason: str = ""  # why it failed, for people
     cancelled: bool = False  # a cancel was asked for and must win
+    #: what follows when this run is over, whatever its end: "" = as its policy says, "requeue", "hold" (requeue, held)
+    then: str = ""
+    suspended_at: float = 0.0  # server time since which it is suspended; 0 = it is not
+    suspended_s: float = 0.0  # seconds of earlier suspensions: they do not count against the time limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,8 @@ class NodeSpec:
     cpus: float
     memory: int  # bytes
     gres: dict[str, int] = field(default_factory=dict)  # "name:type" or "name" -> slots
+    #: device files of each slot, by the same names; a name that is absent isolates nothing
+    devices: dict[str, list[str]] = field(default_factory=dict)
     features: tuple[str, ...] = ()
 
 
@@ -48,6 +50,12 @@ class Partition:
     default_time: int | None = None
     max_time: int | None = None
     default_memory_per_cpu: int = 0  # 0 = node memory / node CPUs, smallest node
+    default_memory_per_node: int = 0  # 0 = by CPU
+    max_memory_per_cpu: int = 0
     max_memory_per_node: int = 0
+    #: of one user, 0 = no limit: jobs (elements count) accepted and not ended; elements at once; elements of one array
+    max_submit_jobs: int = 0
+    max_jobs: int = 0
+    max_array_count: int = 0
     priority: int = 0
     up: bool = True

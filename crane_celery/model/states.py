@@ -84,3 +84,8 @@ class Reason(StrEnum):
     ARRAY_LIMIT = "ArrayTaskLimit"
     PARTITION = "Partition Not Found"
     NODES_DOWN = "Nodes required are down or drained"
+    CONSTRAINT = "BadConstraints"
+    LICENSES = "Licenses"
+    RESERVED = "Resource Reserved"  # room is free now, and kept for a job that is ahead
+    USER_LIMIT = "UserPartitionJobsLimit"  # so many jobs of this user run already
+    REQUEUE_LIMIT = "JobHoldMaxRequeue"  # held: it was requeued too often

@@ -9,12 +9,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import yaml
+
 from crane_celery.grammar.duration import compound, parse_duration
 from crane_celery.grammar.gres import parse_gres
 from crane_celery.grammar.hostlist import expand
+from crane_celery.grammar.licenses import parse_licenses
 from crane_celery.grammar.memory import parse_memory
 from crane_celery.grammar.names import did_you_mean
 from crane_celery.model.node import NodeSpec, Partition
+from crane_celery.sched.weights import Priority
+from crane_celery.settings.model import Hooks
 from crane_celery.settings.place import fits
 from crane_celery.settings.reader import Value
 
@@ -143,12 +148,77 @@ def _cpus(value: Value) -> float:
     return float(value.whole(1, _MAX_CPUS))
 
 
+def _count(value: Value) -> int:
+    """A limit; 0 = none."""
+    return value.whole(0, _MAX_INDEX)
+
+
+def _devices(value: Value) -> dict[str, list[str]]:
+    """Device files by resource, one for each slot: ``{gpu: [/dev/nvidia0, /dev/nvidia1]}``."""
+    if not isinstance(value.node, yaml.MappingNode):
+        value.fail("write 'gpu: [/dev/nvidia0, /dev/nvidia1]' lines")
+    found = {}
+    for key, node in value.node.value:
+        files = Value(node, value.file, f"{value.key}.{key.value}").items()
+        found[str(key.value)] = [_path(each) for each in files]
+    return found
+
+
+def _licenses(value: Value) -> dict[str, int]:
+    """``matlab:2,ansys:10``."""
+    request = value.parsed(parse_licenses)
+    if request.any_of:
+        value.fail("join them with ','")
+    return {each.name: each.number for each in request.items}
+
+
+def _one_of(*choices: str) -> Callable[[Value], str]:
+    def read(value: Value) -> str:
+        if value.text() not in choices:
+            value.fail(f"{value.text()!r} is none of {', '.join(choices)}{did_you_mean(value.text(), choices)}")
+        return value.text()
+
+    return read
+
+
+def _group(keys: "dict[str, Key]", make: Callable[..., Any]) -> Callable[[Value], Any]:
+    """A mapping of keys of its own, as one record."""
+
+    def read(value: Value) -> Any:
+        fields = value.mapping(keys)
+        return make(**{keys[key].field: keys[key].reader(each) for key, each in fields.items()})
+
+    return read
+
+
+_PRIORITY_KEYS = {
+    "Type": Key("kind", _one_of("multifactor", "basic")),
+    "WeightAge": Key("age", _count),
+    "WeightFairShare": Key("fair_share", _count),
+    "WeightJobSize": Key("size", _count),
+    "WeightPartition": Key("partition", _count),
+    "WeightQoS": Key("qos", _count),
+    "FavorSmall": Key("favor_small", Value.boolean),
+    "MaxAge": Key("max_age_s", _seconds),
+    "HalfLife": Key("half_life_s", _seconds),
+}
+
+_HOOK_KEYS = {
+    "Prolog": Key("prolog", _path),
+    "Epilog": Key("epilog", _path),
+    "TaskProlog": Key("task_prolog", _path),
+    "TaskEpilog": Key("task_epilog", _path),
+    "PrologTimeout": Key("prolog_timeout_s", _seconds),
+    "EpilogTimeout": Key("epilog_timeout_s", _seconds),
+}
+
 _NODE_KEYS = {
     "name": Key("names", _node_names),
     "cpu": Key("cpus", _cpus),
     "memory": Key("memory", _memory),
     "gres": Key("gres", _gres),
     "features": Key("features", _words),
+    "devices": Key("devices", _devices),
 }
 
 _PARTITION_KEYS = {
@@ -158,6 +228,11 @@ _PARTITION_KEYS = {
     "DefaultTime": Key("default_time", _limit),
     "MaxTime": Key("max_time", _limit),
     "DefaultMemPerCpu": Key("default_memory_per_cpu", _memory),
+    "DefaultMemPerNode": Key("default_memory_per_node", _memory),
+    "MaxMemPerCpu": Key("max_memory_per_cpu", _memory),
+    "MaxSubmitJobs": Key("max_submit_jobs", _count),
+    "MaxJobs": Key("max_jobs", _count),
+    "MaxArrayCount": Key("max_array_count", _count),
     "MaxMemPerNode": Key("max_memory_per_node", _memory),
 }
 
@@ -182,5 +257,15 @@ KEYS = {
     "Window": Key("window_s", _seconds),
     "MinFreeSpace": Key("min_free_bytes", _memory),
     "EnableSlurmCompatibleEnv": Key("slurm_env", Value.boolean),
+    "MaxSubmitJobs": Key("max_submit_jobs", _count),
+    "MaxJobs": Key("max_jobs", _count),
+    "JobRequeue": Key("job_requeue", Value.boolean),
+    "MaxRequeueCount": Key("max_requeue", _count),
+    "KillInvalidDepend": Key("kill_invalid_depend", Value.boolean),
+    "InvalidDependGrace": Key("invalid_depend_grace_s", _seconds),
+    "ArrayDependency": Key("array_dependency", _one_of("all", "last")),
+    "Licenses": Key("licenses", _licenses),
+    "Priority": Key("priority", _group(_PRIORITY_KEYS, Priority)),
+    "JobLifecycleHook": Key("hooks", _group(_HOOK_KEYS, Hooks)),
     "Schedulers": Key("schedulers", lambda value: value.whole(1, 9)),
 }

@@ -4,6 +4,19 @@ import hashlib
 from dataclasses import dataclass, field
 
 from crane_celery.model.node import NodeSpec, Partition
+from crane_celery.sched.weights import Priority
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """Programs around jobs and tasks, absolute paths; "" = none. Times are seconds (cranesched.md section 6.2)."""
+
+    prolog: str = ""  # on each node of a job, as the daemon's user, before anything of it runs
+    epilog: str = ""  # after all of it
+    task_prolog: str = ""  # before each task, as the job's user; its output may set variables
+    task_epilog: str = ""
+    prolog_timeout_s: float = 60.0
+    epilog_timeout_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +61,22 @@ class Settings:
     min_free_bytes: int = 256 << 20
     #: jobs get SLURM_* beside CRANE_* variables
     slurm_env: bool = False
+    #: of one user over all partitions, 0 = no limit: jobs accepted and not ended; elements at once
+    max_submit_jobs: int = 0
+    max_jobs: int = 0
+    #: batch jobs whose node or launch failed run again, unless they said --no-requeue
+    job_requeue: bool = True
+    #: so many requeues of one job, then it is held
+    max_requeue: int = 5
+    #: jobs whose dependency can never be met are cancelled after this grace, unless they said otherwise
+    kill_invalid_depend: bool = True
+    invalid_depend_grace_s: float = 300.0
+    #: what afterok and afternotok of a whole array mean: "all" elements, or the "last" to end
+    array_dependency: str = "all"
+    #: licences of the cluster: name -> how many
+    licenses: dict[str, int] = field(default_factory=dict)
+    priority: Priority = field(default_factory=Priority)
+    hooks: Hooks = field(default_factory=Hooks)
     #: scheduler processes that `crane up` starts (one leads, the others stand by)
     schedulers: int = 1
     #: configuration key -> where its value comes from ("/etc/crane/config.yaml:3", "default")

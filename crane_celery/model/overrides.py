@@ -1,0 +1,93 @@
+"""What was changed of a submission after it was accepted: fields of its specification, by ranks. Pure.
+
+The text is JSON, ``[[ranks, {field: value}], ...]`` with disjoint ranges in the order of their first rank, so that it
+costs the number of differing parts, never the number of elements. "" = nothing was changed.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from crane_celery.grammar.ranges import RangeSet
+from crane_celery.model.job import JobSpec
+
+Fields = Mapping[str, Any]
+#: fields of a specification that may be changed; all others never change
+CHANGEABLE = frozenset(
+    {
+        *(
+            "name",
+            "nodes",
+            "ntasks",
+            "ntasks_per_node",
+            "cpus_per_task",
+            "memory",
+            "gres",
+            "partition",
+            "account",
+            "qos",
+        ),
+        *("comment", "wckey", "time_limit", "throttle", "priority", "nodelist", "exclude", "exclusive", "begin"),
+        *("deadline", "signal", "requeue", "kill_on_invalid_dep", "constraint", "licenses", "max_fails", "extra"),
+    }
+)
+_LISTS = ("nodelist", "exclude")
+
+
+@lru_cache(maxsize=4096)
+def decode(changes: str) -> tuple[tuple[RangeSet, Fields], ...]:
+    """The parts that differ from the submission; cached, so do not change what you get."""
+    return tuple((RangeSet.parse(ranks), fields) for ranks, fields in json.loads(changes)) if changes else ()
+
+
+def encode(parts: Iterator[tuple[RangeSet, Fields]]) -> str:
+    """Back from ``decode``; parts without ranks or fields are left out, equal ones joined."""
+    joined: dict[str, RangeSet] = {}
+    for ranks, fields in parts:
+        if ranks and fields:
+            key = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+            joined[key] = joined.get(key, RangeSet()) | ranks
+    rows = sorted((ranks.ranges[0], ranks.text, key) for key, ranks in joined.items())
+    return "[" + ",".join(f'["{text}",{key}]' for _, text, key in rows) + "]" if rows else ""
+
+
+def change(changes: str, ranks: RangeSet, fields: Fields) -> str:
+    """``changes`` with these fields set for these ranks; later ones win. ValueError for a field that never changes."""
+    if strange := fields.keys() - CHANGEABLE:
+        raise ValueError(f"{sorted(strange)[0]} never changes")
+    return encode(_merged(changes, ranks, fields))
+
+
+def _merged(changes: str, ranks: RangeSet, fields: Fields) -> Iterator[tuple[RangeSet, Fields]]:
+    left = ranks
+    for part, old in decode(changes):
+        yield part - ranks, old
+        yield part & ranks, {**old, **fields}
+        left -= part
+    yield left, fields
+
+
+def spec_parts(spec: JobSpec, changes: str, ranks: RangeSet) -> list[tuple[RangeSet, JobSpec]]:
+    """These ranks by the specification that is in force for them, unchanged ones last; no empty parts."""
+    found, left = [], ranks
+    for part, fields in decode(changes):
+        if some := part & ranks:
+            found.append((some, changed(spec, fields)))
+            left -= part
+    return [*found, (left, spec)] if left else found
+
+
+def spec_of(spec: JobSpec, changes: str, rank: int) -> JobSpec:
+    """The specification in force for one rank."""
+    for part, fields in decode(changes):
+        if rank in part:
+            return changed(spec, fields)
+    return spec
+
+
+def changed(spec: JobSpec, fields: Fields) -> JobSpec:
+    """The specification with these fields (JSON values) in place of its own."""
+    typed: Any = {name: tuple(value) if name in _LISTS else value for name, value in fields.items()}
+    return replace(spec, **typed)
