@@ -6,7 +6,7 @@ from cli._columns import cpus, duration, elapsed, gres, hosts, hosts_or_none, me
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any
 
     Record = Mapping[str, Any]
@@ -21,13 +21,15 @@ def job(row: Record) -> str:
     """A job, an element, or the pending part of an array."""
     lines = [
         " ".join([f"JobId={row['id']}", *_array(row), f"JobName={row['name']}"]),
-        f"User={row['user']}({row['uid']}) GroupId={row['gid']} Account={row['account'] or 'None'}",
+        f"User={row['user']}({row['uid']}) GroupId={_group(row['gid'])} Account={row['account'] or 'None'}",
         f"JobState={row['state']} Reason={row['reason'] or 'None'} RunTime={elapsed(row)}"
         f" TimeLimit={duration(row['time_limit'])} SubmitTime={when(row['submitted_at'])}",
         f"StartTime={when(row['began_at'])} EndTime={when(row['ended_at'])} Partition={row['partition']}"
         f" NodeList={hosts_or_none(row['nodelist'])} ExecutionHost={(row['nodelist'] or ['None'])[0]}",
+        f"EligibleTime={when(row['eligible_at'])} Deadline={when(row['deadline'])} Type={row['kind']}"
+        f" Requeue={_REQUEUE[row['requeue']]} Restarts={row['restarts']}",
         f'CmdLine="{row["command"]}" Workdir={row["cwd"]}',
-        f"StdIn={row['stdin']} StdOut={row['stdout'] or 'default'} StdErr={row['stderr'] or 'with StdOut'}",
+        f"StdIn={row['stdin']} StdOut={row['stdout']} StdErr={row['stderr']}",
         f"Priority={0 if row['held'] else cpus(row['priority'])} Qos={row['qos'] or 'None'}"
         f" CpusPerTask={cpus(row['cpus_per_task'])} MemPerNode={memory(row['req_memory'])}",
         f"ReqRes:node={row['nodes']} cpu={row['req_cpus']:.2f} mem={memory(row['req_memory'] * row['nodes'])}"
@@ -35,11 +37,33 @@ def job(row: Record) -> str:
         *_held_resources(row),
         f"ReqNodeList={hosts_or_none(row['req_nodelist'])} ExcludeNodeList={hosts_or_none(row['exclude'])}",
         f"Exclusive={yes(row['exclusive'])} Comment={row['comment'] or 'None'} Wckey={row['wckey'] or 'None'}",
+        *_where_set(row, Licenses="licenses", Constraint="constraint", Signal="signal", MaxFails="max_fails"),
+        *_where_set(row["extra"], MailUser="mail_user", MailType="mail_type"),
         *([dependency(row["dependency"])] if row["dependency"] else []),
         *_exit(row),
         f"SubmitNode={row['submit_host']}",
     ]
     return "\n\t".join(lines)
+
+
+#: after which ends another run follows -> how that is shown
+_REQUEUE = {"never": "no", "node": "node", "failure": "yes"}
+
+
+def _where_set(row: Record, **shown: str) -> list[str]:
+    """One line of those that have a value; none where none has."""
+    found = " ".join(f"{name}={row[key]}" for name, key in shown.items() if row.get(key))
+    return [found] if found else []
+
+
+def _group(gid: int) -> str:
+    """``name(gid)``, the number alone where this host knows no name."""
+    import grp
+
+    try:
+        return f"{grp.getgrgid(gid).gr_name}({gid})"
+    except KeyError:
+        return str(gid)
 
 
 def _array(row: Record) -> list[str]:
@@ -116,9 +140,32 @@ def partition(row: Record) -> str:
     return "\n\t".join(lines)
 
 
+def lic(row: Record) -> str:
+    """A licence."""
+    return (
+        f"LicenseName={row['name']}\n\tTotal={row['total']} Used={row['used']} Free={row['free']}"
+        f" Reserved={row['reserved']} Remote=no"
+    )
+
+
+def dependents(row: Record) -> str:
+    """A job and what waits on it: ``{"jobid", "dependents": [{"jobid", "state", "text"}, ...]}``."""
+    lines = [f"{each['jobid']} {each['state']} {each['text']}" for each in row["dependents"]]
+    return "\n\t".join([f"JobId={row['jobid']} Dependents={len(lines)}", *lines])
+
+
 def config(row: Record) -> str:
     """The configuration, a line for each setting."""
-    return "\n".join(f"{key} = {_plain(value)}" for key, value in sorted(row.items()))
+    return "\n".join(f"{key} = {_plain(value)}" for key, value in sorted(_flat("", row)))
+
+
+def _flat(before: str, row: Record) -> Iterator[tuple[str, object]]:
+    """Settings with the names of their groups before them: ``priority.weight_age``."""
+    for key, value in row.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(f"{before}{key}.", value)
+        else:
+            yield f"{before}{key}", value
 
 
 def _plain(value: object) -> str:
@@ -131,4 +178,6 @@ _PRINTERS: dict[str, Callable[[Record], str]] = {
     "node": node,
     "partition": partition,
     "config": config,
+    "lic": lic,
+    "dependents": dependents,
 }

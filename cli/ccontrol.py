@@ -1,18 +1,34 @@
-"""ccontrol: full records, and holding and releasing jobs (reference/cranesched.md section 1.6)."""
+"""ccontrol: full records, and everything that can be done to a job or a node (reference/cranesched.md section 1.6).
+
+Every action is parsed, asked of the gateway in one call, and told.
+"""
 
 from __future__ import annotations
 
 from cli._main import run
 from cli._options import Parser, ids
+from crane_celery.errors import InputError, NotSupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from typing import Any
 
-_SHOWN = ("job", "step", "node", "partition", "config")
-#: verbs that exist elsewhere and are not here yet
-_LATER = ("update", "suspend", "resume", "requeue", "requeuehold", "create", "delete", "reset", "top")
-_HOLD = {"hold": "hold", "holdu": "hold", "uhold": "hold", "release": "release"}
+_SHOWN = ("job", "step", "node", "partition", "config", "lic", "dependents")
+_KINDS = {"license": "lic", "licence": "lic", "dependent": "dependents"}
+#: action -> (verb of the gateway, what is said of those done)
+_SIMPLE = {
+    "release": ("release", "modified"),
+    "suspend": ("suspend", "suspended"),
+    "resume": ("resume", "resumed"),
+    "requeuehold": ("requeuehold", "requeued and held"),
+    "top": ("top", "moved to the top"),
+}
+_HOLDS = ("hold", "holdu", "uhold")
+_TOLD = ("explain", "story")
+#: what is known elsewhere and not here
+_LATER = ("create", "delete", "reset", "reconfigure")
+_ACTIONS = ("show", "update", "requeue", *_HOLDS, *_SIMPLE, *_TOLD)
 _REFUSED = 4
 
 
@@ -25,81 +41,184 @@ def parser() -> Parser:
     """The options."""
     made = Parser(
         "ccontrol",
-        "Show full records of jobs, steps, nodes, partitions and the configuration; hold and release jobs.",
-        usage="ccontrol [options] show (job|step|node|partition|config) [names]\n"
-        "       ccontrol [options] (hold|release) IDS",
-        epilog="examples:\n  ccontrol show job 36_1\n  ccontrol show node\n  ccontrol hold 36_[4-9]\n",
+        "Show full records, and control jobs and nodes. Owners control their own jobs, operators all.",
+        usage="ccontrol [options] ACTION ...",
+        epilog="actions:\n"
+        "  show job|step|node|partition|config|lic|dependents [NAMES]\n"
+        "  update jobid=IDS KEY=VALUE...      timelimit priority deadline starttime dependency arraytaskthrottle\n"
+        "                                     jobname comment partition nodelist excludenodelist requeue ...\n"
+        "  update nodename=HOSTS state=drain|resume|down [reason=TEXT]\n"
+        "  hold IDS [timelimit=TIME]          keep from starting; with a time, that long\n"
+        "  release IDS                        let start again\n"
+        "  suspend IDS, resume IDS            stop and go on, resources kept\n"
+        "  requeue [incomplete] IDS           run again; incomplete: only what has not completed\n"
+        "  requeuehold IDS                    run again once released\n"
+        "  top IDS                            before all of one's own other jobs\n"
+        "  explain IDS                        why it waits, in numbers\n"
+        "  story IDS                          what has happened to it\n\n"
+        "examples:\n  ccontrol show job 36_1\n  ccontrol update jobid=36_[4-9] timelimit=2:00:00\n"
+        "  ccontrol update nodename=cn[1-3] state=drain reason='new disks'\n  ccontrol hold 12 timelimit=1:00:00\n"
+        "  ccontrol requeue incomplete 36\n",
     )
     made.add_argument("-J", "--json", action="store_true", help="answer in one line of JSON")
-    made.add_argument("action", metavar="ACTION", help="show, hold or release")
-    made.add_argument("rest", nargs="*", metavar="WHAT", help="what to show, and which; or job ids")
+    made.add_argument("action", metavar="ACTION", help="what to do (see below)")
+    made.add_argument("rest", nargs="*", metavar="...", help="to what, and how; KEY=VALUE or KEY VALUE, in any case")
     return made
 
 
 def body(argv: list[str]) -> int:
-    """Parse, ask, print."""
+    """Parse, ask, tell."""
     options = parser().parse(argv)
-    from crane_celery.errors import InputError, NotSupported
+    action, words = options.action.lower(), options.rest
+    if action == "show":
+        return _show(words, options.json)
+    if action == "update":
+        return _update(words, options.json)
+    if action in _HOLDS:
+        return _hold(words, options.json)
+    if action == "requeue":
+        return _requeue(words, options.json)
+    if action in _SIMPLE:
+        verb, said = _SIMPLE[action]
+        return _act(verb, {"selectors": _some(action, _listed(words))}, said, options.json)
+    if action in _TOLD:
+        return _told(action, _some(action, _listed(words)), options.json)
+    if action in _LATER:
+        raise NotSupported(f"ccontrol {action} is not supported yet: there are {', '.join(_ACTIONS)}")
     from crane_celery.grammar.names import did_you_mean
 
-    action = options.action.lower()
-    if action == "show":
-        return _show(options.rest, options.json)
-    if action in _HOLD:
-        return _hold(_HOLD[action], options.rest, options.json)
-    if action in _LATER:
-        raise NotSupported(f"ccontrol {action} is not supported yet: there are show, hold and release")
-    raise InputError(f"unknown action {options.action!r}{did_you_mean(action, ('show', *_HOLD, *_LATER))}")
+    hint = did_you_mean(action, (*_ACTIONS, *_LATER)) or f": there are {', '.join(_ACTIONS)}"
+    raise InputError(f"unknown action {options.action!r}{hint}")
 
 
 def _show(words: list[str], as_json: bool) -> int:
-    from crane_celery.errors import InputError, NotSupported
+    from cli._control import listed
     from crane_celery.gateway.client import call
-    from crane_celery.grammar.names import did_you_mean
 
-    what = words[0].lower().removesuffix("s") if words else ""
-    if what in ("reservation", "lic"):
-        raise NotSupported(f"ccontrol show {what} is not supported yet: there are {', '.join(_SHOWN)}")
-    if what not in _SHOWN:
-        hint = did_you_mean(what, _SHOWN) if what else ""
-        raise InputError(f"show what? write one of {', '.join(_SHOWN)}{hint}")
-    names = [name for word in words[1:] for name in _split(ids(word))]
-    records = call("show", {"what": what, "names": names})
+    first, equals, name = words[0].partition("=") if words else ("", "", "")
+    what = kind_of(first)
+    rest = ids(listed([name, *words[1:]] if equals else words[1:])) if equals or words[1:] else ""
+    names = _split(rest)
+    asked = {"selectors": _some("show dependents of", rest)} if what == "dependents" else {"what": what, "names": names}
+    records = call("dependents" if what == "dependents" else "show", asked)
     if as_json:
-        from cli._render import print_json
-
-        print_json({"ok": True, f"{what}_info_list": records})
-        return 0
+        return _as_json({"ok": True, f"{what}_info_list": records})
     from cli import _records
 
     print(_records.text(what, records))
     return 0
 
 
-def _split(word: str) -> list[str]:
+def kind_of(word: str) -> str:
+    """What ``show`` is to show: ``job`` for ``Jobs`` or ``jobid``. InputError for anything else."""
+    from crane_celery.grammar.names import did_you_mean
+
+    what = word.lower().removesuffix("id").removesuffix("name").removesuffix("s")
+    what = _KINDS.get(what, what)
+    if what == "reservation":
+        raise NotSupported(f"ccontrol show reservation is not supported yet: there are {', '.join(_SHOWN)}")
+    if what not in _SHOWN:
+        raise InputError(f"show what? write one of {', '.join(_SHOWN)}{did_you_mean(what, _SHOWN) if what else ''}")
+    return what
+
+
+def _update(words: list[str], as_json: bool) -> int:
+    from cli._control import changes
+
+    kind, names, wanted = changes(words)
+    if kind == "job":
+        return _act("update", {"selectors": names, "set": wanted}, "modified", as_json)
+    if kind == "partition":
+        raise NotSupported("partitions are changed in the configuration file: see docs/configuration.md")
+    return _act("update_node", _node_change(names, wanted), "modified", as_json, "Nodes")
+
+
+def _node_change(names: str, wanted: dict[str, str]) -> dict[str, Any]:
+    """What to ask for a change of nodes. InputError for a key of another name, or a drain without a reason."""
+    from crane_celery.grammar.names import did_you_mean
+
+    for key in wanted:
+        if key not in ("state", "reason"):
+            hint = did_you_mean(key, ("state", "reason")) or ": there are state and reason"
+            raise InputError(f"unknown key {key!r} of a node{hint}")
+    state, reason = wanted.get("state", "").lower(), wanted.get("reason", "")
+    if not state:
+        raise InputError("which state? write state=drain, state=resume or state=down")
+    if state == "drain" and not reason.strip():
+        raise InputError("a drain needs a reason, for those who find the node drained: write reason=TEXT")
+    return {"names": _split(names), "state": state, "reason": reason}
+
+
+def _hold(words: list[str], as_json: bool) -> int:
+    from cli._control import ids_and
+
+    chosen, given = ids_and(words, "timelimit", "time")
+    asked: dict[str, Any] = {"selectors": _some("hold", chosen)}
+    if given:
+        asked["time"] = next(iter(given.values()))
+    return _act("hold", asked, "modified", as_json)
+
+
+def _requeue(words: list[str], as_json: bool) -> int:
+    incomplete = bool(words) and words[0].lower() == "incomplete"
+    chosen = _some("requeue", _listed(words[1:] if incomplete else words))
+    return _act("requeue", {"selectors": chosen, "incomplete": incomplete}, "requeued", as_json)
+
+
+def _listed(words: Sequence[str]) -> str:
+    from cli._control import listed
+
+    return listed(words)
+
+
+def _some(action: str, chosen: str) -> str:
+    if not chosen.strip():
+        raise InputError(f"{action} which jobs? write ids such as 12, 12_4 or 12_[1-3]")
+    return chosen
+
+
+def _split(text: str) -> list[str]:
     """The items of a comma list, commas in brackets left alone."""
     from crane_celery.grammar._lex import split_outside
 
-    return [item for item in split_outside(word, ",") if item]
+    return [item.strip() for item in split_outside(text, ",") if item.strip()]
 
 
-def _hold(verb: str, words: list[str], as_json: bool) -> int:
-    from crane_celery.errors import InputError
+def _act(verb: str, asked: dict[str, Any], said: str, as_json: bool, what: str = "Jobs") -> int:
+    """Ask; say for which it was done, and of each other why not. 4 when there is one."""
     from crane_celery.gateway.client import call
 
-    if not words:
-        raise InputError(f"{verb} which jobs? write ids such as 12, 12_4 or 12_[1-3]")
-    outcome: dict[str, Any] = call(verb, {"selectors": ",".join(words)})
+    outcome: dict[str, Any] = call(verb, asked)
+    done, failed = outcome["done"], outcome["failed"]
     if as_json:
-        from cli._render import print_json
+        _as_json({"ok": not failed, "modified": done, "failed": failed})
+        return _REFUSED if failed else 0
+    if done:
+        print(f"{what[: -1 if said == 'requeued' else None]} {', '.join(done)} {said} successfully.")
+    doing = "requeue" if verb.startswith("requeue") else "modify"
+    for shown, why in failed:
+        print(f"Failed to {doing} {what[:-1].lower()}: {shown}. Reason: {why.rstrip('.')}.")
+    return _REFUSED if failed else 0
 
-        print_json({"ok": not outcome["failed"], "modified": outcome["done"], "failed": outcome["failed"]})
-    else:
-        if outcome["done"]:
-            print(f"Jobs {', '.join(outcome['done'])} modified successfully.")
-        for shown, why in outcome["failed"]:
-            print(f"Failed to modify job: {shown}. Reason: {why}.")
-    return _REFUSED if outcome["failed"] else 0
+
+def _told(verb: str, chosen: str, as_json: bool) -> int:
+    from crane_celery.gateway.client import call
+
+    answer = call(verb, {"selectors": chosen})
+    if as_json:
+        return _as_json({"ok": True, verb: answer})
+    from cli import _told
+
+    show: Callable[[Any], str] = getattr(_told, verb)
+    print(show(answer))
+    return 0
+
+
+def _as_json(value: dict[str, Any]) -> int:
+    from cli._render import print_json
+
+    print_json(value)
+    return 0
 
 
 if __name__ == "__main__":

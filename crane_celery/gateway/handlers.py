@@ -16,10 +16,11 @@ from crane_celery.grammar.names import did_you_mean
 from crane_celery.grammar.selector import Selector, parse_selectors
 from crane_celery.grammar.signals import signal_number
 from crane_celery.history.api import Query
-from crane_celery.model.states import State
+from crane_celery.model.states import ENDED, State
 from crane_celery.service import waiting
 from crane_celery.service.caller import Caller
-from crane_celery.service.filters import Filters, parse_states
+from crane_celery.service.filters import Filters, parse_kinds, parse_states
+from crane_celery.service.listing import Wanted
 from crane_celery.service.service import Service
 
 MAX_WAITED = 10_000
@@ -27,7 +28,7 @@ MAX_WAITED = 10_000
 PROGRESS_S = 0.2
 #: a wait goes on for so long without the server, and asks for it so often
 OUTAGE_S, RETRY_S = 300.0, 0.5
-_FILTERS = ("names", "users", "partitions", "accounts", "qos", "nodes", "states", "self")
+_FILTERS = ("names", "users", "partitions", "accounts", "qos", "nodes", "states", "self", "kinds", "licenses")
 T = TypeVar("T")
 
 
@@ -85,10 +86,17 @@ def _release(service: Service, request: Request) -> object:
 
 def _jobs(service: Service, request: Request) -> object:
     """Rows; with ``columns`` (names of a row's keys) these by columns."""
-    read.only(request.args, "selectors", "limit", "columns", *_FILTERS)
-    limit, chosen = read.number(request.args, "limit"), selectors(request.args)
-    filters, keys = _filters(request.args, request.caller), read.texts(request.args, "columns")
-    return service.table(chosen, filters, keys, limit) if keys else service.jobs(chosen, filters, limit)
+    read.only(request.args, "selectors", "limit", "columns", "cut", *_FILTERS)
+    want, keys = _wanted(request), read.texts(request.args, "columns")
+    return service.table(want, keys) if keys else service.jobs(want)
+
+
+def _wanted(request: Request) -> Wanted:
+    """A question about the queue: ended jobs are in it where a state was asked for that includes them."""
+    filters, words = _filters(request.args, request.caller), read.texts(request.args, "states")
+    past = bool(filters.states & ENDED) or any(word.strip().lower() == "all" for word in words)
+    limit, cut = read.number(request.args, "limit"), read.number(request.args, "cut")
+    return Wanted(selectors(request.args), filters, limit, past, cut)
 
 
 def _steps(service: Service, request: Request) -> object:
@@ -230,6 +238,8 @@ def _filters(args: read.Args, caller: Caller) -> Filters:
         qos=read.texts(args, "qos"),
         nodes=tuple(nodes),
         states=parse_states(read.texts(args, "states")),
+        kinds=parse_kinds(read.texts(args, "kinds")),
+        licenses=read.texts(args, "licenses"),
     )
 
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from crane_celery.errors import InputError
+from crane_celery.grammar.licenses import parse_licenses
 from crane_celery.grammar.names import did_you_mean
-from crane_celery.model.job import Job
+from crane_celery.model.job import Job, JobSpec
 from crane_celery.model.states import State
 
 _STATES = {
@@ -37,6 +38,23 @@ _STATES = {
 _ALSO = {State.RUNNING: (State.STARTING, State.COMPLETING)}
 
 
+#: reference/cranesched.md section 2.1
+KINDS = ("Interactive", "Batch", "Container")
+
+
+class Asked(NamedTuple):
+    """What conditions look at in what was asked for; a specification has it, and a row."""
+
+    name: str
+    user: str
+    uid: int
+    partition: str
+    account: str
+    qos: str
+    kind: str
+    licenses: str
+
+
 class Filters(NamedTuple):
     """Empty = no condition."""
 
@@ -48,6 +66,9 @@ class Filters(NamedTuple):
     qos: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
     states: frozenset[State] = frozenset()
+    #: kinds of jobs, such as Batch, and names of licences
+    kinds: tuple[str, ...] = ()
+    licenses: tuple[str, ...] = ()
 
     @property
     def of_jobs(self) -> bool:
@@ -60,21 +81,43 @@ class Filters(NamedTuple):
         return (not self.states or State.PENDING in self.states) and not self.nodes
 
     def job(self, job: Job) -> bool:
-        """Whether a submission passes the conditions that concern all of its elements."""
-        spec = job.spec
+        """Whether a submission, or some part of it that was changed since, may pass: ``row`` decides of those."""
+        return bool(job.changes) or not self.of_jobs or self.spec(job.spec)
+
+    def spec(self, spec: Asked | JobSpec) -> bool:
+        """Whether what was asked for passes."""
         return (
             (not self.names or spec.name in self.names)
             and (not (self.users or self.uids) or spec.user in self.users or spec.uid in self.uids)
             and (not self.partitions or spec.partition in self.partitions)
             and (not self.accounts or spec.account in self.accounts)
             and (not self.qos or spec.qos in self.qos)
+            and (not self.kinds or spec.kind in self.kinds)
+            and (not self.licenses or any(name in self.licenses for name in license_names(spec.licenses)))
         )
 
     def row(self, row: Mapping[str, Any]) -> bool:
-        """Whether a row passes the conditions on state and nodes."""
-        return (not self.states or State(row["state"]) in self.states) and (
-            not self.nodes or any(node in self.nodes for node in row["nodelist"])
+        """Whether a row passes all conditions."""
+        return (
+            (not self.states or State(row["state"]) in self.states)
+            and (not self.nodes or any(node in self.nodes for node in row["nodelist"]))
+            and (not self.of_jobs or self.spec(Asked(*(row[key] for key in Asked._fields))))
         )
+
+
+def license_names(text: str) -> list[str]:
+    """The names in a canonical ``--licenses`` value."""
+    return [item.name for item in parse_licenses(text).items] if text else []
+
+
+def parse_kinds(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Kinds of jobs, case ignored. Raises InputError."""
+    known = {kind.lower(): kind for kind in KINDS}
+    for word in words:
+        if word.lower() not in known:
+            hint = did_you_mean(word, KINDS) or f": there are {', '.join(KINDS)}"
+            raise InputError(f"unknown type of job {word[:60]!r}{hint}")
+    return tuple(known[word.lower()] for word in words)
 
 
 def parse_states(words: tuple[str, ...]) -> frozenset[State]:

@@ -1,6 +1,7 @@
 """The live queue: what ``cqueue`` lists."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from math import inf
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
@@ -9,9 +10,9 @@ from crane_celery.errors import InputError
 from crane_celery.grammar.names import did_you_mean
 from crane_celery.grammar.selector import Selector
 from crane_celery.history.rows import Row, step_rows
+from crane_celery.model import overrides
 from crane_celery.model.job import Element, Job
 from crane_celery.model.node import NodeState, Partition
-from crane_celery.model.states import ENDED
 from crane_celery.service.filters import Filters
 from crane_celery.service.live import Live, Records
 from crane_celery.service.rows import (
@@ -23,6 +24,7 @@ from crane_celery.service.rows import (
     pending_lines,
     pending_row,
     pending_rows,
+    short_id,
     situation,
 )
 from crane_celery.service.targets import Target, targets
@@ -70,8 +72,14 @@ def alive(shot: Records, partitions: Iterable[Partition], now: float) -> Alive:
     for element in shot.elements:
         by_job.setdefault(element.job, []).append(element)
     around = situation(now, shot.jobs, shot.elements, open_partitions)
-    until = min((job.ready for job in shot.jobs if job.ready > now), default=inf)
+    until = min((at for job in shot.jobs for at in (job.ready, *begins(job)) if at > now), default=inf)
     return Alive(shot.version, shot.jobs, by_job, around, until)
+
+
+def begins(job: Job) -> Iterable[float]:
+    """Moments before which parts of a job must not start."""
+    changed = (fields["begin"] for _, fields in overrides.decode(job.changes) if "begin" in fields)
+    return (job.spec.begin, *changed) if job.changes or job.spec.begin else ()
 
 
 def pending(found: Alive, filters: Filters) -> list[Line]:
@@ -80,6 +88,8 @@ def pending(found: Alive, filters: Filters) -> list[Line]:
         return []
     jobs = filter(filters.job, found.jobs) if filters.of_jobs else found.jobs
     lines = [line for job in jobs if job.pending for line in pending_lines(job, found.around)]
+    if filters.of_jobs:
+        lines = [line for line in lines if not line.job.changes or filters.spec(line.spec)]
     return sorted(lines, key=attrgetter("order"))
 
 
@@ -90,15 +100,19 @@ def holding(found: Alive, filters: Filters) -> list[Row]:
     return sorted(filter(filters.row, rows), key=by_state_and_priority)
 
 
-def table(lines: Sequence[Line], rows: Sequence[Row], keys: Sequence[str]) -> Row:
+def table(lines: Sequence[Line], rows: Sequence[Row], keys: Sequence[str], cut: int = 0) -> Row:
     """What waits, then what has started, by columns: ``count`` lines; what is the ``same`` in all, and what differs,
-    line by line (``each``). Raises InputError for a key that rows have not."""
+    line by line (``each``). With ``cut`` an id shows so many characters of its indexes at most.
+
+    Raises InputError for a key that rows have not.
+    """
     same: Row = {}
     each: Row = {}
     for key in keys:
         if key not in PENDING:
             raise InputError(f"rows have no {key[:60]!r}{did_you_mean(key, PENDING)}")
-        column = [*map(PENDING[key], lines), *map(itemgetter(key), rows)]
+        get = partial(short_id, limit=cut) if cut and key == "jobid" else PENDING[key]
+        column = [*map(get, lines), *map(itemgetter(key), rows)]
         if column and column.count(column[0]) == len(column):
             same[key] = column[0]
         else:
@@ -111,29 +125,44 @@ def live_rows(found: Alive, filters: Filters) -> list[Row]:
     return [*map(pending_row, pending(found, filters)), *holding(found, filters)]
 
 
-def chosen_rows(found: Alive, selectors: tuple[Selector, ...], filters: Filters, store: Store) -> list[Row]:
-    """Rows of the jobs named, in the queue's order. Ended ones that the store still has are listed where a state
-    filter asks for them; without one, only what is alive."""
-    rows: dict[tuple[int, str], Row] = {}
+class Chosen(NamedTuple):
+    """What was named: lines of what waits, rows of what has started."""
+
+    lines: list[Line]
+    rows: list[Row]
+
+
+def chosen(found: Alive, selectors: tuple[Selector, ...], filters: Filters, store: Store, *, ended: bool) -> Chosen:
+    """The jobs named, in the queue's order; ended ones that the store still has only where ``ended``."""
+    lines: dict[int, Line] = {}
+    rows: dict[int, Row] = {}
     for target in targets(selectors, store)[0]:
         if not filters.job(target.job):
             continue
-        for row in target_rows(target, found, store, ended=bool(filters.states & ENDED)):
+        if filters.pending:
+            for line in pending_lines(target.job, found.around, target.ranks):
+                if not target.job.changes or filters.spec(line.spec):
+                    lines[line.job.id + line.ranks.first] = line
+        for row in started_rows(target, found, store, ended=ended):
             if filters.row(row):
-                rows[row["id"], row["state"]] = row
-    return sorted(rows.values(), key=by_state_and_priority)
+                rows[row["id"]] = row
+    return Chosen(sorted(lines.values(), key=attrgetter("order")), sorted(rows.values(), key=by_state_and_priority))
+
+
+def started_rows(target: Target, found: Alive, store: Store, *, ended: bool) -> list[Row]:
+    """Live and, if wanted, ended rows of one target."""
+    job = target.job
+    if ended:
+        elements = store.elements(job.id + rank for rank in target.ranks.take(MAX_ENDED))
+    else:
+        elements = found.elements.get(job.id, [])
+    return [live_row(job, each, found.around.now) for each in elements if each.rank in target.ranks]
 
 
 def target_rows(target: Target, found: Alive, store: Store, *, ended: bool) -> list[Row]:
     """Pending, live and, if wanted, ended rows of one target."""
-    job, now = target.job, found.around.now
-    rows = pending_rows(job, found.around, target.ranks)
-    if ended:
-        ids = (job.id + rank for rank in target.ranks.take(MAX_ENDED))
-        elements = store.elements(ids)
-    else:
-        elements = found.elements.get(job.id, [])
-    return rows + [live_row(job, element, now) for element in elements if element.rank in target.ranks]
+    waiting = pending_rows(target.job, found.around, target.ranks)
+    return waiting + started_rows(target, found, store, ended=ended)
 
 
 def with_steps(rows: Iterable[Row], store: Store) -> list[Row]:

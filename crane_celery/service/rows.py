@@ -5,6 +5,7 @@ A pending row stands for all pending ranks of a submission that share a reason; 
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -12,7 +13,8 @@ from typing import Any, NamedTuple
 from crane_celery.grammar.array import IndexSet
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.history.rows import AS_SUBMITTED, Row, element_row
-from crane_celery.model.job import NEVER, WAITING, Element, Job
+from crane_celery.model.job import NEVER, WAITING, Element, Job, JobSpec
+from crane_celery.model.overrides import spec_of, spec_parts
 from crane_celery.model.states import HOLDING, Reason, State
 
 #: the order in which a queue lists states (reference/cranesched.md section 2.1)
@@ -67,27 +69,31 @@ def situation(
     return Situation(now, holding, frozenset(job.id for job in first.values()), open_partitions)
 
 
-def reason(job: Job, held: bool, around: Situation) -> Reason:
-    """Why pending ranks of a job have not started."""
+def reason(job: Job, spec: JobSpec, held: bool, around: Situation) -> Reason:
+    """Why pending ranks of a job have not started; ``spec`` is the one in force for them."""
     if held:
         return Reason.HELD
     if job.ready == NEVER:
         return Reason.NEVER
     if job.ready == WAITING or job.ready > around.now:
         return Reason.DEPENDENCY
-    if job.spec.throttle and around.holding.get(job.id, 0) >= job.spec.throttle:
+    if spec.begin > around.now:
+        return Reason.BEGIN
+    if spec.throttle and around.holding.get(job.id, 0) >= spec.throttle:
         return Reason.ARRAY_LIMIT
-    if job.spec.partition not in around.open_partitions:
+    if spec.partition not in around.open_partitions:
         return Reason.NODES_DOWN
     return Reason.RESOURCES if job.id in around.first else Reason.PRIORITY
 
 
 class Line(NamedTuple):
-    """Pending ranks of one submission that share a reason."""
+    """Pending ranks of one submission that share a reason and a specification."""
 
     job: Job
     ranks: RangeSet
     why: Reason
+    #: in force for these ranks
+    spec: JobSpec
 
     @property
     def indexes(self) -> str:
@@ -102,21 +108,37 @@ class Line(NamedTuple):
     @property
     def order(self) -> tuple[float, int]:
         """Where it stands among those that wait."""
-        return -(self.job.priority or self.job.spec.priority), self.job.id + self.ranks.first
+        return -self.priority, self.job.id + self.ranks.first
+
+    @property
+    def priority(self) -> float:
+        """That of these ranks where they have one of their own, else the job's."""
+        return priority(self.job, self.spec)
+
+
+def priority(job: Job, spec: JobSpec) -> float:
+    """The priority of ranks with this specification."""
+    return spec.priority if spec.priority != job.spec.priority else job.priority or spec.priority
 
 
 _ALL_OF_ONE = RangeSet.span(0, 0)
 
 
 def pending_lines(job: Job, around: Situation, only: RangeSet | None = None) -> list[Line]:
-    """One line for the held and one for the other pending ranks of a job (of ``only``, if given)."""
-    if job.pending == "0" and only is None:
-        return [Line(job, _ALL_OF_ONE, reason(job, bool(job.held), around))]
+    """A line for the held and one for the other pending ranks of a job (of ``only``, if given), apart where they were
+    changed differently."""
+    if job.pending == "0" and only is None and not job.changes:
+        return [Line(job, _ALL_OF_ONE, reason(job, job.spec, bool(job.held), around), job.spec)]
     pending = RangeSet.parse(job.pending)
     if only is not None:
         pending &= only
     held = RangeSet.parse(job.held) & pending
-    return [Line(job, ranks, reason(job, ranks is held, around)) for ranks in (held, pending - held) if ranks]
+    return [
+        Line(job, ranks, reason(job, spec, on, around), spec)
+        for on, some in ((True, held), (False, pending - held))
+        for ranks, spec in spec_parts(job.spec, job.changes, some)
+        if ranks
+    ]
 
 
 def pending_rows(job: Job, around: Situation, only: RangeSet | None = None) -> list[Row]:
@@ -129,21 +151,22 @@ def _always(value: object) -> Callable[[Line], object]:
 
 
 def _spec(name: str) -> Callable[[Line], Any]:
-    return attrgetter(f"job.spec.{name}")
+    return attrgetter(f"spec.{name}")
 
 
 #: the value of each key of a pending line's row
 PENDING: dict[str, Callable[[Line], Any]] = {
     "job": attrgetter("job.id"),
     **{name: _spec(name) for name in ("array", "throttle", *AS_SUBMITTED)},
-    "priority": lambda line: line.job.priority or line.job.spec.priority,
-    "req_nodelist": lambda line: list(line.job.spec.nodelist),
-    "exclude": lambda line: list(line.job.spec.exclude),
-    "req_cpus": lambda line: line.job.spec.cpus_per_node * line.job.spec.nodes,
+    "priority": attrgetter("priority"),
+    "depends": _spec("dependency"),
+    "req_nodelist": lambda line: list(line.spec.nodelist),
+    "exclude": lambda line: list(line.spec.exclude),
+    "req_cpus": lambda line: line.spec.cpus_per_node * line.spec.nodes,
     "req_memory": _spec("memory"),
     "submitted_at": attrgetter("job.submitted_at"),
     "id": lambda line: line.job.id + line.ranks.first,
-    "jobid": lambda line: shown_id(line.job, line.indexes),
+    "jobid": lambda line: shown_id(line, line.indexes),
     "rank": attrgetter("ranks.first"),
     "ranks": attrgetter("ranks.text"),
     "index": attrgetter("lone"),
@@ -166,17 +189,26 @@ def pending_row(line: Line) -> Row:
     return {key: get(line) for key, get in PENDING.items()}
 
 
-def shown_id(job: Job, indexes: str) -> str:
+def shown_id(line: Line, indexes: str) -> str:
     """``12``, ``36_1``, ``36_[0-4,7]``, ``36_[0-4,7%2]``."""
     if not indexes:
-        return str(job.id)
+        return str(line.job.id)
     if indexes.isdigit():
-        return f"{job.id}_{indexes}"
-    return f"{job.id}_[{indexes}{f'%{job.spec.throttle}' if job.spec.throttle else ''}]"
+        return f"{line.job.id}_{indexes}"
+    return f"{line.job.id}_[{indexes}{f'%{line.spec.throttle}' if line.spec.throttle else ''}]"
+
+
+def short_id(line: Line, limit: int) -> str:
+    """``shown_id`` with at most ``limit`` characters of indexes: an array in a million pieces fits on a line."""
+    array = line.spec.array
+    return shown_id(line, index_set(array).text_of(line.ranks, limit) if array else "")
 
 
 def live_row(job: Job, element: Element, now: float) -> Row:
     """The row of a started element."""
+    if job.changes:
+        spec = spec_of(job.spec, job.changes, element.rank)
+        job = replace(job, spec=spec, priority=priority(job, spec))
     row = element_row(job, element)
     since = element.began_at or element.leased_at
     until = element.ended_at or now

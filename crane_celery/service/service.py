@@ -15,11 +15,11 @@ from crane_celery.history.api import History, Query, Span
 from crane_celery.history.rows import Row, newest_first, step_rows
 from crane_celery.model.dependency import Resolved
 from crane_celery.model.event import Position
-from crane_celery.model.states import HOLDING, State
+from crane_celery.model.states import ENDED, HOLDING, State
 from crane_celery.sched import feasible
 from crane_celery.service import cancel as cancelling
+from crane_celery.service import listing, queue, show, submit, waiting
 from crane_celery.service import nodes as places
-from crane_celery.service import queue, show, submit, waiting
 from crane_celery.service.caller import Caller, is_operator
 from crane_celery.service.filters import Filters
 from crane_celery.service.options import Meant, Offer
@@ -97,24 +97,25 @@ class Service:
         """Whether the caller may act on everybody's jobs."""
         return is_operator(caller, self.settings.operators)
 
-    def jobs(self, selectors: Sequence[Selector], filters: Filters, limit: int) -> list[Row]:
-        """The queue (service.queue). ``limit`` rows at most, 0 = all."""
-        found = self.queue.alive()
-        chosen = tuple(selectors)
-        rows = queue.chosen_rows(found, chosen, filters, self.store) if chosen else queue.live_rows(found, filters)
-        return rows[:limit] if limit else rows
+    def jobs(self, want: listing.Wanted) -> list[Row]:
+        """The queue as rows (service.listing)."""
+        return listing.rows_of(self._listed(self.queue.alive(), want), want.limit)
 
-    def table(self, selectors: Sequence[Selector], filters: Filters, keys: Sequence[str], limit: int) -> Row:
-        """``jobs`` by columns (service.queue.table)."""
-        if selectors:
-            return queue.table((), self.jobs(selectors, filters, limit), keys)
+    def table(self, want: listing.Wanted, keys: Sequence[str]) -> Row:
+        """The queue by columns."""
         found = self.queue.alive()
-        asked = (found.version, found.until, filters, tuple(keys), limit)
+        asked = (found.version, found.until, want, tuple(keys))
         last = self._last_table
-        if last is None or last[0] != asked or found.elements:  # what runs has a time that goes on
-            lines, rows = queue.pending(found, filters)[: limit or None], queue.holding(found, filters)
-            last = self._last_table = asked, queue.table(lines, rows[: limit - len(lines)] if limit else rows, keys)
+        if last is None or last[0] != asked or found.elements or want.past:  # what runs has a time that goes on
+            last = self._last_table = asked, listing.table(self._listed(found, want), want, keys)
         return last[1]
+
+    def _listed(self, found: queue.Alive, want: listing.Wanted) -> queue.Chosen:
+        chosen = listing.live(found, want, self.store)
+        if not (want.past and self._history):
+            return chosen
+        self._await_filing()
+        return listing.with_past(chosen, want, found.around.now - self.settings.window_s, self._history.query)
 
     def steps(self, selectors: Sequence[Selector], filters: Filters) -> list[Row]:
         """Steps of what runs."""
@@ -133,6 +134,9 @@ class Service:
                 return _named("node", self.nodes(), wanted)
             case "partition":
                 return _named("partition", self.partitions(), names)
+            case "lic":
+                shot = self.queue.live.current()
+                return _named("licence", show.license_records(self.settings, shot.jobs, shot.elements), names)
             case "config":
                 return [show.config_record(self.settings)]
         raise NotSupported(f"show {what[:60]} is not supported: there are job, step, node, partition and config")
@@ -181,11 +185,8 @@ class Service:
             states=frozenset(state for state in State if str(state) in want.states),
         )
         found = self.queue.alive()
-        rows = (
-            queue.chosen_rows(found, want.selectors, filters, self.store)
-            if want.selectors
-            else queue.live_rows(found, filters)
-        )
+        asked = listing.Wanted(want.selectors, filters, past=bool(filters.states & ENDED))
+        rows = listing.rows_of(listing.live(found, asked, self.store), 0)
         rows = [row for row in rows if _within(row, want)]
         if want.steps:
             for row in rows:

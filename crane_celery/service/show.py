@@ -1,16 +1,22 @@
 """Full records of jobs and steps, for ``ccontrol show``; and the configuration, without its secrets."""
 
+import json
+import os
 import re
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from crane_celery.errors import NotFound
+from crane_celery.grammar.filename import FilenameContext, expand_filename
+from crane_celery.grammar.licenses import parse_licenses
+from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import Selector, format_selector
 from crane_celery.history.rows import Row
 from crane_celery.model.dependency import decode
-from crane_celery.model.job import Job
-from crane_celery.model.states import Reason, State
+from crane_celery.model.job import Element, Job, JobSpec
+from crane_celery.model.overrides import spec_of
+from crane_celery.model.states import PRIMARY_STEP, Reason, State
 from crane_celery.service import depshow
 from crane_celery.service.filters import Filters
 from crane_celery.service.queue import Alive, live_rows, target_rows, with_steps
@@ -72,26 +78,24 @@ def _summary(target: Target) -> list[Row]:
     job = target.job
     if not (target.whole and job.ended_at):
         return []
-    row = pending_row(Line(job, target.ranks, Reason.NONE))
+    row = pending_row(Line(job, target.ranks, Reason.NONE, job.spec))
     row.update(state=str(job.worst_state or State.CANCELLED), code=job.worst_code, ended_at=job.ended_at)
     return [row]
 
 
 def detailed(row: Row, job: Job, store: Store) -> Row:
     """The row with what only a full record shows."""
-    spec = job.spec
+    spec = spec_of(job.spec, job.changes, row["rank"])
     more: dict[str, Any] = {
         "array_job_id": job.id if job.is_array else None,
         "count_in_array": job.count,
-        "cpus_per_task": spec.cpus_per_task,
         "cpus_per_node": spec.cpus_per_node,
-        "ntasks_per_node": spec.ntasks_per_node,
-        "gres": spec.gres,
-        "stdin": spec.stdin,
-        "stdout": spec.stdout,
-        "stderr": spec.stderr,
-        "submit_dir": spec.submit_dir,
+        **{name: getattr(spec, name) for name in _MORE},
+        "extra": json.loads(spec.extra) if spec.extra else {},
+        "restarts": max(0, row["run"] - 1) if row["run"] else _runs_before(job, row["rank"]),
+        "eligible_at": max(job.submitted_at, spec.begin, job.ready) if job.ready >= 0 else 0.0,
         "dependency": None,
+        **_files(row, job, spec),
     }
     if job.is_array:
         indexes = index_set(spec.array)
@@ -102,6 +106,53 @@ def detailed(row: Row, job: Job, store: Store) -> Row:
     return {**row, **more}
 
 
+#: fields of a specification that only a full record shows
+_MORE = (
+    *("cpus_per_task", "ntasks_per_node", "gres", "submit_dir", "open_mode", "signal", "max_requeue"),
+    *("kill_on_invalid_dep", "constraint", "max_fails"),
+)
+
+
+def _runs_before(job: Job, rank: int) -> int:
+    """How often a pending rank has run already."""
+    return next((run for ranks, run in json.loads(job.again or "[]") if rank in RangeSet.parse(ranks)), 0)
+
+
+def _files(row: Row, job: Job, spec: JobSpec) -> dict[str, str]:
+    """Where input and output are, as far as that is known before a start: a line of many keeps its patterns."""
+    usual = "Crane-%A_%a.out" if job.is_array else "Crane-%j.out"
+    patterns = {"stdin": spec.stdin, "stdout": spec.stdout or usual, "stderr": spec.stderr or spec.stdout or usual}
+    if row.get("count", 1) > 1:
+        return {name: os.path.join(spec.cwd, pattern) for name, pattern in patterns.items()}
+    context = FilenameContext(
+        job=row["id"],
+        array_job=job.id if job.is_array else None,
+        array_index=row["index"],
+        step=PRIMARY_STEP,
+        host=row["nodelist"][0] if row["nodelist"] else "%N",
+        node_index=0,
+        task=0,
+        user=spec.user,
+        name=spec.name,
+        run=row["run"] or 1,
+    )
+    return {name: os.path.join(spec.cwd, expand_filename(pattern, context)) for name, pattern in patterns.items()}
+
+
+def license_records(settings: Settings, jobs: Sequence[Job], elements: Sequence[Element]) -> list[Row]:
+    """The licences of the cluster by name: how many there are, and how many runs hold."""
+    by_id, used = {job.id: job for job in jobs}, dict.fromkeys(settings.licenses, 0)
+    for element in elements:
+        job = by_id.get(element.job)
+        text = spec_of(job.spec, job.changes, element.rank).licenses if job else ""
+        for item in parse_licenses(text).items if text else ():
+            used[item.name] = used.get(item.name, 0) + item.number
+    return [
+        {"name": name, "total": total, "used": used[name], "free": max(0, total - used[name]), "reserved": 0}
+        for name, total in sorted(settings.licenses.items())
+    ]
+
+
 def config_record(settings: Settings) -> dict[str, Any]:
     """The settings as plain values; passwords in URLs are masked."""
     shown: dict[str, Any] = {}
@@ -109,7 +160,12 @@ def config_record(settings: Settings) -> dict[str, Any]:
         value = getattr(settings, each.name)
         if each.name in ("nodes", "partitions", "environ"):
             continue
-        shown[each.name] = _PASSWORD.sub(r"\1:***@", value) if isinstance(value, str) else value
+        shown[each.name] = _PASSWORD.sub(r"\1:***@", value) if isinstance(value, str) else _plain(value)
     shown["nodes"] = sorted(settings.nodes)
     shown["partitions"] = sorted(settings.partitions)
     return shown
+
+
+def _plain(value: Any) -> Any:
+    """A group of settings as an object."""
+    return {each.name: _plain(getattr(value, each.name)) for each in fields(value)} if is_dataclass(value) else value

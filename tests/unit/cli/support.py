@@ -41,6 +41,7 @@ def golden(name: str, text: str) -> None:
     import os
 
     shown = _ELAPSED.sub("ELAPSED", _TIME.sub("TIME", text)).replace(f"={os.uname().nodename}", "=HOST")
+    shown = re.sub(r"GroupId=[^(\s]+\(\d+\)", "GroupId=GROUP(NUMBER)", shown)
     for number in (os.getuid(), os.getgid()):
         shown = re.sub(rf"(\(|GroupId=|UserId=){number}\b", r"\1NUMBER", shown)
     file = GOLDEN / name

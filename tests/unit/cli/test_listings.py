@@ -94,8 +94,6 @@ def test_records(busy: Shell) -> None:
         (("show", "jbo"), 2, "did you mean 'job'"),
         (("show",), 2, "show what?"),
         (("show", "reservation"), 1, "not supported yet"),
-        (("update", "jobid=1", "timelimit=5"), 1, "not supported yet"),
-        (("requeue", "1"), 1, "not supported yet"),
         (("shwo", "job"), 2, "did you mean 'show'"),
         (("hold",), 2, "which jobs"),
         (("show", "job", "x"), 2, "bad id"),

@@ -6,8 +6,10 @@ import pytest
 
 from crane_celery.errors import InputError, NotFound
 from crane_celery.grammar.selector import parse_selectors
+from crane_celery.model.states import ENDED
 from crane_celery.service.caller import Caller
 from crane_celery.service.filters import Filters, parse_states
+from crane_celery.service.listing import Wanted
 from crane_celery.service.rows import PENDING
 from tests.unit.service.support import Cluster
 from tests.unit.service.test_submit import ALICE, submit
@@ -19,7 +21,8 @@ ROOT = Caller(0, 0, 1)
 def shown(cluster: Cluster, ids: str = "", **filters: object) -> list[tuple[str, str, str]]:
     """(id, state, reason) of each row."""
     given = Filters()._replace(**filters)
-    rows = cluster.service.jobs(parse_selectors(ids) if ids else (), given, 0)
+    want = Wanted(parse_selectors(ids) if ids else (), given, past=bool(given.states & ENDED))
+    rows = cluster.service.jobs(want)
     return [(row["jobid"], row["state"], row["reason"]) for row in rows]
 
 
@@ -204,13 +207,13 @@ def test_by_columns_it_is_the_same_queue(cluster: Cluster) -> None:
     submit(cluster, hold=True)
     cluster.begin(array, 1)
     keys = sorted(PENDING.keys() - {"elapsed"})
-    rows = cluster.service.jobs((), Filters(), 0)
-    answer = cluster.service.table((), Filters(), keys, 0)
+    rows = cluster.service.jobs(Wanted())
+    answer = cluster.service.table(Wanted(), keys)
     columns = {key: answer["each"].get(key) or [answer["same"].get(key)] * answer["count"] for key in keys}
     assert [[columns[key][at] for key in keys] for at in range(3)] == [
         [row.get(key, "1") for key in keys] for row in rows
     ]
-    assert cluster.service.table((), Filters(), ["jobid"], 2)["count"] == 2
+    assert cluster.service.table(Wanted(limit=2), ["jobid"])["count"] == 2
 
 
 def test_cancelling_by_condition_takes_all_that_wait_together(cluster: Cluster) -> None:

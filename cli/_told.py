@@ -1,0 +1,22 @@
+"""What ``ccontrol explain`` and ``ccontrol story`` print. Pure."""
+
+from __future__ import annotations
+
+from cli._columns import when
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+
+def explain(found: Sequence[dict[str, Any]]) -> str:
+    """Of each job ``{"jobid", "lines": [text, ...]}``: why it waits."""
+    return "\n\n".join("\n\t".join([f"JobId={each['jobid']}", *each["lines"]]) for each in found)
+
+
+def story(found: Sequence[dict[str, Any]]) -> str:
+    """Of each job ``{"jobid", "events": [[server time, text], ...]}``: what has happened to it."""
+    return "\n\n".join(
+        "\n".join([f"JobId={each['jobid']}", *(f"{when(at)}  {text}" for at, text in each["events"])]) for each in found
+    )

@@ -1,0 +1,90 @@
+"""What ``cqueue`` lists: what waits, what runs and, when asked for, what has ended within the window."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from crane_celery.grammar.ranges import RangeSet
+from crane_celery.grammar.selector import Selector
+from crane_celery.history.api import Query, Span
+from crane_celery.history.rows import Row
+from crane_celery.model.states import ENDED, State
+from crane_celery.service import queue
+from crane_celery.service.filters import Filters
+from crane_celery.service.rows import by_state_and_priority, pending_row
+from crane_celery.store.api import Store
+
+#: ended rows that one listing takes from the history at most
+MAX_PAST = 100_000
+
+
+class Wanted(NamedTuple):
+    """A question about the queue."""
+
+    selectors: tuple[Selector, ...] = ()
+    filters: Filters = Filters()
+    #: so many rows at most, 0 = all
+    limit: int = 0
+    #: ended ones too
+    past: bool = False
+    #: so many characters of indexes in an id at most, 0 = all of them
+    cut: int = 0
+
+
+def live(found: queue.Alive, want: Wanted, store: Store) -> queue.Chosen:
+    """What waits and what has started."""
+    if want.selectors:
+        return queue.chosen(found, want.selectors, want.filters, store, ended=want.past)
+    return queue.Chosen(queue.pending(found, want.filters), queue.holding(found, want.filters))
+
+
+def with_past(chosen: queue.Chosen, want: Wanted, since: float, history: Callable[[Query], list[Row]]) -> queue.Chosen:
+    """And what has ended since: the last run of each, unless it waits or runs again."""
+    alive = RangeSet((row["id"], row["id"]) for row in chosen.rows if row["state"] not in ENDED)
+    alive |= RangeSet(
+        (line.job.id + low, line.job.id + high) for line in chosen.lines for low, high in line.ranks.ranges
+    )
+    last = {row["id"]: row for row in chosen.rows}
+    for row in reversed(history(_ended(want, since))):  # ascending: later runs replace earlier ones
+        if row["id"] not in alive:
+            last[row["id"]] = past_row(row)
+    return queue.Chosen(chosen.lines, sorted(last.values(), key=by_state_and_priority))
+
+
+def _ended(want: Wanted, since: float) -> Query:
+    filters = want.filters
+    states = [state for state in State if state in (filters.states & ENDED or ENDED)]
+    return Query(
+        selectors=want.selectors,
+        users=filters.users,
+        uids=filters.uids,
+        states=tuple(map(str, states)),
+        names=filters.names,
+        partitions=filters.partitions,
+        accounts=filters.accounts,
+        qos=filters.qos,
+        nodes=filters.nodes,
+        end=Span(since),
+        limit=MAX_PAST,
+        steps=False,
+    )
+
+
+def past_row(row: Row) -> Row:
+    """A row of the history with what a queue's rows have beside it."""
+    ran = max(0.0, row["ended_at"] - row["began_at"]) if row["began_at"] else None
+    index = "" if row["index"] is None else str(row["index"])
+    return {**row, "elapsed": ran, "indexes": index, "ranks": str(row["rank"]), "count": 1, "held": False}
+
+
+def rows_of(chosen: queue.Chosen, limit: int) -> list[Row]:
+    """All of it as rows."""
+    lines = chosen.lines[: limit or None]
+    rows = [pending_row(line) for line in lines] + chosen.rows
+    return rows[:limit] if limit else rows
+
+
+def table(chosen: queue.Chosen, want: Wanted, keys: Sequence[str]) -> Row:
+    """All of it by columns (queue.table)."""
+    lines = chosen.lines[: want.limit or None]
+    rows = chosen.rows[: want.limit - len(lines)] if want.limit else chosen.rows
+    return queue.table(lines, rows, keys, want.cut)
