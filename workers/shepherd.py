@@ -19,7 +19,7 @@ from collections import OrderedDict
 from typing import Any
 
 from workers import zygote
-from workers.cgroup import probe
+from workers.cgroup import favour, probe
 from workers.clients import BUSY, Clients
 from workers.frames import Hangup, Link, Message, listen
 from workers.herd import Herd, Timers
@@ -48,7 +48,7 @@ class Shepherd:
     """The loop."""
 
     def __init__(self, config: Message) -> None:
-        """``config``: node, cluster, run and spool (directories), cgroup (auto, none, v1, v2), no_new_privs."""
+        """``config``: node, cluster, run and spool (directories), cgroup (a driver), no_new_privs, dynmods."""
         self._selector = selectors.DefaultSelector()
         self._agent: Link | None = None
         self._told = 0
@@ -58,6 +58,8 @@ class Shepherd:
         self._stopping = False
         self._wake = self._signals()
         self._driver = probe(config["cluster"], config["node"], want=config["cgroup"])
+        if config.get("dynmods") and self._driver.controllers and os.geteuid() == 0:
+            favour()
         self._timers = Timers()
         self._ledger = Ledger(config["spool"] + "/journal", boot_id())
         self._pens = Pens(self._driver, {run.pen for run in self._ledger.runs.values()})

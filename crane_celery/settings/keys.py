@@ -254,6 +254,7 @@ KEYS = {
     "KillGrace": Key("kill_grace_s", _seconds),
     "Signing": Key("signing", Value.boolean),
     "Cgroup": Key("cgroup", _driver),
+    "FavorDynMods": Key("dynmods", Value.boolean),
     "Window": Key("window_s", _seconds),
     "MinFreeSpace": Key("min_free_bytes", _memory),
     "EnableSlurmCompatibleEnv": Key("slurm_env", Value.boolean),

@@ -55,6 +55,8 @@ class Settings:
     signing: bool = True
     #: auto, v2, v1 or none
     cgroup: str = "auto"
+    #: nodes of root switch the kernel's favordynmods on: a start on an idle node then does not wait 8 to 16 ms
+    dynmods: bool = True
     #: how long ended jobs stay in the server; after that only the history has them
     window_s: float = 3600.0
     #: with less free space than this on the server's disk, submissions are refused

@@ -11,6 +11,7 @@ from workers.cgroup.api import (
     Limits,
     Usage,
 )
+from workers.cgroup.dynmods import favour
 from workers.cgroup.limits import rlimits
 from workers.cgroup.probe import explain, probe
 
@@ -25,6 +26,7 @@ __all__ = [
     "Limits",
     "Usage",
     "explain",
+    "favour",
     "probe",
     "rlimits",
 ]
