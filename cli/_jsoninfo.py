@@ -25,7 +25,7 @@ def job_info(row: dict[str, Any]) -> dict[str, Any]:
 
     pending = row["state"] == "Pending"
     info: dict[str, Any] = {
-        "type": "Batch",
+        "type": row["kind"],
         "job_id": row["id"],
         "jobid": row["jobid"],
         "name": row["name"],
@@ -41,6 +41,10 @@ def job_info(row: dict[str, Any]) -> dict[str, Any]:
         "priority": row["priority"],
         "held": row.get("held", False),
         "exclusive": row["exclusive"],
+        "extra_attr": {"comment": row["comment"]} if row["comment"] else None,
+        "licenses_count": row["licenses"] or None,
+        "requeue_count": max(0, row["run"] - 1),
+        "requeue_if_failed": row["requeue"] == "failure",
         "node_num": row["nodes"],
         "ntasks": row["ntasks"],
         "cmd_line": row["command"],
@@ -63,6 +67,37 @@ def job_info(row: dict[str, Any]) -> dict[str, Any]:
     if row["array"]:
         info["array_spec"] = {"indexes": row["array"], "max_concurrent": row["throttle"]}
         info["array_task"] = {"array_job_id": row["job"], "task_id": row["index"], "task_ids": row.get("indexes", "")}
-    if row.get("dependency"):
-        info["dependency_status"] = row["dependency"]
+    if row["depends"]:
+        info["dependency_status"] = {"typed": row["depends"], **(row.get("dependency") or {})}
+    if row["deadline"]:
+        info["deadline_time"] = rfc3339(row["deadline"])
+    return {key: value for key, value in info.items() if value is not None}
+
+
+def step_info(row: dict[str, Any]) -> dict[str, Any]:
+    """One step under StepInfo's field names; fields without a value are left out."""
+    from cli._columns import hosts
+
+    info: dict[str, Any] = {
+        "type": "Batch",
+        "step_type": row["type"],
+        "job_id": row.get("id"),
+        "jobid": row.get("jobid"),
+        "step_id": row["step"],
+        "stepid": row["stepid"],
+        "name": row["name"],
+        "uid": row.get("uid"),
+        "time_limit": None if row.get("time_limit") is None else f"{row['time_limit']}s",
+        "start_time": rfc3339(row["began_at"]),
+        "end_time": rfc3339(row["ended_at"]),
+        "elapsed_time": None if row.get("elapsed") is None else f"{int(row['elapsed'])}s",
+        "node_num": len(row["nodelist"]),
+        "ntasks": row["ntasks"],
+        "cmd_line": row["command"],
+        "status": row["state"],
+        "exit_code": row["code"],
+        "craned_list": hosts(row["nodelist"]),
+        "execution_node": row["nodelist"][0] if row["nodelist"] else None,
+        "allocated_res_view": {"cpu_count": row["alloc_cpus"], "memory_bytes": str(row["alloc_memory"])},
+    }
     return {key: value for key, value in info.items() if value is not None}

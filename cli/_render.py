@@ -29,6 +29,8 @@ class Column(NamedTuple):
     cell: Callable[[Mapping[str, Any]], str]
     #: the row's keys that the cell is made of, where a table is made by columns
     keys: tuple[str, ...] = ()
+    #: never cut: an id in part names something else
+    whole: bool = False
 
 
 class Field(NamedTuple):
@@ -68,7 +70,9 @@ def lines(
     """The table's lines, header first. ``cut`` > 0 shortens longer cells of columns without a width to that many
     characters and ``...``. Linear in the rows; natural widths need all of them in memory."""
     shown = [(field, field.column) for field in fields if field.column]
-    table = [[clean(column.cell(row), cut, field.width) for field, column in shown] for row in rows]
+    table = [
+        [clean(column.cell(row), 0 if column.whole else cut, field.width) for field, column in shown] for row in rows
+    ]
     if header:
         table.insert(0, [column.header for _, column in shown])
     pads = [_pad(field, max((len(cells[at]) for cells in table), default=0)) for at, (field, _) in enumerate(shown)]

@@ -41,7 +41,7 @@ def table(fields: Sequence[Field], answer: Answer, header: bool = True, cut: int
             headers.append(field.text)
             template.append(field.text.replace("%", "%%"))
             continue
-        cells = _cleaned(_cells(field.column, answer), cut, field.width)
+        cells = _cleaned(_cells(field.column, answer), 0 if field.column.whole else cut, field.width)
         title = field.column.header if header else ""
         width = _natural(field, title, cells)
         headers.append(_padded(title, field, width))

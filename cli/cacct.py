@@ -218,28 +218,11 @@ def array_spec(row: dict[str, Any] | Any) -> str:
 def job_info(row: dict[str, Any]) -> dict[str, Any]:
     """A job with its steps under the field names of ``--json`` (reference/cranesched.md section 0.4)."""
     from cli._jsoninfo import job_info as made
-    from cli._jsoninfo import rfc3339
+    from cli._jsoninfo import step_info
 
     info = made(row)
-    info["requeue_count"] = max(0, row["run"] - 1)
     info["exit_text"] = exit_code(row)
-    info["step_info_list"] = [
-        {
-            "step_id": step["step"],
-            "stepid": step["stepid"],
-            "step_type": step["type"],
-            "name": step["name"],
-            "status": step["state"],
-            "exit_code": step["code"],
-            "exit_text": exit_code(step),
-            "ntasks": step["ntasks"],
-            "cmd_line": step["command"],
-            "craned_list": ",".join(step["nodelist"]),
-            "start_time": rfc3339(step["began_at"]),
-            "end_time": rfc3339(step["ended_at"]),
-        }
-        for step in row.get("steps", ())
-    ]
+    info["step_info_list"] = [{**step_info(step), "exit_text": exit_code(step)} for step in row.get("steps", ())]
     return info
 
 

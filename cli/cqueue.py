@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from cli._render import Column
+    from cli._render import Field
+    from cli._table import Answer
+
+    #: ask the gateway: (verb, arguments) -> value
+    Ask = Callable[[str, dict[str, Any]], Any]
 
 MAX_LINES = 1000
-DEFAULT = "%j %P %n %u %a %t %T %e %l %N %L"
-FULL = "%j %n %u %P %a %N %C %M %c %m %t %e %l %S %s %T %q %X %h %p %L"
-STEPS = "%i %n %P %u %e %L"
+#: characters of indexes in one id, unless all are wanted
+SHORT = 64
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -30,7 +33,10 @@ def parser() -> Parser:
     made = Parser(
         "cqueue",
         "List jobs that wait or run. Pending elements of an array share a line, such as 36_[5-1024].",
-        epilog="examples:\n  cqueue --self\n  cqueue -j 36_[1-3] -o '%j=%t'\n  cqueue -r -t pending\n",
+        epilog="environment:\n  CQUEUE_ARRAY        as --array\n"
+        "  CQUEUE_BITSTR_LEN   characters of indexes in an id (64; 0 = all)\n\n"
+        "examples:\n  cqueue --self\n  cqueue -j 36_[1-3] -o '%j=%t'\n  cqueue -r -t pending --sort=-p,j\n"
+        "  cqueue --self --watch\n  cqueue --tree\n",
     )
     add = made.add_argument
     add("-j", "--job", metavar="IDS", help="only these: 12, 12_4, 12_[1-3]")
@@ -40,28 +46,39 @@ def parser() -> Parser:
     add("-u", "--user", metavar="LIST", help="only these users' jobs")
     add("-A", "--account", metavar="LIST", help="only these accounts")
     add("-p", "--partition", metavar="LIST", help="only these partitions")
+    add("-L", "--licenses", metavar="LIST", help="only what asks for any of these licences")
     add("-w", "--nodelist", metavar="HOSTS", help="only what runs on these nodes")
-    add("-t", "--state", metavar="LIST", help="pending (p), running (r), suspended (s), all; with -j ended states too")
-    add("--type", metavar="LIST", help="Interactive, Batch, Container; there are only Batch jobs so far")
+    add("-t", "--state", metavar="LIST", help="pending (p), running (r), suspended (s), an end such as failed; or all:"
+        " what has ended of late, too")  # fmt: skip
+    add("--type", metavar="LIST", help="only these types: Interactive, Batch, Container")
     add("--self", action="store_true", help="only my own jobs")
-    add("-S", "--start", action="store_true", help="add the start time")
-    add("-r", "--array", action="store_true", help="a line for each array element (CRANE: $CQUEUE_ARRAY)")
+    add("-S", "--start", action="store_true", help="add the start time, the expected one of what waits")
+    add("--deadline", action="store_true", help="add the deadline")
+    add("-r", "--array", action="store_true", help="a line for each array element")
+    add("--sort", metavar="LIST", help="order by these columns of a format; a '-' before one: from high to low")
+    add("--tree", action="store_true", help="what waits stands under what it waits for")
     add("-m", "--max-lines", type=int, default=MAX_LINES, metavar="N", help=f"lines at most (default {MAX_LINES})")
     add_output_options(made)
     add_iterate(made)
-    made.later("-L", "--licenses")
-    made.later("--deadline", takes_value=False)
+    add("--watch", action="store_true", help="show it again whenever it changes, until Ctrl-C")
     return made
 
 
 def body(argv: list[str]) -> int:
     """Parse, ask, print."""
     options = parser().parse(argv)
+    from crane_celery.gateway.client import call
+
     if options.max_lines < 1:
         from crane_celery.errors import InputError
 
         raise InputError(f"--max-lines: {options.max_lines} is not a number from 1")
-    return repeated(options.iterate, lambda: _steps(options) if options.step is not None else _jobs(options))
+    show = _steps if options.step is not None else _jobs
+    if options.watch:
+        from cli._watch import watched
+
+        return watched(lambda ask: show(options, ask))
+    return repeated(options.iterate, lambda: show(options, call))
 
 
 def _filters(options: argparse.Namespace) -> dict[str, Any]:
@@ -72,6 +89,8 @@ def _filters(options: argparse.Namespace) -> dict[str, Any]:
         "accounts": options.account,
         "partitions": options.partition,
         "states": options.state,
+        "licenses": options.licenses,
+        "kinds": options.type,
     }
     found: dict[str, Any] = {key: split_list(value) for key, value in named.items() if value}
     if options.nodelist:
@@ -81,40 +100,86 @@ def _filters(options: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
-def _jobs(options: argparse.Namespace) -> int:
+def _jobs(options: argparse.Namespace, ask: Ask) -> int:
+    from cli import _queuecols as columns
     from cli._render import CUT, parse_format, print_json, print_lines
-    from crane_celery.gateway.client import call
 
-    fields = parse_format(_format(options), columns())  # before asking: a bad format costs nobody anything
+    fields = parse_format(_format(options), columns.jobs())  # before asking: a bad format costs nobody anything
     chosen = ids(options.job)
     asked = {**_filters(options), **({"selectors": chosen} if chosen else {})}
     if options.json:
-        print_json({"ok": True, "job_info_list": [job_info(row) for row in call("jobs", asked)]})
-        return 0
-    from cli._table import first, table, unfolded, values
+        from cli._jsoninfo import job_info
 
-    keys = {key for field in fields if field.column for key in field.column.keys}
-    limit = options.max_lines
-    answer = call("jobs", {**asked, "limit": limit + 1, "columns": sorted(keys | {"job", "jobid", "indexes", "count"})})
-    total = answer["count"]
-    if _one_per_element(options):
-        total = sum(values(answer, "count"))
-        answer = unfolded(answer, limit)
-    elif total > limit:
-        answer = first(answer, limit)
-    cut = 0 if options.format or options.full else CUT
-    print_lines(table(fields, answer, not options.noheader, cut))
-    if total > limit:
-        complain(f"only the first {limit} lines are shown; see --max-lines", "")
+        print_json({"ok": True, "job_info_list": [job_info(row) for row in ask("jobs", asked)]})
+        return 0
+    from cli._table import table
+
+    answer, total = _lines(options, fields, asked, ask)
+    print_lines(table(fields, answer, not options.noheader, 0 if options.format or options.full else CUT))
+    if total > options.max_lines:
+        complain(f"only the first {options.max_lines} lines are shown; see --max-lines", "")
     return 0
 
 
+def _lines(options: argparse.Namespace, fields: list[Field], asked: dict[str, Any], ask: Ask) -> tuple[Answer, int]:
+    """The lines to show, and how many there are (or one more than are shown)."""
+    from cli._table import first, unfolded, values
+
+    keys = {key for field in fields if field.column for key in field.column.keys}
+    order: list[tuple[str, bool]] = []
+    if options.sort:
+        from cli import _queuecols
+        from cli._order import sort_keys
+
+        order = sort_keys(options.sort, _queuecols.jobs())
+    each, limit = _one_per_element(options), options.max_lines
+    keys |= {key for key, _ in order} | ({"job", "jobid", "indexes", "count"} if each else {"jobid"})
+    keys |= ({"job", "depends"} if options.tree else set()) | ({"id"} if options.start else set())
+    asked = {**asked, "columns": sorted(keys), "cut": 0 if each else _short(options)}
+    answer = ask("jobs", asked if order or options.tree else {**asked, "limit": limit + 1})
+    total = answer["count"]
+    if options.start:
+        answer = _with_starts(answer, asked, ask)
+    if order or options.tree:
+        from cli._order import sorted_by, tree
+
+        answer = sorted_by(answer, order)
+        answer = tree(answer) if options.tree else answer
+    if each:
+        total = sum(values(answer, "count"))
+        return unfolded(answer, limit), total
+    return (first(answer, limit) if total > limit else answer), total
+
+
+def _with_starts(answer: Answer, asked: dict[str, Any], ask: Ask) -> Answer:
+    """With the expected start of what waits, where the scheduler knows it."""
+    from cli._table import values
+    from crane_celery.errors import CraneError
+
+    try:
+        starts: dict[str, float] = ask("start", {"selectors": asked.get("selectors", "")})
+    except CraneError:
+        return answer  # a scheduler that is away leaves them unknown
+    pairs = zip(values(answer, "began_at"), values(answer, "id"), strict=True)
+    began = [at or starts.get(str(id), 0.0) for at, id in pairs]
+    same = {key: value for key, value in answer["same"].items() if key != "began_at"}
+    return {**answer, "same": same, "each": {**answer["each"], "began_at": began}}
+
+
 def _format(options: argparse.Namespace) -> str:
+    from cli import _queuecols as columns
+
     if options.format:
         return str(options.format)
     if options.full:
-        return FULL
-    return f"{DEFAULT}{' %S' if options.start else ''}{' %q' if options.qos else ''}"
+        return columns.FULL
+    added = (
+        ("%S", options.start),
+        ("%q", options.qos),
+        ("%deadline", options.deadline),
+        ("%licenses", options.licenses),
+    )
+    return " ".join([columns.DEFAULT, *(name for name, given in added if given)])
 
 
 def _one_per_element(options: argparse.Namespace) -> bool:
@@ -123,107 +188,33 @@ def _one_per_element(options: argparse.Namespace) -> bool:
     return bool(options.array or os.environ.get("CQUEUE_ARRAY") or os.environ.get("SQUEUE_ARRAY"))
 
 
-def _steps(options: argparse.Namespace) -> int:
-    from cli._render import CUT, lines, parse_format, print_json, print_lines
-    from crane_celery.gateway.client import call
+def _short(options: argparse.Namespace) -> int:
+    """How many characters of indexes an id shows at most, 0 = all."""
+    import os
 
-    fields = parse_format(options.format or STEPS, step_columns(), dot_right=False)
+    asked = os.environ.get("CQUEUE_BITSTR_LEN") or os.environ.get("SLURM_BITSTR_LEN") or ""
+    return 0 if options.full else int(asked) if asked.isdecimal() and asked.isascii() else SHORT
+
+
+def _steps(options: argparse.Namespace, ask: Ask) -> int:
+    from cli import _queuecols as columns
+    from cli._render import CUT, lines, parse_format, print_json, print_lines
+
+    usual = columns.FULL_STEPS if options.full else columns.STEPS
+    fields = parse_format(options.format or usual, columns.steps(), dot_right=False)
     asked = _filters(options)
     wanted = options.step or options.job
-    rows = call("steps", {**asked, **({"selectors": wanted} if wanted else {})})
+    rows = ask("steps", {**asked, **({"selectors": wanted} if wanted else {})})
     if options.json:
-        print_json({"ok": True, "step_info_list": rows})
+        from cli._jsoninfo import step_info
+
+        print_json({"ok": True, "step_info_list": [step_info(row) for row in rows]})
         return 0
     cut = 0 if options.format or options.full else CUT
     print_lines(lines(fields, rows[: options.max_lines], not options.noheader, cut))
+    if len(rows) > options.max_lines:
+        complain(f"only the first {options.max_lines} lines are shown; see --max-lines", "")
     return 0
-
-
-def columns() -> dict[str, Column]:
-    """The columns of jobs by the names of a format."""
-    from cli import _columns as cell
-    from cli._render import Column
-    from cli._table import Text
-
-    def text(header: str, key: str) -> Column:
-        return Column(header, Text(key), (key,))
-
-    def made_of(header: str, key: str, show: Callable[[Any], str]) -> Column:
-        return Column(header, lambda row: show(row[key]), (key,))
-
-    def or_dash(value: Any) -> str:
-        return value or "-"
-
-    made = {
-        "j": text("JOBID", "jobid"),
-        "F": text("ARRAYJOBID", "job"),
-        "K": made_of("ARRAYTASKID", "indexes", lambda indexes: indexes or "N/A"),
-        "P": text("PARTITION", "partition"),
-        "n": text("NAME", "name"),
-        "u": text("USER", "user"),
-        "U": text("UID", "uid"),
-        "a": made_of("ACCOUNT", "account", or_dash),
-        "t": text("STATUS", "state"),
-        "T": Column("TYPE", lambda _row: "Batch"),
-        "e": Column("TIME", cell.elapsed, ("elapsed",)),
-        "l": made_of("TIMELIMIT", "time_limit", cell.duration),
-        "N": text("NODES", "nodes"),
-        "L": Column("NODELIST/REASON", cell.where_or_why, ("state", "reason", "nodelist")),
-        "R": text("REASON", "reason"),
-        "S": made_of("STARTTIME", "began_at", cell.when),
-        "s": made_of("SUBMITTIME", "submitted_at", cell.when),
-        "q": made_of("QOS", "qos", or_dash),
-        "k": text("COMMENT", "comment"),
-        "p": made_of("PRIORITY", "priority", cell.cpus),
-        "c": made_of("ALLOCCPUS", "alloc_cpus", cell.cpus),
-        "C": made_of("REQCPUS", "req_cpus", cell.cpus),
-        "m": made_of("ALLOCMEMPERNODE", "alloc_memory", cell.memory),
-        "M": made_of("REQMEMPERNODE", "req_memory", cell.memory),
-        "Q": Column(
-            "REQCPUPERTASK", lambda row: cell.cpus(row["req_cpus"] / max(1, row["ntasks"])), ("req_cpus", "ntasks")
-        ),
-        "h": made_of("HELD", "held", cell.yes),
-        "X": made_of("EXCLUSIVE", "exclusive", cell.yes),
-        "o": text("COMMAND", "command"),
-        "r": made_of("REQNODES", "req_nodelist", cell.hosts_or_none),
-        "x": made_of("EXCLUDENODES", "exclude", cell.hosts_or_none),
-        "wckey": text("WCKEY", "wckey"),
-    }
-    long = {"arrayjobid": "F", "arraytaskid": "K", "jobid": "j", "state": "t", "name": "n", "reason": "R"}
-    return {**made, **{name: made[letter] for name, letter in long.items()}}
-
-
-def step_columns() -> dict[str, Column]:
-    """The columns of steps."""
-    from cli import _columns as cell
-    from cli._render import Column
-
-    def text(key: str) -> Any:
-        return lambda row: str(row[key])
-
-    return {
-        "i": Column("STEPID", text("stepid")),
-        "j": Column("JOBID", text("jobid")),
-        "n": Column("NAME", text("name")),
-        "P": Column("PARTITION", text("partition")),
-        "u": Column("USER", text("user")),
-        "U": Column("UID", text("uid")),
-        "e": Column("TIME", cell.elapsed),
-        "L": Column("NODELIST", lambda row: cell.hosts(row["nodelist"])),
-        "t": Column("STATUS", text("state")),
-        "l": Column("TIMELIMIT", lambda row: cell.duration(row["time_limit"])),
-        "N": Column("NODES", text("nodes")),
-        "a": Column("ACCOUNT", text("account")),
-        "q": Column("QOS", text("qos")),
-        "o": Column("COMMAND", text("command")),
-    }
-
-
-def job_info(row: dict[str, Any]) -> dict[str, Any]:
-    """A row under the field names of ``--json`` (reference/cranesched.md section 0.4)."""
-    from cli._jsoninfo import job_info as made
-
-    return made(row)
 
 
 if __name__ == "__main__":

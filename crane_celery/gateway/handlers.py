@@ -1,15 +1,12 @@
 """The verbs of the protocol (docs/architecture.md): check the arguments, call the service, return plain values."""
 
-import select
 import socket
-import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from crane_celery.errors import InputError, Unreachable
+from crane_celery.errors import InputError
 from crane_celery.gateway import args as read
-from crane_celery.gateway import protocol
+from crane_celery.gateway import following
 from crane_celery.gateway.waiters import Waiters
 from crane_celery.grammar.hostlist import expand
 from crane_celery.grammar.names import did_you_mean
@@ -17,19 +14,14 @@ from crane_celery.grammar.selector import Selector, parse_selectors
 from crane_celery.grammar.signals import signal_number
 from crane_celery.history.api import Query
 from crane_celery.model.states import ENDED, State
-from crane_celery.service import waiting
 from crane_celery.service.caller import Caller
 from crane_celery.service.filters import Filters, parse_kinds, parse_states
 from crane_celery.service.listing import Wanted
 from crane_celery.service.service import Service
 
-MAX_WAITED = 10_000
-#: progress frames of a wait, seconds apart at least
-PROGRESS_S = 0.2
-#: a wait goes on for so long without the server, and asks for it so often
-OUTAGE_S, RETRY_S = 300.0, 0.5
+#: verbs whose answers can be watched
+_WATCHED = ("jobs", "steps", "nodes")
 _FILTERS = ("names", "users", "partitions", "accounts", "qos", "nodes", "states", "self", "kinds", "licenses")
-T = TypeVar("T")
 
 
 class Request(NamedTuple):
@@ -101,14 +93,14 @@ def _wanted(request: Request) -> Wanted:
 
 def _steps(service: Service, request: Request) -> object:
     read.only(request.args, "selectors", *_FILTERS)
-    return service.steps(selectors(request.args), _filters(request.args, request.caller))
+    return service.steps(selectors(request.args, first_step=0), _filters(request.args, request.caller))
 
 
 def _show(service: Service, request: Request) -> object:
     read.only(request.args, "what", "names")
     what = read.text(request.args, "what", limit=60)
     names = read.texts(request.args, "names")
-    chosen = parse_selectors(",".join(names)) if names and what in ("job", "step") else ()
+    chosen = parse_selectors(",".join(names), int(what == "job")) if names and what in ("job", "step") else ()
     return service.show(what, names, chosen)
 
 
@@ -124,7 +116,7 @@ def _history(service: Service, request: Request) -> object:
     zone = read.text(args, "tz", limit=100)
     start, end, submit = (service.span(read.text(args, name), zone) for name in ("start", "end", "submit"))
     want = Query(
-        selectors=selectors(args),
+        selectors=selectors(args, first_step=0),
         users=filters.users,
         uids=filters.uids,
         states=tuple(str(state) for state in State if state in filters.states),
@@ -142,77 +134,13 @@ def _history(service: Service, request: Request) -> object:
     return service.history(want)
 
 
-def _wait(service: Service, request: Request) -> object:
-    """Send how far the jobs are whenever that changes; at the end, their codes. A server that goes away while it waits
-    is waited for too."""
-    read.only(request.args, "ids")
-    ids = request.args.get("ids")
-    if not isinstance(ids, list) or not 1 <= len(ids) <= MAX_WAITED:
-        raise InputError(f"argument ids must be a list of 1 to {MAX_WAITED} ids")
-    chosen = parse_selectors(",".join(str(each)[:MAX_WAITED] for each in ids))
-    goals = _insist(request, lambda: service.goals(chosen))
-    jobs = [goal.job for goal in goals]
-    with ExitStack() as stack:
-        waiter = _insist(request, lambda: stack.enter_context(request.waiters.waiter(jobs)))
-        _follow(service, request, goals, waiter.fd, waiter.clear)
-    return {"codes": _insist(request, lambda: {goal.shown: waiting.code(goal, service.store) for goal in goals})}
-
-
-def _follow(
-    service: Service, request: Request, goals: Sequence[waiting.Goal], fd: int, clear: Callable[[], None]
-) -> None:
-    """Return when every goal has ended. Raises EOFError when the client goes away or the gateway stops."""
-    poll = select.poll()
-    poll.register(request.sock, select.POLLIN | select.POLLRDHUP)
-    open_goals, before = list(goals), None
-    sums = {goal: waiting.Standing(len(goal.ranks), 0, 0) for goal in goals}
-    while True:
-        sums.update(_standings(service, request, open_goals))
-        open_goals = [goal for goal in open_goals if sums[goal].ended < sums[goal].total]
-        counts = [sum(part) for part in zip(*sums.values(), strict=True)]
-        if counts != before:
-            before = counts
-            more = dict(zip(("total", "ended", "ok"), counts, strict=True))
-            request.sock.sendall(protocol.pack({"more": more}))
-        if not open_goals:
-            return
-        _until_news(poll, fd, request.waiters)
-        clear()
-
-
-def _standings(
-    service: Service, request: Request, goals: Sequence[waiting.Goal]
-) -> dict[waiting.Goal, waiting.Standing]:
-    return _insist(request, lambda: {goal: waiting.standing(goal, service.store) for goal in goals})
-
-
-def _insist(request: Request, ask: Callable[[], T]) -> T:
-    """What ``ask`` returns, asked again while the server is away, for ``OUTAGE_S`` at most.
-
-    Raises Unreachable then; EOFError when the client goes away or the gateway stops.
-    """
-    until = time.monotonic() + OUTAGE_S
-    poll = select.poll()
-    poll.register(request.sock, select.POLLIN | select.POLLRDHUP)
-    while True:
-        try:
-            return ask()
-        except Unreachable:
-            if time.monotonic() > until:
-                raise
-        if poll.poll(RETRY_S * 1000) or request.waiters.stopped:
-            raise EOFError("the waiting client went away, or the gateway stops")
-
-
-def _until_news(poll: select.poll, fd: int, waiters: Waiters) -> None:
-    """Sleep until the eventfd is written; what came within PROGRESS_S of the last look is looked at together."""
-    if poll.poll(PROGRESS_S * 1000):
-        raise EOFError("the waiting client went away")
-    poll.register(fd, select.POLLIN)
-    ready = [number for number, _ in poll.poll()]
-    poll.unregister(fd)
-    if ready != [fd] or waiters.stopped:
-        raise EOFError("the waiting client went away, or the gateway stops")
+def _watch(service: Service, request: Request) -> object:
+    """One of the listings, whenever it has changed."""
+    read.only(request.args, "verb", "args")
+    verb = read.text(request.args, "verb", limit=60)
+    if verb not in _WATCHED:
+        raise InputError(f"{verb!r} cannot be watched: there are {', '.join(_WATCHED)}")
+    return following.watch(service, request._replace(args=read.mapping(request.args, "args")), _VERBS[verb])
 
 
 def _ping(service: Service, request: Request) -> object:
@@ -220,10 +148,10 @@ def _ping(service: Service, request: Request) -> object:
     return service.ping(request.caller)
 
 
-def selectors(args: read.Args) -> tuple[Selector, ...]:
+def selectors(args: read.Args, first_step: int = 1) -> tuple[Selector, ...]:
     """The ids named; none is no condition."""
     text = read.text(args, "selectors")
-    return parse_selectors(text) if text else ()
+    return parse_selectors(text, first_step) if text else ()
 
 
 def _filters(args: read.Args, caller: Caller) -> Filters:
@@ -253,6 +181,7 @@ _VERBS: dict[str, Callable[[Service, Request], object]] = {
     "show": _show,
     "nodes": _nodes,
     "history": _history,
-    "wait": _wait,
+    "wait": following.wait,
+    "watch": _watch,
     "ping": _ping,
 }

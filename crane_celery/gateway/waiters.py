@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 #: seconds that one read of the stream blocks; only ``stop`` waits for it
 BLOCK_S = 5.0
+#: what somebody waits for who waits for anything to happen: no job's id
+ANYTHING = 0
 _BATCH = 1000
 _RETRY_S = 0.5
 
@@ -134,8 +136,8 @@ class Waiters:
 
 
 def jobs_moved(events: Iterable[Event]) -> set[int]:
-    """The submissions of which something ended."""
-    moved: set[int] = set()
+    """The submissions of which something ended, and ANYTHING."""
+    moved = {ANYTHING}
     for event in events:
         data: dict[str, Any] = event.data
         if event.kind == "end":

@@ -1,7 +1,7 @@
 """How commands name jobs, array elements and steps: ``12``, ``12.3``, ``12_4``, ``12_4.2``, ``12_[1-3,5]``.
 
 A comma list, blanks around an item tolerated. A bare id is the job, or the whole array; ``12_*`` says the same (Slurm).
-Steps count from 1: step 0 is the job's own DAEMON step, which nobody addresses.
+Steps count from 1: step 0 is the job's own DAEMON step, which is looked at and never acted on.
 """
 
 from __future__ import annotations
@@ -33,9 +33,13 @@ class Selector(NamedTuple):
     step: int | None
 
 
-def parse_selectors(text: str) -> tuple[Selector, ...]:
-    """The items in the order written, each once; InputError for an empty list or item, or what is no id."""
-    return tuple(dict.fromkeys(_parse_item(item.strip(" \t"), text) for item in split_outside(text, ",")))
+def parse_selectors(text: str, first_step: int = 1) -> tuple[Selector, ...]:
+    """The items in the order written, each once; InputError for an empty list or item, or what is no id.
+
+    ``first_step`` 0 admits the DAEMON step: it can be looked at, not acted on.
+    """
+    items = split_outside(text, ",")
+    return tuple(dict.fromkeys(_parse_item(item.strip(" \t"), text, first_step) for item in items))
 
 
 def format_selector(selector: Selector) -> str:
@@ -55,7 +59,7 @@ def parse_part(text: str) -> str:
     return "" if text in ("", "*") else IndexSet.parse(text).text
 
 
-def _parse_item(item: str, text: str) -> Selector:
+def _parse_item(item: str, text: str, first_step: int) -> Selector:
     """One id; ``text`` is the whole list, for the message."""
     match = re.fullmatch(_ITEM, item)
     if not match:
@@ -65,6 +69,6 @@ def _parse_item(item: str, text: str) -> Selector:
     step = None if match[3] is None else whole(match[3])
     if job is None:
         raise InputError(f"bad id {quote(item)}: job ids are whole numbers from 1, without leading zeros")
-    if match[3] is not None and not step:
+    if match[3] is not None and (step is None or step < first_step):
         raise InputError(f"bad id {quote(item)}: steps are numbered from 1, such as {match[1]}.1")
     return Selector(job, parse_part(match[2] or ""), step)

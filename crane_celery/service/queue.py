@@ -168,7 +168,7 @@ def target_rows(target: Target, found: Alive, store: Store, *, ended: bool) -> l
 def with_steps(rows: Iterable[Row], store: Store) -> list[Row]:
     """Step rows of started elements: jobs descending, steps ascending; what each has of its job is added."""
     found: list[Row] = []
-    shared = ("jobid", "id", "partition", "user", "uid", "account", "qos", "time_limit")
+    shared = ("jobid", "id", "partition", "user", "uid", "account", "qos", "time_limit", "kind", "licenses")
     for row in sorted(rows, key=lambda each: int(each["id"]), reverse=True):
         for step in step_rows(row, store.steps(row["id"], row["run"]) if row["run"] else ()):
             about = {key: row[key] for key in shared}

@@ -120,7 +120,7 @@ class Service:
     def steps(self, selectors: Sequence[Selector], filters: Filters) -> list[Row]:
         """Steps of what runs."""
         records = show.step_records(selectors, self.queue.alive(), self.store)
-        return [row for row in records if row["state"] in HOLDING and _passes(row, filters)]
+        return [row for row in records if row["state"] in HOLDING and filters.row(row)]
 
     def show(self, what: str, names: Sequence[str], selectors: Sequence[Selector]) -> list[Row]:
         """Records of jobs, steps, nodes, partitions, or the one of the configuration."""
@@ -231,16 +231,6 @@ def _local_zone() -> tzinfo:
     zone = datetime.fromtimestamp(time.time()).astimezone().tzinfo
     assert zone is not None  # astimezone always sets one
     return zone
-
-
-def _passes(row: Row, filters: Filters) -> bool:
-    return (
-        (not filters.users or row["user"] in filters.users)
-        and (not filters.uids or row["uid"] in filters.uids)
-        and (not filters.partitions or row["partition"] in filters.partitions)
-        and (not filters.names or row["name"] in filters.names)
-        and filters.row(row)
-    )
 
 
 def _named(what: str, records: list[Row], names: Sequence[str]) -> list[Row]:

@@ -5,11 +5,14 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from cli._iterate import repeated
-from crane_celery.errors import InputError
+from crane_celery.errors import InputError, Unreachable
+from crane_celery.gateway import client
 from tests.unit.cli.support import Shell, golden
 from tests.unit.service.support import Cluster
 
@@ -56,6 +59,97 @@ def test_queue_filters_and_limits(busy: Shell) -> None:
         assert busy("cqueue", "-o", bad).code == 5
 
 
+def test_conditions_on_what_was_asked_for(busy: Shell) -> None:
+    listed = busy("cqueue", "--type", "batch", "-N", "-o", "%i").out.split()
+    assert listed == ["1_[0,2-4,7%2]", "7", "8", "9", "1_1"]
+    assert busy("cqueue", "--type", "container", "-N").out == busy("cqueue", "-L", "matlab", "-N").out == ""
+    assert "did you mean 'Batch'" in busy("cqueue", "--type", "bach").err
+    assert busy("cqueue", "-j", "8", "-N", "-o", "%E").out == "afterok:1+1h\n"
+
+
+def test_a_column_for_each_thing_asked_for(busy: Shell) -> None:
+    header = busy("cqueue", "-S", "-q", "x", "--deadline", "-L", "x").out.split()
+    assert header[-4:] == ["STARTTIME", "QOS", "DEADLINE", "LICENSES"]
+    assert busy("cqueue", "-S", "-j", "9", "-N", "-o", "%S").out == "N/A\n"
+
+
+def test_expected_starts(busy: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    from crane_celery.gateway import handlers
+
+    monkeypatch.setitem(handlers._VERBS, "start", lambda *_: {"9": 2e9, "7": 0.0})
+    assert busy("cqueue", "-S", "-j", "7,9", "-N", "-o", "%j %S").out.splitlines()[1] == "9 2033-05-18 03:33:20"
+
+
+def test_the_order_of_lines(busy: Shell) -> None:
+    assert busy("cqueue", "--sort=-j", "-N", "-o", "%j").out.split() == ["9", "8", "7", "1_1", "1_[0,2-4,7%2]"]
+    assert busy("cqueue", "--sort=t,-p,j", "-m", "1", "-N", "-o", "%t").out.split() == ["Pending"]
+    assert busy("cqueue", "--sort=-e,j", "-N", "-o", "%j").out.split()[0] == "1_1"
+    assert busy("cqueue", "--sort=zz").code == 2
+
+
+def test_what_waits_stands_under_what_it_waits_for(busy: Shell) -> None:
+    busy("cbatch", "-d", "afterany:8:7", "--wrap", "true")
+    busy("cbatch", "-d", "afterany:9?after:1_2", "--wrap", "true")
+    shown = busy("cqueue", "--tree", "-N", "-o", "%j|").out.splitlines()
+    assert [line.rstrip("| ") for line in shown] == [
+        "1_[0,2-4,7%2]",
+        "1_1",
+        "  8",
+        "    10",
+        "7",
+        "9",
+        "  11",
+    ]
+
+
+def test_an_id_with_many_indexes_is_cut(busy: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = ",".join(str(index * index) for index in range(100))
+    busy("cbatch", f"--array={odd}%3", "--wrap", "true")
+    short = busy("cqueue", "-j", "10", "-N", "-o", "%j").out
+    assert short.startswith("10_[0-1,4,9,") and short.endswith(",...%3]\n") and len(short) < 80
+    assert short.split()[0] in busy("cqueue", "-j", "10").out
+    assert f"10_[{odd.replace('0,1,', '0-1,', 1)}%3]" in busy("cqueue", "-F", "-j", "10").out
+    monkeypatch.setenv("CQUEUE_BITSTR_LEN", "10")
+    assert busy("cqueue", "-j", "10", "-N", "-o", "%j").out == "10_[0-1,4,...%3]\n"
+    assert busy("cqueue", "-r", "-j", "10", "-N", "-o", "%j").out.splitlines()[2:4] == ["10_4", "10_9"]
+
+
+def test_watching(busy: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The listing is shown at once, and again at each answer that differs; Ctrl-C is how it ends."""
+    asked: list[object] = []
+    lost = iter([True, False])
+
+    real = client.follow
+
+    def follow(verb: str, question: dict[str, Any], news: Callable[[object], None], path: str | None = None) -> Any:
+        if verb != "watch":
+            return real(verb, question, news, path)
+        asked.append((verb, question["verb"]))
+        answer = {"count": 1, "same": {"jobid": "7"}, "each": {}}
+        news(answer)
+        news(answer)
+        if next(lost):
+            raise Unreachable("gone")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("crane_celery.gateway.client.follow", follow)
+    said = busy("cqueue", "--watch", "-N", "-o", "%j", "-m", "1")
+    assert (said.code, asked) == (0, [("watch", "jobs")] * 2)
+    assert [line for line in said.out.splitlines() if ":" not in line] == ["1_[0,2-4,7%2]", "7"]
+
+
+def test_watching_where_nobody_answers(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = client.follow
+
+    def follow(verb: str, *rest: Any) -> Any:
+        if verb != "watch":
+            return real(verb, *rest)
+        raise Unreachable("gone")
+
+    monkeypatch.setattr("crane_celery.gateway.client.follow", follow)
+    assert shell("cqueue", "--watch", "-s").code == 3
+
+
 def test_queue_as_json(busy: Shell) -> None:
     reply = json.loads(busy("cqueue", "--json").out)
     assert reply["ok"] is True
@@ -65,6 +159,10 @@ def test_queue_as_json(busy: Shell) -> None:
 
 def test_steps(busy: Shell) -> None:
     golden("cqueue-steps.txt", busy("cqueue", "--step").out)
+    assert busy("cqueue", "--step", "-s", "1_1.0", "-N", "-o", "%i").out == "1_1.0\n"
+    assert busy("cqueue", "--step", "-F", "-m", "1").out.count("\n") == 2
+    [step, _] = json.loads(busy("cqueue", "--step", "--json").out)["step_info_list"]
+    assert (step["stepid"], step["step_type"], step["status"]) == ("1_1.0", "DAEMON", "Running")
 
 
 def test_nodes(busy: Shell) -> None:

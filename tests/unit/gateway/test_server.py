@@ -117,6 +117,38 @@ def test_waiting_ends_with_the_codes_of_all(gateway: str, cluster: Cluster) -> N
     assert (seen[0]["total"], seen[-1]["ended"], seen[-1]["ok"]) == (3, 3, 1)
 
 
+def test_a_watched_listing_is_sent_again_when_it_changes(gateway: str, cluster: Cluster) -> None:
+    api = Api(gateway)
+    (one,) = api.submit_many([Task(command="a")])
+    seen: list[list[str]] = []
+
+    def news(rows: list[dict[str, Any]]) -> None:
+        seen.append([row["state"] for row in rows])
+        if len(seen) == 1:
+            cluster.begin(one)
+        elif seen[-1] == ["Running"]:
+            cluster.end(one)
+        elif not seen[-1]:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        client.follow("watch", {"verb": "jobs", "args": {}}, news, gateway)
+    assert (seen[0], seen[-1]) == (["Pending"], []) and ["Running"] in seen
+
+
+@pytest.mark.parametrize(
+    ("question", "hint"),
+    [
+        ({"verb": "submit", "args": {}}, "cannot be watched"),
+        ({"verb": "jobs", "args": {"state": "x"}}, "unknown argument"),
+        ({"verb": "jobs", "args": {"states": ["runing"]}}, "did you mean"),
+    ],
+)
+def test_what_cannot_be_watched(gateway: str, question: dict[str, Any], hint: str) -> None:
+    with pytest.raises(InputError, match=hint):
+        client.follow("watch", question, print, gateway)
+
+
 def test_waiting_for_what_has_ended_or_never_was(gateway: str, cluster: Cluster) -> None:
     api = Api(gateway)
     array = api.submit(command="x", array="5-6")

@@ -1,5 +1,6 @@
 """What the queue lists, why things wait, and who may act on what."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from crane_celery.model.states import ENDED
 from crane_celery.service.caller import Caller
 from crane_celery.service.filters import Filters, parse_states
 from crane_celery.service.listing import Wanted
-from crane_celery.service.rows import PENDING
+from crane_celery.service.queue import begins
+from crane_celery.service.rows import PENDING, live_row, pending_lines
 from tests.unit.service.support import Cluster
 from tests.unit.service.test_submit import ALICE, submit
 
@@ -227,3 +229,30 @@ def test_cancelling_by_condition_takes_all_that_wait_together(cluster: Cluster) 
     assert outcome.done == [f"{array}_[0-2,4-9]", str(plain), str(waiting)]
     assert [element.id for element in cluster.store.elements() if not element.cancelled] == [ran]
     assert shown(cluster) == [(f"{array}_3", "Running", "")]
+
+
+def test_what_was_changed_is_listed_with_what_is_in_force(cluster: Cluster) -> None:
+    array = submit(cluster, array="0-5")
+    ran = cluster.begin(array, 1)
+    (job,) = cluster.store.jobs([array])
+    job = replace(job, held="2-3", changes='[["0-2",{"time_limit":60,"priority":7}],["5",{"partition":"small"}]]')
+    lines = pending_lines(job, cluster.service.queue.alive().around)
+    assert [(line.indexes, str(line.why), line.spec.time_limit, line.priority) for line in lines] == [
+        ("2", "Held", 60, 7.0),
+        ("3", "Held", None, job.priority),
+        ("0", "Resource", 60, 7.0),
+        ("5", "Resource", None, job.priority),
+        ("4", "Resource", None, job.priority),
+    ]
+    (element,) = cluster.store.elements([ran])
+    assert live_row(job, element, cluster.store.now())["time_limit"] == 60
+    assert [line.indexes for line in lines if Filters(partitions=("small",)).spec(line.spec)] == ["5"]
+
+
+def test_what_may_begin_later_says_so(cluster: Cluster) -> None:
+    job = submit(cluster)
+    (record,) = cluster.store.jobs([job])
+    around = cluster.service.queue.alive().around
+    later = replace(record, changes='[["0",{"begin":9e9}]]')
+    (line,) = pending_lines(later, around)
+    assert (str(line.why), list(begins(later)), list(begins(record))) == ("BeginTime", [0.0, 9e9], [])

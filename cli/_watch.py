@@ -1,0 +1,61 @@
+"""``--watch``: a listing shown again whenever it changes. The gateway tells of changes; nobody polls."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    #: ask the gateway: (verb, arguments) -> value
+    Ask = Callable[[str, dict[str, Any]], Any]
+
+_CLEAR = "\033[H\033[2J"
+
+
+def watched(show: Callable[[Ask], object]) -> int:
+    """Show now, and again at each change of the answer to the first question that ``show`` asks; 0 at Ctrl-C.
+
+    A gateway that goes away is waited for, as by any command. Raises Unreachable when it stays away.
+    """
+    from crane_celery.errors import Unreachable
+    from crane_celery.gateway.client import call, follow
+
+    questions: list[tuple[str, dict[str, Any]]] = []
+    last: list[Any] = []
+
+    def ask(verb: str, args: dict[str, Any]) -> Any:
+        questions.append((verb, args))
+        answer = call(verb, args)
+        last.append(answer)
+        return answer
+
+    def news(answer: Any) -> None:
+        heard.append(True)
+        if answer != last[0]:
+            last[0] = answer
+            _draw(lambda: show(lambda verb, args: answer if verb == questions[0][0] else call(verb, args)))
+
+    heard = [True]
+    try:
+        _draw(lambda: show(ask))
+        while heard:  # a lost connection is made anew as long as it brought anything
+            heard.clear()
+            try:
+                follow("watch", {"verb": questions[0][0], "args": questions[0][1]}, news)
+            except Unreachable:
+                if not heard:
+                    raise
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+def _draw(show: Callable[[], object]) -> None:
+    """On a terminal over what was there, else below it; under the moment of it."""
+    sys.stdout.write(f"{_CLEAR if sys.stdout.isatty() else ''}{time.strftime('%Y-%m-%d %H:%M:%S')}\n")
+    show()
+    sys.stdout.flush()

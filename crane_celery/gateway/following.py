@@ -1,0 +1,118 @@
+"""Verbs that stay: ``wait`` sends how far jobs are, ``watch`` a listing, each whenever it has changed."""
+
+import select
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, TypeVar
+
+from crane_celery.errors import InputError, Unreachable
+from crane_celery.gateway import args as read
+from crane_celery.gateway import protocol
+from crane_celery.gateway.waiters import ANYTHING, Waiters
+from crane_celery.grammar.selector import parse_selectors
+from crane_celery.service import waiting
+from crane_celery.service.service import Service
+
+if TYPE_CHECKING:
+    from crane_celery.gateway.handlers import Request
+
+MAX_WAITED = 10_000
+#: progress frames of a wait, and listings of a watch, seconds apart at least
+PROGRESS_S = 0.2
+#: either goes on for so long without the server, and asks for it so often
+OUTAGE_S, RETRY_S = 300.0, 0.5
+T = TypeVar("T")
+
+
+def wait(service: Service, request: "Request") -> object:
+    """Send how far the jobs are whenever that changes; at the end, their codes. A server that goes away while it waits
+    is waited for too."""
+    read.only(request.args, "ids")
+    ids = request.args.get("ids")
+    if not isinstance(ids, list) or not 1 <= len(ids) <= MAX_WAITED:
+        raise InputError(f"argument ids must be a list of 1 to {MAX_WAITED} ids")
+    chosen = parse_selectors(",".join(str(each)[:MAX_WAITED] for each in ids))
+    goals = _insist(request, lambda: service.goals(chosen))
+    jobs = [goal.job for goal in goals]
+    with ExitStack() as stack:
+        waiter = _insist(request, lambda: stack.enter_context(request.waiters.waiter(jobs)))
+        _follow(service, request, goals, waiter.fd, waiter.clear)
+    return {"codes": _insist(request, lambda: {goal.shown: waiting.code(goal, service.store) for goal in goals})}
+
+
+def watch(service: Service, request: "Request", listing: Callable[[Service, "Request"], object]) -> object:
+    """Send what ``listing`` answers to this request, now and whenever it answers something else. Never returns.
+
+    Raises what ``listing`` raises at first; EOFError when the client goes away or the gateway stops.
+    """
+    shown = listing(service, request)  # what is wrong with the question is said before anything is awaited
+    poll = select.poll()
+    poll.register(request.sock, select.POLLIN | select.POLLRDHUP)
+    with ExitStack() as stack:
+        waiter = _insist(request, lambda: stack.enter_context(request.waiters.waiter([ANYTHING])))
+        before = None
+        while True:
+            shown = _insist(request, lambda: listing(service, request))
+            if shown != before:
+                before = shown
+                request.sock.sendall(protocol.pack({"more": shown}))
+            _until_news(poll, waiter.fd, request.waiters)
+            waiter.clear()
+
+
+def _follow(
+    service: Service, request: "Request", goals: Sequence[waiting.Goal], fd: int, clear: Callable[[], None]
+) -> None:
+    """Return when every goal has ended. Raises EOFError when the client goes away or the gateway stops."""
+    poll = select.poll()
+    poll.register(request.sock, select.POLLIN | select.POLLRDHUP)
+    open_goals, before = list(goals), None
+    sums = {goal: waiting.Standing(len(goal.ranks), 0, 0) for goal in goals}
+    while True:
+        sums.update(_standings(service, request, open_goals))
+        open_goals = [goal for goal in open_goals if sums[goal].ended < sums[goal].total]
+        counts = [sum(part) for part in zip(*sums.values(), strict=True)]
+        if counts != before:
+            before = counts
+            more = dict(zip(("total", "ended", "ok"), counts, strict=True))
+            request.sock.sendall(protocol.pack({"more": more}))
+        if not open_goals:
+            return
+        _until_news(poll, fd, request.waiters)
+        clear()
+
+
+def _standings(
+    service: Service, request: "Request", goals: Sequence[waiting.Goal]
+) -> dict[waiting.Goal, waiting.Standing]:
+    return _insist(request, lambda: {goal: waiting.standing(goal, service.store) for goal in goals})
+
+
+def _insist(request: "Request", ask: Callable[[], T]) -> T:
+    """What ``ask`` returns, asked again while the server is away, for ``OUTAGE_S`` at most.
+
+    Raises Unreachable then; EOFError when the client goes away or the gateway stops.
+    """
+    until = time.monotonic() + OUTAGE_S
+    poll = select.poll()
+    poll.register(request.sock, select.POLLIN | select.POLLRDHUP)
+    while True:
+        try:
+            return ask()
+        except Unreachable:
+            if time.monotonic() > until:
+                raise
+        if poll.poll(RETRY_S * 1000) or request.waiters.stopped:
+            raise EOFError("the waiting client went away, or the gateway stops")
+
+
+def _until_news(poll: select.poll, fd: int, waiters: Waiters) -> None:
+    """Sleep until the eventfd is written; what came within PROGRESS_S of the last look is looked at together."""
+    if poll.poll(PROGRESS_S * 1000):
+        raise EOFError("the waiting client went away")
+    poll.register(fd, select.POLLIN)
+    ready = [number for number, _ in poll.poll()]
+    poll.unregister(fd)
+    if ready != [fd] or waiters.stopped:
+        raise EOFError("the waiting client went away, or the gateway stops")
