@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
 
-_WIDTH = 30
+_WIDTH = 24
 
 
 class Progress:
@@ -21,14 +21,13 @@ class Progress:
         self._on = self._stream.isatty()
         self._drawn = False
 
-    def show(self, done: int, total: int, failed: int = 0) -> None:
+    def show(self, done: int, total: int, note: str = "") -> None:
         """Draw the state, over the one before."""
         if not self._on or total <= 0:
             return
         full = _WIDTH * done // total
-        note = f", {failed} failed" if failed else ""
         bar = "#" * full + "." * (_WIDTH - full)
-        self._stream.write(f"\r{self._label} [{bar}] {done}/{total}{note}\033[K")
+        self._stream.write(f"\r{self._label} [{bar}] {done}/{total}{note and ' '}{note}\033[K")
         self._stream.flush()
         self._drawn = True
 

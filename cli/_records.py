@@ -21,7 +21,8 @@ def job(row: Record) -> str:
     """A job, an element, or the pending part of an array."""
     lines = [
         " ".join([f"JobId={row['id']}", *_array(row), f"JobName={row['name']}"]),
-        f"User={row['user']}({row['uid']}) GroupId={_group(row['gid'])} Account={row['account'] or 'None'}",
+        f"User={row['user']}({row['uid']}) GroupId={group(row['gid'])}({row['gid']})"
+        f" Account={row['account'] or 'None'}",
         f"JobState={row['state']} Reason={row['reason'] or 'None'} RunTime={elapsed(row)}"
         f" TimeLimit={duration(row['time_limit'])} SubmitTime={when(row['submitted_at'])}",
         f"StartTime={when(row['began_at'])} EndTime={when(row['ended_at'])} Partition={row['partition']}"
@@ -56,12 +57,12 @@ def _where_set(row: Record, **shown: str) -> list[str]:
     return [found] if found else []
 
 
-def _group(gid: int) -> str:
-    """``name(gid)``, the number alone where this host knows no name."""
+def group(gid: int) -> str:
+    """The name of a group, its number where this host knows none."""
     import grp
 
     try:
-        return f"{grp.getgrgid(gid).gr_name}({gid})"
+        return grp.getgrgid(gid).gr_name
     except KeyError:
         return str(gid)
 

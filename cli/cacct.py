@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MAX_LINES = 1000
 DEFAULT = "%j %n %P %a %c %t %e"
+SUMMARY = "%j %n %P %a %total %pending %running %completed %failed %cancelled %timeout %oom %deadlined"
 FULL = "%j %n %u %P %N %a %C %M %c %m %t %l %S %E %s %q %X %h %p %L %e %wckey %deadline"
 
 
@@ -53,9 +54,12 @@ def parser() -> Parser:
     add("-E", "--end-time", metavar="A~B", help="only what ended in this interval")
     add("-s", "--submit-time", metavar="A~B", help="only what was submitted in this interval")
     add("-m", "--max-lines", type=int, default=MAX_LINES, metavar="N", help=f"jobs at most (default {MAX_LINES})")
+    add("--deadline", metavar="A~B", help="only what has its deadline in this interval")
+    add("--type", metavar="LIST", help="only these types: Interactive, Batch, Container")
+    add("--array-summary", action="store_true", help="a line for each array: how many elements are in which state")
+    add("-D", "--duplicates", action="store_true", help="every run of what ran several times (as it is without it)")
+    add("--last", action="store_true", help="only the last run of each")
     add_output_options(made)
-    made.later("--type")
-    made.later("--deadline")
     return made
 
 
@@ -69,12 +73,15 @@ def body(argv: list[str]) -> int:
     from cli._render import CUT, lines, parse_format, print_json, print_lines
     from crane_celery.gateway.client import call
 
-    fields = parse_format(_format(options), columns())  # before asking: a bad format costs nobody anything
+    known = {**columns(), **(summary_columns() if options.array_summary else {})}
+    fields = parse_format(_format(options), known)  # before asking: a bad format costs nobody anything
     jobs = call("history", _request(options))
+    jobs = _last(jobs) if options.last else jobs
     more = len(jobs) > options.max_lines
     jobs = jobs[: options.max_lines]
     if options.json:
-        print_json({"ok": True, "job_info_list": [job_info(row) for row in jobs]})
+        made = array_info if options.array_summary else job_info
+        print_json({"ok": True, "job_info_list": [made(row) for row in jobs]})
     else:
         cut = 0 if options.format or options.full else CUT
         print_lines(lines(fields, with_steps(jobs, options.job or ""), not options.noheader, cut))
@@ -91,6 +98,7 @@ def _request(options: argparse.Namespace) -> dict[str, Any]:
         "accounts": options.account,
         "partitions": options.partition,
         "qos": options.qos,
+        "kinds": options.type,
     }
     asked: dict[str, Any] = {key: split_list(value) for key, value in lists.items() if value}
     if options.state:
@@ -102,9 +110,11 @@ def _request(options: argparse.Namespace) -> dict[str, Any]:
         "start": options.start_time,
         "end": options.end_time,
         "submit": options.submit_time,
+        "deadline": options.deadline,
     }
     asked |= {key: value for key, value in texts.items() if value}
-    return {**asked, "tz": _zone(), "limit": options.max_lines + 1, "steps": True}
+    kind = {"summary": True} if options.array_summary else {"steps": True}
+    return {**asked, **kind, "tz": _zone(), "limit": options.max_lines + 1}
 
 
 def _zone() -> str:
@@ -123,9 +133,16 @@ def _format(options: argparse.Namespace) -> str:
     """The format asked for; the default one grows by what was filtered on."""
     if options.format:
         return str(options.format)
+    if options.array_summary:
+        return SUMMARY
     if options.full:
         return FULL
-    asked = (("%E", options.end_time), ("%s", options.submit_time), ("%S", options.start_time))
+    asked = (
+        ("%deadline", options.deadline),
+        ("%E", options.end_time),
+        ("%s", options.submit_time),
+        ("%S", options.start_time),
+    )
     return " ".join([DEFAULT, *(column for column, given in asked if given)])
 
 
@@ -175,7 +192,7 @@ def columns() -> dict[str, Column]:
         "r": Column("REQNODES", lambda row: cell.hosts_or_none(row["req_nodelist"])),
         "S": Column("STARTTIME", moment("began_at")),
         "s": Column("SUBMITTIME", moment("submitted_at")),
-        "T": Column("JOBTYPE", lambda row: row.get("type", "Batch")),
+        "T": Column("JOBTYPE", lambda row: row.get("type") or row["kind"]),
         "t": Column("STATE", text("state")),
         "u": Column("USERNAME", text("user")),
         "U": Column("UID", text("uid")),
@@ -184,13 +201,47 @@ def columns() -> dict[str, Column]:
         "F": Column("ARRAYJOBID", lambda row: str(row["job"]) if row["array"] else ""),
         "arrayspec": Column("ARRAYSPEC", array_spec),
         "arraytaskid": Column("ARRAYTASKID", lambda row: "" if row["index"] is None else str(row["index"])),
-        "deadline": Column("DEADLINE", lambda _row: "unknown"),
+        "deadline": Column("DEADLINE", moment("deadline")),
         "run": Column("RUN", text("run")),
         "cputime": Column("CPUTIME", lambda row: f"{row['cpu_s']:.2f}"),
         "maxrss": Column("MAXRSS", lambda row: cell.memory(row["memory_peak"])),
     }
     long = {"arrayjobid": "F", "wckey": "K", "jobid": "j", "state": "t", "jobname": "n", "exitcode": "e", "reason": "R"}
     return {**made, "K": made["K"], **{name: made[letter] for name, letter in long.items()}}
+
+
+def summary_columns() -> dict[str, Column]:
+    """The columns of an array's counts."""
+    from cli._render import Column
+
+    def of(*states: str) -> Any:
+        return lambda row: str(sum(row["counts"].get(state, 0) for state in states))
+
+    return {
+        "total": Column("TOTAL", lambda row: str(row["count"])),
+        "pending": Column("PENDING", of("Pending")),
+        "running": Column("RUNNING", of("Starting", "Running", "Completing", "Suspended")),
+        "completed": Column("COMPLETED", of("Completed")),
+        "failed": Column("FAILED", of("Failed")),
+        "cancelled": Column("CANCELLED", of("Cancelled")),
+        "timeout": Column("TIMEOUT", of("ExceedTimeLimit")),
+        "oom": Column("OOM", of("OutOfMemory")),
+        "deadlined": Column("DEADLINED", of("Deadline")),
+    }
+
+
+def _last(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of several runs of one job the newest, which comes first."""
+    newest: dict[int, dict[str, Any]] = {}
+    for row in jobs:
+        newest.setdefault(row["id"], row)
+    return list(newest.values())
+
+
+def array_info(row: dict[str, Any]) -> dict[str, Any]:
+    """An array with its counts."""
+    same = {key: row[key] for key in ("name", "partition", "account", "qos", "uid")}
+    return {"job_id": row["job"], **same, "username": row["user"], "count": row["count"], "state_counts": row["counts"]}
 
 
 def exit_code(row: dict[str, Any] | Any) -> str:

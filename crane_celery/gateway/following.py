@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MAX_WAITED = 10_000
 #: progress frames of a wait, and listings of a watch, seconds apart at least
 PROGRESS_S = 0.2
+#: of so few jobs everything is told at once: there cannot be much of it
+FEW = 16
 #: either goes on for so long without the server, and asks for it so often
 OUTAGE_S, RETRY_S = 300.0, 0.5
 T = TypeVar("T")
@@ -57,7 +59,7 @@ def watch(service: Service, request: "Request", listing: Callable[[Service, "Req
             if shown != before:
                 before = shown
                 request.sock.sendall(protocol.pack({"more": shown}))
-            _until_news(poll, waiter.fd, request.waiters)
+            _until_news(poll, waiter.fd, request.waiters, PROGRESS_S)
             waiter.clear()
 
 
@@ -68,18 +70,18 @@ def _follow(
     poll = select.poll()
     poll.register(request.sock, select.POLLIN | select.POLLRDHUP)
     open_goals, before = list(goals), None
-    sums = {goal: waiting.Standing(len(goal.ranks), 0, 0) for goal in goals}
+    sums = {goal: waiting.Standing(len(goal.ranks), 0, 0, len(goal.ranks)) for goal in goals}
     while True:
         sums.update(_standings(service, request, open_goals))
         open_goals = [goal for goal in open_goals if sums[goal].ended < sums[goal].total]
         counts = [sum(part) for part in zip(*sums.values(), strict=True)]
         if counts != before:
             before = counts
-            more = dict(zip(("total", "ended", "ok"), counts, strict=True))
+            more = dict(zip(waiting.Standing._fields, counts, strict=True))
             request.sock.sendall(protocol.pack({"more": more}))
         if not open_goals:
             return
-        _until_news(poll, fd, request.waiters)
+        _until_news(poll, fd, request.waiters, 0.0 if counts[0] <= FEW else PROGRESS_S)
         clear()
 
 
@@ -107,9 +109,9 @@ def _insist(request: "Request", ask: Callable[[], T]) -> T:
             raise EOFError("the waiting client went away, or the gateway stops")
 
 
-def _until_news(poll: select.poll, fd: int, waiters: Waiters) -> None:
-    """Sleep until the eventfd is written; what came within PROGRESS_S of the last look is looked at together."""
-    if poll.poll(PROGRESS_S * 1000):
+def _until_news(poll: select.poll, fd: int, waiters: Waiters, calm_s: float) -> None:
+    """Sleep until the eventfd is written; what comes within ``calm_s`` of the last look is looked at together."""
+    if poll.poll(calm_s * 1000):
         raise EOFError("the waiting client went away")
     poll.register(fd, select.POLLIN)
     ready = [number for number, _ in poll.poll()]

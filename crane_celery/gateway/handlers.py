@@ -110,11 +110,12 @@ def _nodes(service: Service, request: Request) -> object:
 
 
 def _history(service: Service, request: Request) -> object:
+    """Rows of runs; with ``summary`` one of each array."""
     args = request.args
-    read.only(args, "selectors", "start", "end", "submit", "tz", "limit", "steps", *_FILTERS)
+    read.only(args, "selectors", "start", "end", "submit", "deadline", "tz", "limit", "steps", "summary", *_FILTERS)
     filters = _filters(args, request.caller)
     zone = read.text(args, "tz", limit=100)
-    start, end, submit = (service.span(read.text(args, name), zone) for name in ("start", "end", "submit"))
+    names = ("start", "end", "submit", "deadline")
     want = Query(
         selectors=selectors(args, first_step=0),
         users=filters.users,
@@ -125,13 +126,13 @@ def _history(service: Service, request: Request) -> object:
         accounts=filters.accounts,
         qos=filters.qos,
         nodes=filters.nodes,
-        start=start,
-        end=end,
-        submit=submit,
+        kinds=filters.kinds,
+        licenses=filters.licenses,
+        **{name: service.span(read.text(args, name), zone) for name in names},
         limit=read.number(args, "limit", 1000),
         steps=read.flag(args, "steps"),
     )
-    return service.history(want)
+    return service.arrays(want) if read.flag(args, "summary") else service.history(want)
 
 
 def _watch(service: Service, request: Request) -> object:

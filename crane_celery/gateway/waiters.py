@@ -136,11 +136,11 @@ class Waiters:
 
 
 def jobs_moved(events: Iterable[Event]) -> set[int]:
-    """The submissions of which something ended, and ANYTHING."""
+    """The submissions of which something started or ended, and ANYTHING."""
     moved = {ANYTHING}
     for event in events:
         data: dict[str, Any] = event.data
-        if event.kind == "end":
+        if event.kind in ("start", "end"):
             moved.update(row[1] for row in data["rows"])
         elif event.kind == "cancel":
             moved.add(data["job"])

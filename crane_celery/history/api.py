@@ -38,9 +38,12 @@ class Query:
     accounts: tuple[str, ...] = ()
     qos: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()  # ran on any of these
+    kinds: tuple[str, ...] = ()  # Batch, Interactive, Container
+    licenses: tuple[str, ...] = ()  # asked for any of these
     start: Span = ANY_TIME
     end: Span = ANY_TIME
     submit: Span = ANY_TIME
+    deadline: Span = ANY_TIME
     #: rows of runs at most, newest (highest id, then highest run) first; steps do not count
     limit: int = 1000
     #: whether rows carry their steps
@@ -65,6 +68,10 @@ class History(Protocol):
 
     def counts(self, job: int) -> dict[str, int]:
         """Final state -> how many elements of this submission ended so (the last run of each counts)."""
+
+    def arrays(self, want: Query) -> list[Row]:
+        """Arrays by what their submission says (ids, names, users, ..., time of submission), newest first: rows without
+        a run, each with ``counts``. Conditions on states, nodes and on times of runs are the caller's."""
 
     def close(self) -> None:
         """Let go of connections."""

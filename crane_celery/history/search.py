@@ -16,6 +16,8 @@ from crane_celery.model.states import State
 
 #: more ranges of ids than this are first searched by their hull, and sifted while reading
 MAX_RANGES = 100
+#: the kind of job that a record does not mention
+USUAL_KIND = "Batch"
 
 
 def find_runs(want: Query, ids: RangeSet | None) -> Select[Any]:
@@ -49,6 +51,17 @@ def find_cancelled(want: Query, ids: RangeSet | None) -> Select[Any] | None:
         .order_by(table.job.desc(), table.first.desc())
     )
     return statement.limit(want.limit) if want.limit and not sifts(ids) else statement
+
+
+def find_arrays(want: Query, ids: RangeSet | None) -> Select[Any]:
+    """Records of submissions that are arrays, newest first."""
+    table = SUBMISSION.c
+    conditions = [table.record.contains('"array":'), *_about_submission(want, table.job, table.uid)]
+    if ids is not None:
+        reach = table.job + table.count - 1
+        spans: Sequence[tuple[int, int]] = [(ids.first, ids.last)] if sifts(ids) else ids.ranges
+        conditions.append(or_(false(), *(and_(table.job <= high, reach >= low) for low, high in spans)))
+    return select(table.job, table.record).where(*conditions).order_by(table.job.desc()).limit(want.limit or None)
 
 
 def sifts(ids: RangeSet | None) -> bool:
@@ -97,9 +110,23 @@ def _about_submission(want: Query, job: ColumnElement[int], uid: ColumnElement[i
         if values
     ]
     asked += _within(table.submitted_at, want.submit)
+    asked += _in_record(want, table.record)
     if asked:
         conditions.append(exists().where(table.job == job, *asked))
     return conditions
+
+
+def _in_record(want: Query, record: ColumnElement[str]) -> list[ColumnElement[bool]]:
+    """What only the record's text says (defaults are left out of it): what it may mean is sifted while reading."""
+    found: list[ColumnElement[bool]] = []
+    if want.kinds:
+        usual = [~record.contains('"kind":')] if USUAL_KIND in want.kinds else []
+        found.append(or_(*usual, *(record.contains(f'"kind":"{kind}"', autoescape=True) for kind in want.kinds)))
+    if want.licenses:
+        found.append(or_(*(record.contains(name, autoescape=True) for name in want.licenses)))
+    if want.deadline != ANY_TIME:
+        found.append(record.contains('"deadline":'))
+    return found
 
 
 def _within(column: ColumnElement[float], span: Span) -> list[ColumnElement[bool]]:

@@ -59,21 +59,16 @@ class SqlHistory:
 
     def counts(self, job: int) -> dict[str, int]:
         """See ``api.History``."""
-        newer = RUN.alias()
-        last = select(func.max(newer.c.run)).where(newer.c.id == RUN.c.id).scalar_subquery()
         with self._database.reading() as db:
             owner = self._owner(db, job)
-            if not owner or owner.id != job:
-                return {}
-            block = RUN.c.id.between(job, job + owner.count - 1)
-            ended = db.execute(
-                select(RUN.c.state, func.count()).where(block, RUN.c.run == last).group_by(RUN.c.state)
-            ).all()
-            never = db.scalar(select(func.sum(CANCELLED.c.last - CANCELLED.c.first + 1)).where(CANCELLED.c.job == job))
-        found = {str(state): int(count) for state, count in ended}
-        if never:
-            found[State.CANCELLED] = found.get(State.CANCELLED, 0) + int(never)
-        return found
+            return _counts(db, owner) if owner and owner.id == job else {}
+
+    def arrays(self, want: Query) -> list[Row]:
+        """See ``api.History``."""
+        with self._database.reading() as db:
+            ids = selection.pick(want.selectors, lambda id: self._owner(db, id)).ids if want.selectors else None
+            jobs = [record.decode(row.record) for row in db.execute(search.find_arrays(want, ids))]
+            return [{**rows.job_row(job), "counts": _counts(db, job)} for job in jobs if job.is_array]
 
     def close(self) -> None:
         """See ``api.History``."""
@@ -109,6 +104,19 @@ class SqlHistory:
         for row in found:
             steps = rows.step_rows(row, common.get((row["id"], row["run"]), ()))
             row["steps"] = picked.narrow(row["id"], steps) if picked else steps
+
+
+def _counts(db: Connection, job: Job) -> dict[str, int]:
+    """Final state -> how many elements ended so."""
+    newer = RUN.alias()
+    last = select(func.max(newer.c.run)).where(newer.c.id == RUN.c.id).scalar_subquery()
+    block = RUN.c.id.between(job.id, job.id + job.count - 1)
+    ended = db.execute(select(RUN.c.state, func.count()).where(block, RUN.c.run == last).group_by(RUN.c.state)).all()
+    never = db.scalar(select(func.sum(CANCELLED.c.last - CANCELLED.c.first + 1)).where(CANCELLED.c.job == job.id))
+    found = {str(state): int(count) for state, count in ended}
+    if never:
+        found[State.CANCELLED] = found.get(State.CANCELLED, 0) + int(never)
+    return found
 
 
 class _Jobs:

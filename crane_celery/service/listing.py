@@ -1,6 +1,7 @@
 """What ``cqueue`` lists: what waits, what runs and, when asked for, what has ended within the window."""
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from crane_celery.grammar.ranges import RangeSet
@@ -45,7 +46,7 @@ def with_past(chosen: queue.Chosen, want: Wanted, since: float, history: Callabl
     )
     last = {row["id"]: row for row in chosen.rows}
     for row in reversed(history(_ended(want, since))):  # ascending: later runs replace earlier ones
-        if row["id"] not in alive:
+        if row["id"] not in alive and want.filters.row(row):
             last[row["id"]] = past_row(row)
     return queue.Chosen(chosen.lines, sorted(last.values(), key=by_state_and_priority))
 
@@ -63,6 +64,8 @@ def _ended(want: Wanted, since: float) -> Query:
         accounts=filters.accounts,
         qos=filters.qos,
         nodes=filters.nodes,
+        kinds=filters.kinds,
+        licenses=filters.licenses,
         end=Span(since),
         limit=MAX_PAST,
         steps=False,
@@ -88,3 +91,32 @@ def table(chosen: queue.Chosen, want: Wanted, keys: Sequence[str]) -> Row:
     lines = chosen.lines[: want.limit or None]
     rows = chosen.rows[: want.limit - len(lines)] if want.limit else chosen.rows
     return queue.table(lines, rows, keys, want.cut)
+
+
+def filters_of(want: Query) -> Filters:
+    """A question about the past, as conditions on what lives."""
+    return Filters(
+        names=want.names,
+        users=want.users,
+        uids=want.uids,
+        partitions=want.partitions,
+        accounts=want.accounts,
+        qos=want.qos,
+        nodes=want.nodes,
+        states=frozenset(state for state in State if str(state) in want.states),
+        kinds=want.kinds,
+        licenses=want.licenses,
+    )
+
+
+def summaries(filed: Sequence[Row], chosen: queue.Chosen, want: Query) -> list[Row]:
+    """Arrays with the counts of their elements: those that ended, as filed, and those that live."""
+    found: dict[int, Row] = {row["job"]: {**row, "counts": dict(row["counts"])} for row in filed}
+    for row in (*map(pending_row, chosen.lines), *chosen.rows):
+        if row["array"] and row["state"] not in ENDED:
+            counts = found.setdefault(row["job"], {**row, "counts": {}})["counts"]
+            counts[row["state"]] = counts.get(row["state"], 0) + row["count"]
+    kept = [row for row in found.values() if not want.states or any(state in want.states for state in row["counts"])]
+    for row in kept:
+        row.update(id=row["job"], jobid=str(row["job"]), count=sum(row["counts"].values()))
+    return sorted(kept, key=itemgetter("job"), reverse=True)[: want.limit or None]

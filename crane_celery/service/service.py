@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +16,7 @@ from crane_celery.history.api import History, Query, Span
 from crane_celery.history.rows import Row, newest_first, step_rows
 from crane_celery.model.dependency import Resolved
 from crane_celery.model.event import Position
-from crane_celery.model.states import ENDED, HOLDING, State
+from crane_celery.model.states import ENDED, HOLDING
 from crane_celery.sched import feasible
 from crane_celery.service import cancel as cancelling
 from crane_celery.service import listing, queue, show, submit, waiting
@@ -161,8 +162,21 @@ class Service:
         rows = {(row["id"], row["run"]): row for row in self._live(want)}
         if self._history:
             self._await_filing()
-            rows.update({(row["id"], row["run"]): row for row in self._history.query(want)})
+            sifted = want.deadline != Span() or want.licenses  # the history cannot judge these (history.search)
+            filed = self._history.query(replace(want, limit=0) if sifted else want)
+            filters = Filters(licenses=want.licenses)
+            rows.update({(row["id"], row["run"]): row for row in filed if filters.row(row) and _within(row, want)})
         return newest_first(list(rows.values()), want.limit)
+
+    def arrays(self, want: Query) -> list[Row]:
+        """Arrays, newest first, each with how many of its elements are in which state; those with none in a state that
+        was asked for are left out."""
+        asked = listing.Wanted(want.selectors, listing.filters_of(want)._replace(states=frozenset()))
+        chosen = listing.live(self.queue.alive(), asked, self.store)
+        if self._history:
+            self._await_filing()
+        filed = self._history.arrays(want) if self._history else []
+        return listing.summaries(filed, chosen, want)
 
     def _await_filing(self) -> None:
         """Wait until the recorder has filed what had happened by now: an end that was told must be seen here too.
@@ -174,16 +188,7 @@ class Service:
             time.sleep(_FILING_POLL_S)
 
     def _live(self, want: Query) -> list[Row]:
-        filters = Filters(
-            names=want.names,
-            users=want.users,
-            uids=want.uids,
-            partitions=want.partitions,
-            accounts=want.accounts,
-            qos=want.qos,
-            nodes=want.nodes,
-            states=frozenset(state for state in State if str(state) in want.states),
-        )
+        filters = listing.filters_of(want)
         found = self.queue.alive()
         asked = listing.Wanted(want.selectors, filters, past=bool(filters.states & ENDED))
         rows = listing.rows_of(listing.live(found, asked, self.store), 0)
@@ -242,8 +247,13 @@ def _named(what: str, records: list[Row], names: Sequence[str]) -> list[Row]:
 
 
 def _within(row: Row, want: Query) -> bool:
-    """Whether a live row's times lie in the spans asked for; a time not reached yet lies in no span."""
-    spans = ((want.start, row["began_at"]), (want.end, row["ended_at"]), (want.submit, row["submitted_at"]))
+    """Whether a row's times lie in the spans asked for; a time not reached yet lies in no span."""
+    spans = (
+        (want.start, row["began_at"]),
+        (want.end, row["ended_at"]),
+        (want.submit, row["submitted_at"]),
+        (want.deadline, row["deadline"]),
+    )
     return all(
         span == Span() or (at > 0 and (span.low is None or at >= span.low) and (span.high is None or at <= span.high))
         for span, at in spans

@@ -30,6 +30,8 @@ class Standing(NamedTuple):
     total: int
     ended: int
     ok: int
+    #: neither started nor ended
+    pending: int
 
 
 def goals(selectors: Sequence[Selector], store: Store) -> list[Goal]:
@@ -48,11 +50,12 @@ def goals(selectors: Sequence[Selector], store: Store) -> list[Goal]:
 
 def standing(goal: Goal, store: Store) -> Standing:
     """Where it stands: one record for a whole submission, else the bits of its ids."""
-    job = store.job(goal.job) if goal.whole else None
-    if job is not None:
-        return Standing(job.count, job.count if job.ended_at else min(job.ended, job.count - 1), job.ok)
+    job = store.job(goal.job)
+    pending = len(RangeSet.parse(job.pending) & goal.ranks) if job is not None and job.pending else 0
+    if job is not None and goal.whole:
+        return Standing(job.count, job.count if job.ended_at else min(job.ended, job.count - 1), job.ok, pending)
     counts = [store.ended_bits(goal.job + low, high - low + 1) for low, high in goal.ranks.ranges]
-    return Standing(len(goal.ranks), sum(ended for ended, _ in counts), sum(ok for _, ok in counts))
+    return Standing(len(goal.ranks), sum(ended for ended, _ in counts), sum(ok for _, ok in counts), pending)
 
 
 def code(goal: Goal, store: Store) -> int:

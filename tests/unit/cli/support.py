@@ -42,6 +42,7 @@ def golden(name: str, text: str) -> None:
 
     shown = _ELAPSED.sub("ELAPSED", _TIME.sub("TIME", text)).replace(f"={os.uname().nodename}", "=HOST")
     shown = re.sub(r"GroupId=[^(\s]+\(\d+\)", "GroupId=GROUP(NUMBER)", shown)
+    shown = re.sub(r"(User/Group: \w+/)\S+", r"\1GROUP", shown)
     for number in (os.getuid(), os.getgid()):
         shown = re.sub(rf"(\(|GroupId=|UserId=){number}\b", r"\1NUMBER", shown)
     file = GOLDEN / name

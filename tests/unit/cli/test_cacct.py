@@ -14,7 +14,7 @@ from crane_celery.history.sql import SqlHistory
 from crane_celery.model.job import StepRow
 from crane_celery.model.states import State
 from crane_celery.service import Service
-from crane_celery.store.api import Report
+from crane_celery.store.api import Ended, Report
 from tests.unit.cli.support import Shell, golden
 from tests.unit.service.support import Cluster as Base
 from tests.unit.service.support import settings
@@ -96,6 +96,11 @@ def test_table(past: Shell) -> None:
         ("-S now-1h~ -t c", "4 1_1"),
         ("-s ~now-1h", ""),
         ("-m 2", "5 4"),
+        ("--type batch -t c", "4 1_1"),
+        ("--type interactive", ""),
+        ("--deadline now~", ""),
+        ("-D -j 4", "4"),
+        ("--last -j 1", "1_5 1_3 1_1"),
     ],
 )
 def test_filters(past: Shell, argv: str, shown: str) -> None:
@@ -137,7 +142,8 @@ def test_json(past: Shell) -> None:
         ("-E 2026-01-02~2026-01-01", 2, "ends before"),
         ("-j 1_", 2, "1_"),
         ("--jobb 1", 2, "did you mean '--job'"),
-        ("--deadline a~b", 1, "not supported yet"),
+        ("--deadline a~b", 2, "bad"),
+        ("--type bach", 2, "did you mean 'Batch'"),
     ],
 )
 def test_what_is_refused(past: Shell, argv: str, code: int, hint: str) -> None:
@@ -151,3 +157,45 @@ def test_it_imports_nothing_heavy() -> None:
     program = "import sys, cli.cacct as c; c.parser(); print(*(m for m in sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert not {"redis", "celery", "sqlalchemy", "dateutil", "yaml", "typing"} & set(loaded)
+
+
+def test_an_array_as_one_line(past: Shell) -> None:
+    golden("cacct-arrays.txt", past("cacct", "--array-summary").out)
+    assert past("cacct", "--array-summary", "-N", "-n", "other").out == ""
+    assert past("cacct", "--array-summary", "-N", "-t", "oom").out == ""
+    assert past("cacct", "--array-summary", "-N", "-t", "f", "-j", "1_3", "-o", "%j %failed").out == "1 1\n"
+    (array,) = json.loads(past("cacct", "--array-summary", "--json").out)["job_info_list"]
+    assert array["state_counts"] == {"Completed": 1, "Failed": 1, "Cancelled": 1}
+
+
+def test_what_waits_counts_in_a_summary(past: Shell, record: Callable[[], None]) -> None:
+    past("cbatch", "--array=0-999999", "--wrap", "true")
+    record()
+    assert past("cacct", "--array-summary", "-N", "-j", "6", "-o", "%j %total %pending").out == "6 1000000 1000000\n"
+
+
+def test_what_has_ended_is_in_the_queue_while_the_window_has_it(past: Shell) -> None:
+    ended = past("cqueue", "-t", "all", "-j", "1", "-N", "-o", "%j=%t").out.split()
+    assert ended == ["1_1=Completed", "1_3=Failed", "1_5=Cancelled"]
+    assert past("cqueue", "-t", "all", "-N", "-o", "%j").out.split() == ["5", "1_1", "4", "1_3", "1_5"]
+    assert past("cqueue", "-t", "x,f", "-N", "-o", "%j").out.split() == ["1_3", "1_5"]
+    assert past("cqueue", "-N", "-o", "%j").out.split() == ["5"]
+
+
+def test_efficiency(past: Shell, cluster: Base, record: Callable[[], None]) -> None:
+    now = cluster.store.now()
+    busy = Ended(5, 1, "Failed", 265, now - 100, now, "", 25.0, 1 << 29)
+    cluster.store.report("cn1", cluster.epochs["cn1"], Report(ended=[busy]))
+    record()
+    golden("ceff.txt", past("ceff", "5").out)
+    golden("ceff-array.txt", past("ceff", "1,1_5").out)
+    past("cbatch", "--wrap", "true")
+    record()
+    assert past("ceff", "6").out.endswith("Efficiency not available: the job has not started.\n")
+    unknown = past("ceff", "99")
+    assert (unknown.code, unknown.out, unknown.err) == (4, "", "Job 99 does not exist.\n")
+    reply = json.loads(past("ceff", "--json", "5,99").out)
+    assert reply["unknown"] == ["99"] and reply["efficiency_info_list"][0]["cpu_efficiency"] == 0.25
+    cluster.begin(6)
+    record()
+    assert "WARNING" in past("ceff", "6").out

@@ -238,7 +238,10 @@ def test_what_is_not_there_yet(shell: Shell, command: str) -> None:
     assert shell(command, "--help").code == 0
 
 
-@pytest.mark.parametrize("command", ["cbatch", "cqueue", "ccancel", "cinfo", "ccontrol", "calloc", "ccon"])
+COMMANDS = ["cbatch", "cqueue", "ccancel", "cinfo", "ccontrol", "cacct", "cwait", "ceff", "calloc", "ccon"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_and_version(shell: Shell, command: str) -> None:
     assert shell(command, "--help").out.startswith("usage: ")
     assert shell(command, "--version").out.startswith("crane-celery")

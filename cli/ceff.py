@@ -1,0 +1,166 @@
+"""ceff: how well jobs used what they held (reference/cranesched.md section 1.9)."""
+
+from __future__ import annotations
+
+from cli._main import complain, run
+from cli._options import Parser
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+_REFUSED = 4
+#: elements of one array that are looked at
+_MAX = 1_000_000
+_WAITING = ("Pending", "Starting")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point."""
+    return run("ceff", body, argv)
+
+
+def parser() -> Parser:
+    """The options."""
+    made = Parser(
+        "ceff",
+        "Show how much of the CPUs and the memory that jobs held they have used. An array is taken together.",
+        usage="ceff [options] ID[,ID...] ...",
+        epilog="examples:\n  ceff 12\n  ceff 36 36_4\n  ceff --json 12,13\n",
+    )
+    made.add_argument("ids", nargs="+", metavar="ID", help="jobs or elements, separated by commas or blanks")
+    made.add_argument("--json", action="store_true", help="print one line of JSON")
+    return made
+
+
+def body(argv: list[str]) -> int:
+    """Parse, ask for each, print; 4 when one does not exist."""
+    options = parser().parse(argv)
+    from crane_celery.gateway.client import call
+    from crane_celery.grammar.selector import format_selector, parse_selectors
+
+    found, unknown = [], []
+    for chosen in parse_selectors(",".join(options.ids)):
+        shown = format_selector(chosen._replace(step=None))
+        rows = call("history", {"selectors": shown, "limit": _MAX, "steps": False})
+        if rows:
+            found.append(usage(shown, rows))
+        else:
+            unknown.append(shown)
+    if options.json:
+        from cli._render import print_json
+
+        print_json({"ok": not unknown, "efficiency_info_list": found, "unknown": unknown})
+    else:
+        print("\n\n".join([*map(report, found)]), end="\n" if found else "")
+        for shown in unknown:
+            complain(f"Job {shown} does not exist.")
+    return _REFUSED if unknown else 0
+
+
+def usage(shown: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The sums over the runs of a job, or of an array's elements; of each element its last run counts."""
+    last = latest(rows)
+    ran = [row for row in last if row["began_at"]]
+    first = last[0]
+    wall = sum(_wall(row) for row in ran)
+    held_cpu = sum(_wall(row) * row["alloc_cpus"] for row in ran)
+    used_cpu = sum(row["cpu_s"] for row in ran)
+    peak = max(ran, key=lambda row: row["memory_peak"], default=None)
+    states: dict[str, int] = {}
+    for row in last:
+        states[row["state"]] = states.get(row["state"], 0) + row.get("count", 1)
+    return {
+        "job_id": shown,
+        **{key: first[key] for key in ("qos", "user", "gid", "account")},
+        "status": first["state"] if len(states) == 1 else "",
+        "states": states,
+        "exit_code": max(row["code"] for row in last) if all(row["ended_at"] for row in last) else None,
+        "node_num": max((len(row["nodelist"]) for row in ran), default=0),
+        "cores": max((row["alloc_cpus"] for row in ran), default=0.0),
+        "elements": sum(states.values()),
+        "cpu_utilized_s": used_cpu,
+        "cpu_held_s": held_cpu,
+        "cpu_efficiency": used_cpu / held_cpu if held_cpu else None,
+        "wall_s": wall,
+        "memory_utilized": peak["memory_peak"] if peak else 0,
+        "memory_held": peak["alloc_memory"] if peak else 0,
+        "memory_efficiency": peak["memory_peak"] / peak["alloc_memory"] if peak and peak["alloc_memory"] else None,
+    }
+
+
+def latest(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The newest row of each plain id, by id."""
+    found: dict[int, dict[str, Any]] = {}
+    for row in rows:
+        if row["id"] not in found or row["run"] >= found[row["id"]]["run"] or not row["run"]:
+            found[row["id"]] = row
+    return [found[id] for id in sorted(found)]
+
+
+def _wall(row: dict[str, Any]) -> float:
+    """Seconds that a run took so far."""
+    if row["ended_at"]:
+        return max(0.0, float(row["ended_at"] - row["began_at"]))
+    return float(row.get("elapsed") or 0.0)
+
+
+def report(used: dict[str, Any]) -> str:
+    """The text of one job."""
+    from cli._columns import cpus, duration
+    from cli._records import group
+
+    lines = [f"JobId: {used['job_id']}{_elements(used)}", f"Qos: {used['qos'] or 'None'}"]
+    lines += [f"User/Group: {used['user']}/{group(used['gid'])}", f"Account: {used['account'] or 'None'}"]
+    lines.append(f"JobState: {_states(used)}")
+    if not used["node_num"]:
+        waits = all(state in _WAITING for state in used["states"])
+        return "\n".join([*lines, f"Efficiency not available: the job {'has not started' if waits else 'never ran'}."])
+    each = used["cores"] / used["node_num"]
+    if used["cores"] == 1:
+        lines.append("Cores: 1")
+    else:
+        lines += [f"Nodes: {used['node_num']}", f"Cores per node: {cpus(each)}"]
+    lines += [
+        f"CPU Utilized: {duration(round(used['cpu_utilized_s']))}",
+        f"CPU Efficiency: {_percent(used['cpu_efficiency'])} of {duration(round(used['cpu_held_s']))} core-walltime",
+        f"Job Wall-clock time: {duration(round(used['wall_s']))}",
+        f"Memory Utilized: {_size(used['memory_utilized'])}",
+        f"Memory Efficiency: {_percent(used['memory_efficiency'])} of {_size(used['memory_held'])}",
+    ]
+    if used["exit_code"] is None:
+        lines.append("WARNING: it has not ended: what it has used so far is known only when it has.")
+    return "\n".join(lines)
+
+
+def _elements(used: dict[str, Any]) -> str:
+    return f" ({used['elements']} elements)" if used["elements"] > 1 else ""
+
+
+def _states(used: dict[str, Any]) -> str:
+    """``Completed (exit code 0)``, ``Completed 8, Failed 2 (exit code 1)``."""
+    code = used["exit_code"]
+    shown = used["status"] or ", ".join(f"{state} {count}" for state, count in sorted(used["states"].items()))
+    if code is None:
+        return shown
+    said = f"exit code {code}" if code < 256 else f"signal {code - 256}" if code < 320 else f"code {code}"
+    return f"{shown} ({said})"
+
+
+def _percent(part: float | None) -> str:
+    return "0.00%" if part is None else f"{100 * part:.2f}%"
+
+
+def _size(size: int) -> str:
+    """Memory in the unit that suits it."""
+    for unit, name in ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB")):
+        if size >= unit:
+            return f"{size / unit:.2f} {name}"
+    return f"{size} B"
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.exit(main())
