@@ -25,7 +25,8 @@ def parser() -> Parser:
         "ccancel",
         "Cancel jobs by id (12, 12_4, 12_[1-3]; a bare array id is the whole array) or by property.",
         usage="ccancel [options] [ID[,ID...] ...]",
-        epilog="examples:\n  ccancel 36_[1-3]\n  ccancel -u alice -t pending\n",
+        epilog="examples:\n  ccancel 36_[1-3] 20_[1-9:2]\n  ccancel -u alice -t pending\n"
+        "  ccancel --signal USR1 --batch 12\n",
     )
     add = made.add_argument
     add("ids", nargs="*", metavar="ID", help="jobs, elements or steps, separated by commas or blanks")
@@ -36,6 +37,9 @@ def parser() -> Parser:
     add("-u", "--user", metavar="LIST", help="only of these users")
     add("-w", "--nodes", metavar="HOSTS", help="only what runs on these nodes")
     add("-s", "--signal", metavar="SIGNAL", help="send this signal to what runs instead of ending it")
+    add("-b", "--batch", action="store_true", help="with --signal: to the script's own process alone")
+    add("-f", "--full", action="store_true", help="with --signal: to the script and all it has started (as without)")
+    add("-i", "--interactive", action="store_true", help="ask before it is done")
     add("--json", action="store_true", help="answer in one line of JSON")
     return made
 
@@ -65,7 +69,22 @@ def body(argv: list[str]) -> int:
         parse_selectors(ids)
     if options.signal:
         asked["signal"] = options.signal
+    if options.batch and not options.full:
+        asked["script"] = True
+    if options.batch and not options.signal:
+        raise InputError("--batch signals the script alone: say which signal, such as --signal USR1")
+    if options.interactive and not confirmed(filters, ids):
+        return _REFUSED
     return tell(call("cancel", asked), options.json)
+
+
+def confirmed(filters: dict[str, Any], chosen: str) -> bool:
+    """Whether the person says yes; no answer is no."""
+    what = f"job {chosen}" if chosen else "all jobs"
+    which = "".join(f", {name} {' or '.join(values)}" for name, values in filters.items())
+    sys.stderr.write(f"Cancel {what}{which}? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def tell(outcome: dict[str, Any], as_json: bool) -> int:

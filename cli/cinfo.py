@@ -9,6 +9,7 @@ from cli._options import Parser, add_output_options, split_list
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
     from typing import Any
 
     from cli._render import Column
@@ -24,7 +25,11 @@ def main(argv: list[str] | None = None) -> int:
 
 def parser() -> Parser:
     """The options."""
-    made = Parser("cinfo", "Show partitions and the state of their nodes.")
+    made = Parser(
+        "cinfo",
+        "Show partitions and the state of their nodes.",
+        epilog="examples:\n  cinfo -p main\n  cinfo -t idle,mix -o '%p %n %l'\n  cinfo --list-reasons\n",
+    )
     add = made.add_argument
     which = made.add_mutually_exclusive_group()
     which.add_argument("-d", "--dead", action="store_true", help="only nodes that are down")
@@ -35,23 +40,29 @@ def parser() -> Parser:
     add("-R", "--list-reasons", action="store_true", help="only down and drained nodes, with the reason")
     add_output_options(made, full=False)
     add_iterate(made)
+    add("--watch", action="store_true", help="show it again whenever it changes, until Ctrl-C")
     return made
 
 
 def body(argv: list[str]) -> int:
     """Parse, ask, print."""
     options = parser().parse(argv)
-    return repeated(options.iterate, lambda: _show(options))
-
-
-def _show(options: argparse.Namespace) -> int:
-    from cli._render import lines, parse_format, print_json, print_lines
     from crane_celery.gateway.client import call
+
+    if options.watch:
+        from cli._watch import watched
+
+        return watched(lambda ask: _show(options, ask))
+    return repeated(options.iterate, lambda: _show(options, call))
+
+
+def _show(options: argparse.Namespace, ask: Callable[[str, dict[str, Any]], Any]) -> int:
+    from cli._render import lines, parse_format, print_json, print_lines
 
     default = f"{DEFAULT} %reason" if options.list_reasons else DEFAULT
     fields = parse_format(options.format or default, columns(), dot_right=False)
     wanted = states(options)
-    found = call("nodes", {})
+    found = ask("nodes", {})
     rows = grouped(found, options, wanted)
     if options.json:
         print_json({"ok": True, "partition_info_list": rows})

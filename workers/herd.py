@@ -12,10 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 from workers.cgroup import PRIMARY, SPAWN_KEY, CgroupError, JobGroup, Leaf, Limits, Usage
+from workers.cgroup.procs import send
 from workers.ledger import Key, Ledger
 from workers.nursery import Nursery, Outpost, Start
 from workers.pens import Pens
-from workers.records import Ending, Run, Step, parse_key, task_key
+from workers.records import SCRIPT, Ending, Run, Step, parse_key, task_key
 
 #: seconds after which a KILL that has not ended a step is sent again
 _KILL_AGAIN_S = 1.0
@@ -273,9 +274,13 @@ class Herd:
         return run.key in self.ledger.runs and not step.over and run.steps.get(step.number) is step
 
     def signal(self, key: Key, step: int, number: int) -> None:
-        """Send one signal to a step; nothing when it is not there."""
+        """Send one signal to a step (SCRIPT: to the script's own process); nothing when it is not there."""
         run = self.ledger.runs.get(key)
-        if run is not None and step in run.steps:
+        if run is not None and step == SCRIPT and self._lives(run, run.primary):
+            mine = {pid for pid, _ in run.primary.pids.values()}
+            leaf = self.leaf(run, PRIMARY)
+            send(lambda: [pid for pid in leaf.pids() if pid in mine], number)
+        elif run is not None and step in run.steps:
             self._signal(run, run.steps[step], number)
 
     def _signal(self, run: Run, step: Step, number: int) -> None:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 PRIMARY = 1
+#: as a step's number in a signal: the script's own process alone (model.states.SCRIPT)
+SCRIPT = 0
 
 
 class Ending(NamedTuple):

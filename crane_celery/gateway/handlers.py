@@ -15,6 +15,7 @@ from crane_celery.grammar.signals import signal_number
 from crane_celery.history.api import Query
 from crane_celery.model.states import ENDED, State
 from crane_celery.service.caller import Caller
+from crane_celery.service.cancel import How
 from crane_celery.service.filters import Filters, parse_kinds, parse_states
 from crane_celery.service.listing import Wanted
 from crane_celery.service.service import Service
@@ -54,12 +55,15 @@ def _submit(service: Service, request: Request) -> object:
 
 
 def _cancel(service: Service, request: Request) -> object:
-    read.only(request.args, "selectors", "filters", "signal")
+    read.only(request.args, "selectors", "filters", "signal", "script")
     chosen = selectors(request.args)
     wanted = read.text(request.args, "signal")
     number = signal_number(wanted) if wanted else 0
     filters = _filters(read.mapping(request.args, "filters"), request.caller)
-    outcome = service.cancel(request.caller, chosen, filters, number)
+    script = read.flag(request.args, "script")
+    if script and not number:
+        raise InputError("a script alone can be signalled, not cancelled: name a signal too")
+    outcome = service.cancel(request.caller, chosen, filters, How(number, script))
     return {"cancelled": outcome.done, "failed": outcome.failed, "never": outcome.never}
 
 

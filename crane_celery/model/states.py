@@ -32,6 +32,8 @@ WORST = (State.OOM, State.TIMEOUT, State.DEADLINE, State.CANCELLED, State.FAILED
 
 #: the step that runs what was submitted (documents/job-steps.txt)
 PRIMARY_STEP = 1
+#: in a request to signal a step: that step's own process alone, not what it has started
+SCRIPT = 0
 
 # Stored exit codes. 0-255: the process's own; 256 + s: killed by signal s.
 SIGNAL_BASE = 256

@@ -7,12 +7,24 @@ from crane_celery.errors import CraneError, Denied, NotFound, Refused
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model.dependency import Block, decode
 from crane_celery.model.job import Job
-from crane_celery.model.states import ENDED, PRIMARY_STEP, State
+from crane_celery.model.states import ENDED, PRIMARY_STEP, SCRIPT, State
 from crane_celery.service.filters import Filters
 from crane_celery.service.queue import Alive
 from crane_celery.service.rows import live_row, pending_rows
 from crane_celery.service.targets import Missed, Target
 from crane_celery.store.api import Store
+
+
+class How(NamedTuple):
+    """What a cancel sends."""
+
+    #: 0 = TERM, grace, KILL, and what waits never starts; else this signal, to what runs
+    signal: int = 0
+    #: the signal goes to the script's own process alone, not to what it has started
+    script: bool = False
+
+
+CANCEL = How()
 
 
 class Outcome(NamedTuple):
@@ -64,25 +76,25 @@ def narrowed(targets: Sequence[Target], found: Alive, filters: Filters) -> list[
 
 
 def cancel(
-    targets: Sequence[Target], missed: Sequence[Missed], uid: int, operator: bool, store: Store, signal: int = 0
+    targets: Sequence[Target], missed: Sequence[Missed], uid: int, operator: bool, store: Store, how: How = CANCEL
 ) -> Outcome:
     """Cancel each target on its own; a failure of one does not keep the others."""
     done: list[str] = []
     failed = [(each.shown, each.error.message) for each in missed]
     gone: list[Target] = []
-    bulk = _cancel_whole(targets, uid, operator, store) if not signal else {}
+    bulk = _cancel_whole(targets, uid, operator, store) if not how.signal else {}
     waiting = sum(bulk.values())
     for target in targets:
         try:
             if target.job.id not in bulk:
-                waiting += _cancel_one(target, uid, operator, store, signal)
+                waiting += _cancel_one(target, uid, operator, store, how)
         except CraneError as error:
             failed.append((target.shown, error.message))
             continue
         done.append(target.shown)
         if target.step in (None, PRIMARY_STEP):
             gone.append(target)
-    return Outcome(done, failed, doomed(store.jobs(), gone) if waiting and not signal else 0)
+    return Outcome(done, failed, doomed(store.jobs(), gone) if waiting and not how.signal else 0)
 
 
 def _cancel_whole(targets: Sequence[Target], uid: int, operator: bool, store: Store) -> dict[int, int]:
@@ -96,17 +108,34 @@ def _cancel_whole(targets: Sequence[Target], uid: int, operator: bool, store: St
     return {id_: waiting for id_, waiting in zip(ids, answers, strict=False) if waiting >= 0}
 
 
-def _cancel_one(target: Target, uid: int, operator: bool, store: Store, signal: int) -> int:
+def _cancel_one(target: Target, uid: int, operator: bool, store: Store, how: How) -> int:
     own(target.job, uid, operator)
     if target.step is not None and target.step != PRIMARY_STEP:
-        return _stop_step(target, target.step, store, signal)
+        return _stop_step(target, target.step, store, how.signal)
     if target.job.ended_at:
         raise Refused(f"Job has already ended ({target.job.worst_state or State.CANCELLED})")
-    ranks = "" if target.whole else target.ranks.text
-    did = store.cancel(target.job.id, ranks, uid, signal)
+    if how.script:
+        return _signal_script(target, store, how.signal)
+    did = store.cancel(target.job.id, "" if target.whole else target.ranks.text, uid, how.signal)
     if not did.pending and not did.running:
-        raise Refused("Job has already ended")
+        raise _nothing_runs(target)
     return did.waiting
+
+
+def _nothing_runs(target: Target) -> Refused:
+    waits = RangeSet.parse(target.job.pending) & target.ranks
+    return Refused("Job is not running" if waits else "Job has already ended")
+
+
+def _signal_script(target: Target, store: Store, signal: int) -> int:
+    """Signal the script of each run. Raises Refused where none runs."""
+    elements = store.elements(target.job.id + rank for rank in target.ranks)
+    live = [each for each in elements if each.state not in ENDED]
+    if not live:
+        raise _nothing_runs(target)
+    for each in live:
+        store.stop_step(each.id, each.run, each.allocation[0].node, signal, SCRIPT)
+    return 0
 
 
 def _stop_step(target: Target, step: int, store: Store, signal: int) -> int:

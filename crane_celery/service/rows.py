@@ -210,14 +210,18 @@ def live_row(job: Job, element: Element, now: float) -> Row:
         spec = spec_of(job.spec, job.changes, element.rank)
         job = replace(job, spec=spec, priority=priority(job, spec))
     row = element_row(job, element)
-    since = element.began_at or element.leased_at
-    until = element.ended_at or now
-    row["elapsed"] = max(0.0, until - since) if element.began_at else None
+    row["elapsed"] = ran(element, now)
     row["indexes"] = "" if row["index"] is None else str(row["index"])
     row["ranks"] = str(element.rank)
     row["count"] = 1
     row["held"] = False
     return row
+
+
+def ran(element: Element, now: float) -> float | None:
+    """Seconds that it has run, without those in which it was suspended; None: not yet."""
+    until = element.suspended_at or element.ended_at or now
+    return max(0.0, until - element.began_at - element.suspended_s) if element.began_at else None
 
 
 def by_state_and_priority(row: Mapping[str, Any]) -> tuple[int, float, int]:

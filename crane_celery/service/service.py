@@ -73,7 +73,7 @@ class Service:
         return str(row["array"]) if row and row["job"] == job else ""
 
     def cancel(
-        self, caller: Caller, selectors: Sequence[Selector], filters: Filters, signal: int
+        self, caller: Caller, selectors: Sequence[Selector], filters: Filters, how: cancelling.How = cancelling.CANCEL
     ) -> cancelling.Outcome:
         """Cancel what is named, what matches, or, with both, what is named and matches.
 
@@ -87,7 +87,7 @@ class Service:
             alive = self.queue.alive()
             found = cancelling.narrowed(found, alive, filters) if selectors else cancelling.matching(alive, filters)
             found = [each for each in found if operator or selectors or each.job.spec.uid == caller.uid]
-        return cancelling.cancel(found, missed, caller.uid, operator, self.store, signal)
+        return cancelling.cancel(found, missed, caller.uid, operator, self.store, how)
 
     def hold(self, caller: Caller, selectors: Sequence[Selector], on: bool) -> cancelling.Outcome:
         """Hold or release pending jobs or elements."""

@@ -1,5 +1,6 @@
 """cqueue, cinfo, ccontrol and ccancel: what they print, compared with files in tests/golden."""
 
+import io
 import json
 import os
 import subprocess
@@ -219,6 +220,31 @@ def test_cancel(busy: Shell) -> None:
     as_json = json.loads(busy("ccancel", "--json", "8,98").out)
     assert as_json["cancelled_steps"] == {"8": {"steps": []}}
     assert as_json["not_cancelled_job_steps"]["98"]["reason"] == "Job not found"
+
+
+def test_cancel_takes_strides_and_lists(busy: Shell) -> None:
+    assert busy("ccancel", "1_[0-4:2]").out == "Job 1_[0-4:2] cancelled successfully.\n"
+    assert busy("ccancel", "1_3", "1_7").out == "Job 1_3,1_7 cancelled successfully.\n"
+
+
+def test_cancel_asks_first(busy: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    for answer, code in (("n\n", 4), ("", 4), ("Y\n", 0)):
+        monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+        said = busy("ccancel", "-i", "-u", "alice", "7")
+        assert (said.code, "Cancel job 7, users alice? [y/N]" in said.err) == (code, True)
+
+
+def test_signals(busy: Shell, cluster: Cluster) -> None:
+    assert busy("ccancel", "-s", "USR1", "1_1").code == 0
+    assert busy("ccancel", "-s", "USR1", "-b", "1_1").code == 0
+    assert busy("ccancel", "-s", "USR1", "-bf", "1_1").code == 0
+    told = [(event.kind, event.data["rows"]) for event in cluster.store.events("0", 0.0, 1000) if "kill" in event.kind]
+    plain = ("kill", [[2, 1, "cn1", 10]])
+    assert told == [plain, ("kill_step", [[2, 1, "cn1", 10, 0]]), plain]
+    assert busy("ccancel", "-s", "USR1", "-b", "7").out == "Failed to cancel job: 7. Reason: Job is not running.\n"
+    assert busy("ccancel", "-s", "USR1", "7").out == "Failed to cancel job: 7. Reason: Job is not running.\n"
+    assert busy("ccancel", "-b", "7").code == 2
+    assert busy("ccancel", "-s", "NOPE", "7").code == 2
 
 
 @pytest.mark.parametrize("ids", ["", "0", "x", "1_", "_3", "1.0", "1.2.3", "1_3_4", "01"])

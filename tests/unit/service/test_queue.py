@@ -94,7 +94,7 @@ class TestCancel:
 
     def cancel(self, cluster: Cluster, ids: str, caller: Caller = ALICE, **filters: object) -> tuple[object, ...]:
         selectors = parse_selectors(ids) if ids else ()
-        return tuple(cluster.service.cancel(caller, selectors, Filters()._replace(**filters), 0))
+        return tuple(cluster.service.cancel(caller, selectors, Filters()._replace(**filters)))
 
     def test_a_range_of_an_array(self, cluster: Cluster) -> None:
         array = submit(cluster, array="0-9")
@@ -166,10 +166,10 @@ class TestShow:
 
     def test_a_cancelled_element_is_gone_and_a_cancelled_array_is_shown_as_such(self, cluster: Cluster) -> None:
         array = submit(cluster, array="0-7")
-        cluster.service.cancel(ALICE, parse_selectors(f"{array}_7"), Filters(), 0)
+        cluster.service.cancel(ALICE, parse_selectors(f"{array}_7"), Filters())
         with pytest.raises(NotFound, match=f"Job {array}_7 is not running"):
             cluster.service.show("job", (), parse_selectors(f"{array}_7"))
-        cluster.service.cancel(ALICE, parse_selectors(str(array)), Filters(), 0)
+        cluster.service.cancel(ALICE, parse_selectors(str(array)), Filters())
         (record,) = cluster.service.show("job", (), parse_selectors(str(array)))
         assert record["state"] == "Cancelled"
 
@@ -223,9 +223,9 @@ def test_cancelling_by_condition_takes_all_that_wait_together(cluster: Cluster) 
     waiting = submit(cluster, dependency=f"afterok:{plain}")
     cluster.judge()
     ran = cluster.begin(array, 3)
-    outcome = cluster.service.cancel(ALICE, (), Filters(states=parse_states(("pending",)), names=("other",)), 0)
+    outcome = cluster.service.cancel(ALICE, (), Filters(states=parse_states(("pending",)), names=("other",)))
     assert (outcome.done, outcome.failed, outcome.never) == ([str(other)], [], 0)
-    outcome = cluster.service.cancel(ALICE, (), Filters(states=parse_states(("pending",))), 0)
+    outcome = cluster.service.cancel(ALICE, (), Filters(states=parse_states(("pending",))))
     assert outcome.done == [f"{array}_[0-2,4-9]", str(plain), str(waiting)]
     assert [element.id for element in cluster.store.elements() if not element.cancelled] == [ran]
     assert shown(cluster) == [(f"{array}_3", "Running", "")]
