@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 
+#: argparse would look on disk for translations of its words, and import locale for that: there are none of ours
+vars(argparse)["_"] = str
+
+
 class Parser(argparse.ArgumentParser):
     """An argparse parser that raises InputError instead of ending the process."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cli import _columns as cell
-from cli._render import Column
+from cli._render import Column, by_header
 from cli._table import Text
 
 TYPE_CHECKING = False
@@ -76,13 +76,12 @@ def jobs() -> dict[str, Column]:
         "licenses": made_of("LICENSES", "licenses", or_dash),
         "begin": made_of("BEGINTIME", "begin", cell.when),
     }
-    return {**made, **{name: made[letter] for name, letter in _LONG.items()}}
+    return by_header({**made, **{name: made[letter] for name, letter in _LONG.items()}})
 
 
 #: other names of columns
 _LONG = {
-    **{"i": "j", "jobid": "j", "arrayjobid": "F", "arraytaskid": "K", "state": "t", "name": "n", "reason": "R"},
-    **{"user": "u", "partition": "P", "priority": "p", "starttime": "S", "dependency": "E", "nodelist": "L"},
+    **{"i": "j", "state": "t", "nodelist": "L"},
 }
 
 
@@ -92,7 +91,7 @@ def _cpus_per_task(row: Any) -> str:
 
 def steps() -> dict[str, Column]:
     """The columns of steps."""
-    return {
+    made = {
         "i": text("STEPID", "stepid", whole=True),
         "j": text("JOBID", "jobid", whole=True),
         "n": text("NAME", "name"),
@@ -108,3 +107,4 @@ def steps() -> dict[str, Column]:
         "q": text("QOS", "qos"),
         "o": text("COMMAND", "command"),
     }
+    return by_header(made)

@@ -33,6 +33,11 @@ class Column(NamedTuple):
     whole: bool = False
 
 
+def by_header(columns: Mapping[str, Column]) -> dict[str, Column]:
+    """And by their headers: ``%TimeLimit`` beside ``%l``."""
+    return {**{each.header: each for each in columns.values() if each.header.isalpha()}, **columns}
+
+
 class Field(NamedTuple):
     """One piece of a parsed format: a column, or literal text when ``column`` is None."""
 

@@ -159,7 +159,7 @@ def with_steps(jobs: Iterable[dict[str, Any]], selectors: str) -> Iterator[dict[
 def columns() -> dict[str, Column]:
     """The columns by the names of a format."""
     from cli import _columns as cell
-    from cli._render import Column
+    from cli._render import Column, by_header
     from crane_celery.grammar.duration import format_duration
 
     def text(key: str) -> Any:
@@ -206,8 +206,7 @@ def columns() -> dict[str, Column]:
         "cputime": Column("CPUTIME", lambda row: f"{row['cpu_s']:.2f}"),
         "maxrss": Column("MAXRSS", lambda row: cell.memory(row["memory_peak"])),
     }
-    long = {"arrayjobid": "F", "wckey": "K", "jobid": "j", "state": "t", "jobname": "n", "exitcode": "e", "reason": "R"}
-    return {**made, "K": made["K"], **{name: made[letter] for name, letter in long.items()}}
+    return by_header(made)
 
 
 def summary_columns() -> dict[str, Column]:

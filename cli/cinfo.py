@@ -129,16 +129,16 @@ def _row(partition: dict[str, Any], state: str, reason: str, names: list[str]) -
 def columns() -> dict[str, Column]:
     """The columns by the names of a format."""
     from cli._columns import hosts
-    from cli._render import Column
+    from cli._render import Column, by_header
 
-    return {
+    return by_header({
         "p": Column("PARTITION", lambda row: row["partition"]),
         "a": Column("AVAIL", lambda row: row["avail"]),
         "n": Column("NODES", lambda row: str(row["nodes"])),
         "s": Column("STATE", lambda row: row["state"]),
         "l": Column("NODELIST", lambda row: hosts(row["nodelist"])),
         "reason": Column("REASON", lambda row: row["reason"]),
-    }
+    })  # fmt: skip
 
 
 if __name__ == "__main__":

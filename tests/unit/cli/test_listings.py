@@ -14,6 +14,7 @@ import pytest
 from cli._iterate import repeated
 from crane_celery.errors import InputError, Unreachable
 from crane_celery.gateway import client
+from crane_celery.model.node import NodeState
 from tests.unit.cli.support import Shell, golden
 from tests.unit.service.support import Cluster
 
@@ -86,6 +87,16 @@ def test_the_order_of_lines(busy: Shell) -> None:
     assert busy("cqueue", "--sort=t,-p,j", "-m", "1", "-N", "-o", "%t").out.split() == ["Pending"]
     assert busy("cqueue", "--sort=-e,j", "-N", "-o", "%j").out.split()[0] == "1_1"
     assert busy("cqueue", "--sort=zz").code == 2
+
+
+def test_columns_by_their_headers(busy: Shell) -> None:
+    assert busy("cqueue", "-j", "9", "-N", "-o", "%JobId %timelimit %Dependency %reqnodes").out.split() == [
+        "9",
+        "unlimited",
+        "(null)",
+        "cn1",
+    ]
+    assert busy("cinfo", "-p", "small", "-o", "%Partition %NODES").out.split() == ["PARTITION", "NODES", "small", "1"]
 
 
 def test_what_waits_stands_under_what_it_waits_for(busy: Shell) -> None:
@@ -166,11 +177,15 @@ def test_steps(busy: Shell) -> None:
     assert (step["stepid"], step["step_type"], step["status"]) == ("1_1.0", "DAEMON", "Running")
 
 
-def test_nodes(busy: Shell) -> None:
+def test_nodes(busy: Shell, cluster: Cluster) -> None:
     golden("cinfo.txt", busy("cinfo").out)
     assert busy("cinfo", "-t", "mix", "-p", "main", "-N").out.split() == ["main*", "up", "1", "mix", "cn1"]
     assert busy("cinfo", "-t", "down", "-p", "small", "-N").out.split() == ["small", "up", "0", "n/a"]
     assert busy("cinfo", "-t", "idel").code == 2
+    cluster.store.set_node("cn2", NodeState.DRAIN, "new disks")
+    cluster.store.lose(cluster.fence, "cn3", "not heard of")
+    golden("cinfo-reasons.txt", busy("cinfo", "-R").out)
+    golden("cinfo-drained.txt", busy("cinfo").out)
     assert json.loads(busy("cinfo", "--json").out)["ok"] is True
 
 
