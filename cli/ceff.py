@@ -7,12 +7,10 @@ from cli._options import Parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
 _REFUSED = 4
-#: elements of one array that are looked at
-_MAX = 1_000_000
 _WAITING = ("Pending", "Starting")
 
 
@@ -43,9 +41,9 @@ def body(argv: list[str]) -> int:
     found, unknown = [], []
     for chosen in parse_selectors(",".join(options.ids)):
         shown = format_selector(chosen._replace(step=None))
-        rows = call("history", {"selectors": shown, "limit": _MAX, "steps": False})
-        if rows:
-            found.append(usage(shown, rows))
+        groups = call("usage", {"selectors": shown})
+        if groups:
+            found.append(usage(shown, groups))
         else:
             unknown.append(shown)
     if options.json:
@@ -59,51 +57,33 @@ def body(argv: list[str]) -> int:
     return _REFUSED if unknown else 0
 
 
-def usage(shown: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The sums over the runs of a job, or of an array's elements; of each element its last run counts."""
-    last = latest(rows)
-    ran = [row for row in last if row["began_at"]]
-    first = last[0]
-    wall = sum(_wall(row) for row in ran)
-    held_cpu = sum(_wall(row) * row["alloc_cpus"] for row in ran)
-    used_cpu = sum(row["cpu_s"] for row in ran)
-    peak = max(ran, key=lambda row: row["memory_peak"], default=None)
+def usage(shown: str, groups: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The sums over a job, or an array's elements: groups of equal runs, the last of each element."""
+    ran = [group for group in groups if group["began_at"]]
+    held_s = sum(group["held_s"] for group in ran)
+    used_s = sum(group["cpu_s"] for group in ran)
+    top = max(ran, key=lambda group: group["memory_peak"], default=None)
+    peak, memory = (top["memory_peak"], top["alloc_memory"]) if top else (0, 0)
     states: dict[str, int] = {}
-    for row in last:
-        states[row["state"]] = states.get(row["state"], 0) + row.get("count", 1)
+    for group in groups:
+        states[group["state"]] = states.get(group["state"], 0) + group["count"]
     return {
         "job_id": shown,
-        **{key: first[key] for key in ("qos", "user", "gid", "account")},
-        "status": first["state"] if len(states) == 1 else "",
+        **{key: groups[0][key] for key in ("qos", "user", "gid", "account")},
+        "status": next(iter(states)) if len(states) == 1 else "",
         "states": states,
-        "exit_code": max(row["code"] for row in last) if all(row["ended_at"] for row in last) else None,
-        "node_num": max((len(row["nodelist"]) for row in ran), default=0),
-        "cores": max((row["alloc_cpus"] for row in ran), default=0.0),
+        "exit_code": max(group["code"] for group in groups) if all(group["ended_at"] for group in groups) else None,
+        "node_num": max((group["nodes"] for group in ran), default=0),
+        "cores": max((group["alloc_cpus"] for group in ran), default=0.0),
         "elements": sum(states.values()),
-        "cpu_utilized_s": used_cpu,
-        "cpu_held_s": held_cpu,
-        "cpu_efficiency": used_cpu / held_cpu if held_cpu else None,
-        "wall_s": wall,
-        "memory_utilized": peak["memory_peak"] if peak else 0,
-        "memory_held": peak["alloc_memory"] if peak else 0,
-        "memory_efficiency": peak["memory_peak"] / peak["alloc_memory"] if peak and peak["alloc_memory"] else None,
+        "cpu_utilized_s": used_s,
+        "cpu_held_s": held_s,
+        "cpu_efficiency": used_s / held_s if held_s else None,
+        "wall_s": sum(group["wall_s"] for group in ran),
+        "memory_utilized": peak,
+        "memory_held": memory,
+        "memory_efficiency": peak / memory if memory else None,
     }
-
-
-def latest(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The newest row of each plain id, by id."""
-    found: dict[int, dict[str, Any]] = {}
-    for row in rows:
-        if row["id"] not in found or row["run"] >= found[row["id"]]["run"] or not row["run"]:
-            found[row["id"]] = row
-    return [found[id] for id in sorted(found)]
-
-
-def _wall(row: dict[str, Any]) -> float:
-    """Seconds that a run took so far."""
-    if row["ended_at"]:
-        return max(0.0, float(row["ended_at"] - row["began_at"]))
-    return float(row.get("elapsed") or 0.0)
 
 
 def report(used: dict[str, Any]) -> str:

@@ -139,6 +139,14 @@ def _history(service: Service, request: Request) -> object:
     return service.arrays(want) if read.flag(args, "summary") else service.history(want)
 
 
+def _usage(service: Service, request: Request) -> object:
+    read.only(request.args, "selectors")
+    chosen = selectors(request.args)
+    if not chosen:
+        raise InputError("name the jobs: write ids such as 12, 12_4 or 12_[1-3]")
+    return service.usage(chosen)
+
+
 def _watch(service: Service, request: Request) -> object:
     """One of the listings, whenever it has changed."""
     read.only(request.args, "verb", "args")
@@ -186,6 +194,7 @@ _VERBS: dict[str, Callable[[Service, Request], object]] = {
     "show": _show,
     "nodes": _nodes,
     "history": _history,
+    "usage": _usage,
     "wait": following.wait,
     "watch": _watch,
     "ping": _ping,

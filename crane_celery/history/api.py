@@ -4,9 +4,11 @@ A row is a plain dict of JSON-able values (``rows.element_row``); the service jo
 function, to those of the history.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import Selector
 
 Row = dict[str, Any]
@@ -72,6 +74,11 @@ class History(Protocol):
     def arrays(self, want: Query) -> list[Row]:
         """Arrays by what their submission says (ids, names, users, ..., time of submission), newest first: rows without
         a run, each with ``counts``. Conditions on states, nodes and on times of runs are the caller's."""
+
+    def usage(self, selectors: Sequence[Selector], without: RangeSet) -> list[Row]:
+        """What the last runs of these elements used, but for those ids: a row for each submission, state and shape of
+        what was held, with ``count``, the sums ``cpu_s``, ``wall_s`` and ``held_s`` (CPU seconds held), the highest
+        ``code`` and ``memory_peak``, and per run ``nodes``, ``alloc_cpus`` and ``alloc_memory``."""
 
     def close(self) -> None:
         """Let go of connections."""

@@ -7,7 +7,7 @@ their submission and allocation. So a search among a million runs reads index en
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, false, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, or_, select
 
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.history.api import ANY_TIME, Query, Span
@@ -62,6 +62,44 @@ def find_arrays(want: Query, ids: RangeSet | None) -> Select[Any]:
         spans: Sequence[tuple[int, int]] = [(ids.first, ids.last)] if sifts(ids) else ids.ranges
         conditions.append(or_(false(), *(and_(table.job <= high, reach >= low) for low, high in spans)))
     return select(table.job, table.record).where(*conditions).order_by(table.job.desc()).limit(want.limit or None)
+
+
+def portions(ids: RangeSet) -> list[RangeSet]:
+    """The ids, so many ranges at a time as one statement takes."""
+    return [RangeSet(ids.ranges[at : at + MAX_RANGES]) for at in range(0, len(ids.ranges), MAX_RANGES)]
+
+
+def sum_runs(ids: RangeSet) -> Select[Any]:
+    """Sums over the last runs of these ids, by submission, state and what was held."""
+    newer, table = RUN.alias(), RUN.c
+    last = select(func.max(newer.c.run)).where(newer.c.id == table.id).scalar_subquery()
+    wall = case((table.began_at > 0, table.ended_at - table.began_at), else_=0.0)
+    return (
+        select(
+            table.job,
+            table.state,
+            ALLOCATION.c.text.label("held"),
+            func.count().label("count"),
+            func.sum(table.cpu_s).label("cpu_s"),
+            func.sum(wall).label("wall_s"),
+            func.max(table.memory_peak).label("memory_peak"),
+            func.max(table.code).label("code"),
+            func.max(table.began_at).label("began_at"),
+            func.max(table.ended_at).label("ended_at"),
+        )
+        .outerjoin(ALLOCATION, ALLOCATION.c.allocation == table.allocation)
+        .where(_any_of(table.id, ids), table.run == last)
+        .group_by(table.job, table.state, ALLOCATION.c.text)
+    )
+
+
+def _any_of(column: ColumnElement[int], ids: RangeSet) -> ColumnElement[bool]:
+    return or_(false(), *(column.between(low, high) for low, high in ids.ranges))
+
+
+def cancelled_within(ids: RangeSet) -> Select[Any]:
+    """Ranges of elements cancelled while pending that meet these ids."""
+    return select(CANCELLED.c.job, CANCELLED.c.first, CANCELLED.c.last, CANCELLED.c.at).where(_meets(ids))
 
 
 def sifts(ids: RangeSet | None) -> bool:

@@ -1,7 +1,7 @@
 """The history in SQL, read. One query is one transaction, so its rows fit together."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -9,12 +9,13 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.engine import Row as SqlRow
 
 from crane_celery.grammar.ranges import RangeSet
+from crane_celery.grammar.selector import Selector
 from crane_celery.history import record, rows, search, selection
 from crane_celery.history.api import Query, Row
 from crane_celery.history.engine import Database
 from crane_celery.history.schema import CANCELLED, RUN, STEP, SUBMISSION
 from crane_celery.model.job import Allocation, Element, Job, StepRow
-from crane_celery.model.states import State
+from crane_celery.model.states import TERMINATED, State
 
 _CHUNK = 500
 #: an empty server goes on with ids from the next multiple of this: more than can have been given out and not filed
@@ -70,6 +71,22 @@ class SqlHistory:
             jobs = [record.decode(row.record) for row in db.execute(search.find_arrays(want, ids))]
             return [{**rows.job_row(job), "counts": _counts(db, job)} for job in jobs if job.is_array]
 
+    def usage(self, selectors: Sequence[Selector], without: RangeSet) -> list[Row]:
+        """See ``api.History``."""
+        with self._database.reading() as db:
+            ids = selection.pick(selectors, lambda id: self._owner(db, id)).ids - without
+            never: dict[int, RangeSet] = {}
+            for span in (span for some in search.portions(ids) for span in db.execute(search.cancelled_within(some))):
+                gone = RangeSet.span(span.job + span.first, span.job + span.last) & ids
+                never[span.job] = never.get(span.job, RangeSet()) | gone
+            for gone in never.values():  # it may have run before it was requeued and cancelled
+                ids -= gone
+            portions = search.portions(ids)
+            summed = [dict(row._mapping) for some in portions for row in db.execute(search.sum_runs(some))]
+            jobs = {job: self._owner(db, job) for job in {*never, *(row["job"] for row in summed)}}
+        groups = [_group(job, row) for row in summed if (job := jobs[row["job"]])]
+        return groups + [_group(job, _unused(len(gone))) for id, gone in never.items() if gone and (job := jobs[id])]
+
     def close(self) -> None:
         """See ``api.History``."""
         self._database.close()
@@ -104,6 +121,20 @@ class SqlHistory:
         for row in found:
             steps = rows.step_rows(row, common.get((row["id"], row["run"]), ()))
             row["steps"] = picked.narrow(row["id"], steps) if picked else steps
+
+
+def _group(job: Job, row: Row) -> Row:
+    """A group of runs that held the same, with what its submission says."""
+    held = json.loads(row.pop("held") or "[]")
+    cpus = sum(part[1] for part in held)
+    shape = {"nodes": len(held), "alloc_cpus": cpus, "alloc_memory": held[0][2] if held else 0}
+    return {**rows.job_row(job), **row, **shape, "held_s": row["wall_s"] * cpus}
+
+
+def _unused(count: int) -> Row:
+    """So many elements that were cancelled while pending, as a row of ``search.sum_runs``."""
+    sums = {"cpu_s": 0.0, "wall_s": 0.0, "memory_peak": 0, "code": TERMINATED, "began_at": 0.0, "ended_at": 1.0}
+    return {"state": str(State.CANCELLED), "held": "", "count": count, **sums}
 
 
 def _counts(db: Connection, job: Job) -> dict[str, int]:

@@ -40,15 +40,18 @@ def live(found: queue.Alive, want: Wanted, store: Store) -> queue.Chosen:
 
 def with_past(chosen: queue.Chosen, want: Wanted, since: float, history: Callable[[Query], list[Row]]) -> queue.Chosen:
     """And what has ended since: the last run of each, unless it waits or runs again."""
-    alive = RangeSet((row["id"], row["id"]) for row in chosen.rows if row["state"] not in ENDED)
-    alive |= RangeSet(
-        (line.job.id + low, line.job.id + high) for line in chosen.lines for low, high in line.ranks.ranges
-    )
+    alive = ids_of(chosen)
     last = {row["id"]: row for row in chosen.rows}
     for row in reversed(history(_ended(want, since))):  # ascending: later runs replace earlier ones
         if row["id"] not in alive and want.filters.row(row):
             last[row["id"]] = past_row(row)
     return queue.Chosen(chosen.lines, sorted(last.values(), key=by_state_and_priority))
+
+
+def ids_of(chosen: queue.Chosen) -> RangeSet:
+    """Plain ids of what waits and of what runs."""
+    waiting = ((line.job.id + low, line.job.id + high) for line in chosen.lines for low, high in line.ranks.ranges)
+    return RangeSet(waiting) | RangeSet.of(row["id"] for row in chosen.rows if row["state"] not in ENDED)
 
 
 def _ended(want: Wanted, since: float) -> Query:
@@ -67,7 +70,7 @@ def _ended(want: Wanted, since: float) -> Query:
         kinds=filters.kinds,
         licenses=filters.licenses,
         end=Span(since),
-        limit=MAX_PAST,
+        limit=want.limit or MAX_PAST,
         steps=False,
     )
 
@@ -120,3 +123,9 @@ def summaries(filed: Sequence[Row], chosen: queue.Chosen, want: Query) -> list[R
     for row in kept:
         row.update(id=row["job"], jobid=str(row["job"]), count=sum(row["counts"].values()))
     return sorted(kept, key=itemgetter("job"), reverse=True)[: want.limit or None]
+
+
+def used(row: Row) -> Row:
+    """What one live row used and holds so far, as one of the groups of ``History.usage``."""
+    wall = float(row["elapsed"] or 0.0)
+    return {**row, "nodes": len(row["nodelist"]), "wall_s": wall, "held_s": wall * row["alloc_cpus"]}

@@ -25,6 +25,7 @@ from crane_celery.service.caller import Caller, is_operator
 from crane_celery.service.filters import Filters
 from crane_celery.service.options import Meant, Offer
 from crane_celery.service.resolve import resolve
+from crane_celery.service.rows import pending_row
 from crane_celery.service.targets import targets
 from crane_celery.settings import Settings
 from crane_celery.store.api import Store
@@ -177,6 +178,17 @@ class Service:
             self._await_filing()
         filed = self._history.arrays(want) if self._history else []
         return listing.summaries(filed, chosen, want)
+
+    def usage(self, selectors: Sequence[Selector]) -> list[Row]:
+        """What jobs used of what they held, in groups (``History.usage``); none for what never was."""
+        want = listing.Wanted(tuple(selectors), past=self._history is None)
+        chosen = listing.live(self.queue.alive(), want, self.store)
+        found = [listing.used(row) for row in (*map(pending_row, chosen.lines), *chosen.rows)]
+        if self._history:
+            self._await_filing()
+            alive = listing.ids_of(chosen)
+            found += self._history.usage(selectors, alive)
+        return found
 
     def _await_filing(self) -> None:
         """Wait until the recorder has filed what had happened by now: an end that was told must be seen here too.

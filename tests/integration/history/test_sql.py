@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from crane_celery.errors import ConfigError, SystemFault
+from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import parse_selectors
 from crane_celery.history.api import Query, Span
 from crane_celery.history.batch import Batch, Cancelled, Finished, Started
@@ -123,6 +124,29 @@ def test_submissions_and_counts(asked: SqlHistory) -> None:
     assert asked.counts(42) == {}
 
 
+def test_arrays_with_counts(asked: SqlHistory) -> None:
+    (found,) = asked.arrays(Query())
+    assert (found["job"], found["counts"]) == (40, {"Completed": 2, "Cancelled": 2})
+    for want, expected in (
+        (Query(names=("array",)), [40]),
+        (Query(names=("other",)), []),
+        (Query(selectors=parse_selectors("40_3")), [40]),
+        (Query(selectors=parse_selectors("10")), []),
+        (Query(submit=Span(100.0)), []),
+        (Query(kinds=("Batch",)), [40]),
+        (Query(kinds=("Interactive",)), []),
+    ):
+        assert [row["job"] for row in asked.arrays(want)] == expected
+
+
+def test_what_the_last_runs_used(asked: SqlHistory) -> None:
+    found = asked.usage(parse_selectors("40"), RangeSet())
+    shown = [(row["state"], row["count"], row["wall_s"], row["held_s"], row["alloc_memory"]) for row in found]
+    assert sorted(shown) == [("Cancelled", 2, 0.0, 0.0, 0), ("Completed", 2, 10.0, 10.0, 64)]
+    assert [row["count"] for row in asked.usage(parse_selectors("40"), RangeSet.span(40, 41))] == [1, 1]
+    assert asked.usage(parse_selectors("99"), RangeSet()) == []
+
+
 def test_many_ranges(filing: Filing, history: SqlHistory) -> None:
     batch = Batch()
     batch.submissions[1] = job(1, "ada", "big", "CPU", 1000, "0-999")
@@ -132,6 +156,8 @@ def test_many_ranges(filing: Filing, history: SqlHistory) -> None:
     assert filing.file(batch, Position(0, 0), Position(1, 0))
     rows = history.query(Query(selectors=parse_selectors("1_[0-998:2]"), limit=200, steps=False))
     assert [row["index"] for row in rows] == list(range(998, 598, -2))
+    used = history.usage(parse_selectors("1_[0-998:2]"), RangeSet())
+    assert sum(row["count"] for row in used) == 500
 
 
 def test_a_batch_out_of_turn_is_refused_whole(filing: Filing, history: SqlHistory) -> None:
