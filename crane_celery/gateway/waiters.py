@@ -140,7 +140,7 @@ def jobs_moved(events: Iterable[Event]) -> set[int]:
     moved = {ANYTHING}
     for event in events:
         data: dict[str, Any] = event.data
-        if event.kind in ("start", "end"):
+        if event.kind in ("start", "end", "again"):
             moved.update(row[1] for row in data["rows"])
         elif event.kind == "cancel":
             moved.add(data["job"])

@@ -71,6 +71,10 @@ class Live:
             "start": self._start,
             "begin": self._begin,
             "end": self._end,
+            "again": self._again,
+            "revive": self._revive,
+            "update": self._update,
+            "move": self._move,
             "kill": self._kill,
             "node": self._node,
         }
@@ -209,6 +213,37 @@ class Live:
             if done:
                 self._jobs.pop(job, None)
 
+    def _again(self, event: Event) -> None:
+        """Runs that ended, and are pending again."""
+        for id_, job_id, rank, run, *_, held in event.data["rows"]:
+            element, job = self._elements.get(id_), self._jobs.get(job_id)
+            if not (element and job and element.run == run):
+                continue
+            del self._elements[id_]
+            one = RangeSet.span(rank, rank)
+            self._change(
+                job_id,
+                pending=(RangeSet.parse(job.pending) | one).text,
+                held=(RangeSet.parse(job.held) | one).text if held else job.held,
+            )
+
+    def _revive(self, event: Event) -> None:
+        job = job_from_json(event.data["job"])
+        self._jobs[job.id] = job
+
+    def _update(self, event: Event) -> None:
+        if job := self._jobs.get(event.data["job"]):
+            wanted = event.data["set"]
+            whole = event.data["ranks"] == RangeSet.span(0, job.count - 1).text
+            own = {"priority": float(wanted["priority"])} if whole and "priority" in wanted else {}
+            self._change(job.id, changes=event.data["changes"], **own)
+
+    def _move(self, event: Event) -> None:
+        for id_, _, run, state, at in event.data["rows"]:
+            element = self._elements.get(id_)
+            if element and element.run == run and state != element.state:
+                self._elements[id_] = moved(element, State(state), at)
+
     def _kill(self, event: Event) -> None:
         for id_, run, _, signal in event.data["rows"]:
             element = self._elements.get(id_)
@@ -228,3 +263,11 @@ class Live:
     def _change(self, id_: int, **fields: Any) -> None:
         if job := self._jobs.get(id_):
             self._jobs[id_] = replace(job, **fields)
+
+
+def moved(element: Element, state: State, at: float) -> Element:
+    """The element, suspended or going on since ``at``."""
+    if state is State.SUSPENDED:
+        return replace(element, state=state, suspended_at=at)
+    lasted = max(0.0, at - element.suspended_at) if element.suspended_at else 0.0
+    return replace(element, state=state, suspended_at=0.0, suspended_s=element.suspended_s + lasted)
