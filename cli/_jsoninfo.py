@@ -57,7 +57,11 @@ def job_info(row: dict[str, Any]) -> dict[str, Any]:
         "start_time": rfc3339(row["began_at"]),
         "end_time": rfc3339(row["ended_at"]),
         "elapsed_time": None if row.get("elapsed") is None else f"{int(row['elapsed'])}s",
-        "req_total_res_view": {"cpu_count": row["req_cpus"], "memory_bytes": str(row["req_memory"] * row["nodes"])},
+        "req_total_res_view": {
+            "cpu_count": row["req_cpus"],
+            "memory_bytes": str(row["req_memory"] * row["nodes"]),
+            "gres_map": gres_map(row["gres"], row["nodes"]),
+        },
         "pending_reason": row["reason"] if pending else None,
         "craned_list": None if pending else hosts(row["nodelist"]),
         "execution_node": row["nodelist"][0] if row["nodelist"] else None,
@@ -65,13 +69,48 @@ def job_info(row: dict[str, Any]) -> dict[str, Any]:
     if not pending:
         info["allocated_res_view"] = {"cpu_count": row["alloc_cpus"], "memory_bytes": str(row["alloc_memory"])}
     if row["array"]:
-        info["array_spec"] = {"indexes": row["array"], "max_concurrent": row["throttle"]}
+        info["array_spec"] = {**array_spec(row["array"]), "max_concurrent": row["throttle"]}
         info["array_task"] = {"array_job_id": row["job"], "task_id": row["index"], "task_ids": row.get("indexes", "")}
     if row["depends"]:
-        info["dependency_status"] = {"typed": row["depends"], **(row.get("dependency") or {})}
+        info["dependency_status"] = {**conditions(row["depends"]), **(row.get("dependency") or {})}
     if row["deadline"]:
         info["deadline_time"] = rfc3339(row["deadline"])
     return {key: value for key, value in info.items() if value is not None}
+
+
+def gres_map(asked: dict[str, int], nodes: int) -> dict[str, Any]:
+    """``gpu:a100`` and ``gpu`` by name, over all nodes."""
+    found: dict[str, Any] = {}
+    for key, count in asked.items():
+        name, _, kind = key.partition(":")
+        entry = found.setdefault(name, {"total": "0", "specified": {}})
+        if kind:
+            entry["specified"][kind] = str(count * nodes)
+        else:
+            entry["total"] = str(count * nodes)
+    return found
+
+
+def array_spec(text: str) -> dict[str, Any]:
+    """The bounds of an index set, and all of it as text: not every set is one progression."""
+    from crane_celery.grammar.array import IndexSet
+
+    indexes = IndexSet.parse(text)
+    return {"start": indexes.first, "end": indexes.last, "stride": indexes.step, "indexes": text}
+
+
+def conditions(text: str) -> dict[str, Any]:
+    """A dependency as typed, and each of its conditions."""
+    from crane_celery.grammar.dependency import parse_dependency
+
+    parsed = parse_dependency(text)
+    terms = [term for clause in parsed.clauses for term in clause.terms]
+    pending = [
+        {"job_id": term.job, **({"task_ids": term.part} if term.part else {}), "type": term.kind}
+        | {"delay_seconds": term.delay}
+        for term in terms
+    ]
+    return {"typed": text, "is_or": parsed.any_of, "pending": pending}
 
 
 def step_info(row: dict[str, Any]) -> dict[str, Any]:

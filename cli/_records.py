@@ -121,6 +121,7 @@ def node(row: Record) -> str:
         f"Partition={','.join(row['partitions']) or 'None'} RunningJob={','.join(map(str, row['jobs'])) or 'None'}"
         f" Version={row['version'] or 'unknown'}",
         f"Host={row['host'] or 'unknown'} CgroupDriver={row['driver'] or 'unknown'} LastHeard={when(row['heard_at'])}",
+        *([f"Features={','.join(row['features'])}"] if row["features"] else []),
         *([f"Reason={row['reason']}"] if row["reason"] else []),
     ]
     return "\n\t".join(lines)
@@ -134,11 +135,20 @@ def partition(row: Record) -> str:
         f"TotalCPU={cpus(row['total_cpus'])} AvailCPU={cpus(row['avail_cpus'])} AllocCPU={cpus(row['alloc_cpus'])}",
         f"TotalMem={memory(row['total_memory'])} AvailMem={memory(row['avail_memory'])}"
         f" AllocMem={memory(row['alloc_memory'])}",
-        f"DefaultTime={duration(row['default_time'])} MaxTime={duration(row['max_time'])}",
-        f"DefaultMemPerCPU={memory(row['default_memory_per_cpu'])} MaxMemPerNode={memory(row['max_memory_per_node'])}",
+        f"DefaultTime={duration(row['default_time'])} MaxTime={duration(row['max_time'])} Priority={row['priority']}",
+        f"DefaultMemPerCPU={memory(row['default_memory_per_cpu'])} MaxMemPerCPU={memory(row['max_memory_per_cpu'])}"
+        f" DefaultMemPerNode={memory(row['default_memory_per_node'])}"
+        f" MaxMemPerNode={memory(row['max_memory_per_node'])}",
+        f"MaxSubmitJobs={_or_none(row['max_submit_jobs'])} MaxJobs={_or_none(row['max_jobs'])}"
+        f" MaxArrayCount={_or_none(row['max_array_count'])}",
         f"HostList={hosts_or_none(row['nodes'])}",
     ]
     return "\n\t".join(lines)
+
+
+def _or_none(limit: int) -> str:
+    """A limit of which 0 means that there is none."""
+    return str(limit) if limit else "None"
 
 
 def lic(row: Record) -> str:

@@ -17,7 +17,7 @@ state code reason          model.states.State value; stored exit code; why it fa
 submitted_at leased_at began_at ended_at
                            server seconds, 0 = not yet (or never)
 cpu_s memory_peak          used: CPU seconds, bytes
-command cwd submit_host kind licenses begin deadline requeue
+command cwd submit_host kind licenses begin deadline requeue gres
                            as submitted; depends: the dependency as typed
 steps                      step rows (``step_rows``), absent where not asked for
 ========================== ==========================================================================================
@@ -55,7 +55,7 @@ def job_row(job: Job) -> Row:
 #: fields of a specification that a row has under the same name
 AS_SUBMITTED = (
     *("name", "user", "uid", "gid", "partition", "account", "qos", "wckey", "comment", "time_limit", "exclusive"),
-    *("nodes", "ntasks", "command", "cwd", "submit_host", "kind", "licenses", "begin", "deadline", "requeue"),
+    *("nodes", "ntasks", "command", "cwd", "submit_host", "kind", "licenses", "begin", "deadline", "requeue", "gres"),
 )
 
 

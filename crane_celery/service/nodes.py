@@ -101,9 +101,12 @@ def partition_record(partition: Partition, nodes: Mapping[str, Record], default:
         **{f"total_{key}": sum(node[key] for node in members) for key in ("cpus", "memory")},
         **{f"avail_{key}": sum(node[f"free_{key}"] for node in alive) for key in ("cpus", "memory")},
         **{f"alloc_{key}": sum(node[f"alloc_{key}"] for node in members) for key in ("cpus", "memory")},
-        "default_time": partition.default_time,
-        "max_time": partition.max_time,
-        "default_memory_per_cpu": partition.default_memory_per_cpu,
-        "max_memory_per_node": partition.max_memory_per_node,
-        "priority": partition.priority,
+        **{name: getattr(partition, name) for name in _LIMITS},
     }
+
+
+#: what a partition allows and gives, as configured
+_LIMITS = (
+    *("default_time", "max_time", "default_memory_per_cpu", "default_memory_per_node", "max_memory_per_cpu"),
+    *("max_memory_per_node", "max_submit_jobs", "max_jobs", "max_array_count", "priority"),
+)

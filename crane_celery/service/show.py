@@ -108,7 +108,7 @@ def detailed(row: Row, job: Job, store: Store) -> Row:
 
 #: fields of a specification that only a full record shows
 _MORE = (
-    *("cpus_per_task", "ntasks_per_node", "gres", "submit_dir", "open_mode", "signal", "max_requeue"),
+    *("cpus_per_task", "ntasks_per_node", "submit_dir", "open_mode", "signal", "max_requeue"),
     *("kill_on_invalid_dep", "constraint", "max_fails"),
 )
 

@@ -167,6 +167,34 @@ def test_queue_as_json(busy: Shell) -> None:
     assert reply["ok"] is True
     waiting, *_ = reply["job_info_list"]
     assert waiting["status"] == "Pending" and waiting["array_task"]["task_ids"] == "0,2-4,7"
+    assert waiting["array_spec"] == {"start": 0, "end": 7, "stride": 1, "indexes": "0-4,7", "max_concurrent": 2}
+    by_id = {each["job_id"]: each for each in reply["job_info_list"]}
+    assert by_id[8]["dependency_status"] == {
+        "typed": "afterok:1+1h",
+        "is_or": False,
+        "pending": [{"job_id": 1, "type": "afterok", "delay_seconds": 3600}],
+    }
+    gpus = {"gpu": {"total": "0", "specified": {"a100": "1"}}}
+    assert by_id[9]["req_total_res_view"] == {"cpu_count": 2.0, "memory_bytes": str(2 << 30), "gres_map": gpus}
+
+
+@pytest.mark.parametrize(
+    ("argv", "names"),
+    [
+        ("cqueue", "a c C deadline e h j k K l L m M n N o p P q Q r R s S t T u U x X F i E wckey licenses begin"),
+        ("cqueue --step", "i j n P u U e L t l N a q o"),
+        (
+            "cacct",
+            "a arrayjobid arrayspec arraytaskid C c D deadline E e h j K k L l M m N n P p q R r S s T t U u X x",
+        ),
+        ("cinfo", "p a n s l"),
+    ],
+)
+def test_every_name_of_a_column(busy: Shell, argv: str, names: str) -> None:
+    """Each of reference/cranesched.md sections 1.4, 1.7 and 1.8, in every line."""
+    for name in names.split():
+        said = busy(*argv.split(), "-o", f"<%{name}>")
+        assert (said.code, "<>" not in said.out.splitlines()[0]) == (0, True), name
 
 
 def test_steps(busy: Shell) -> None:
