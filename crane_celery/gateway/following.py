@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MAX_WAITED = 10_000
 #: progress frames of a wait, and listings of a watch, seconds apart at least
 PROGRESS_S = 0.2
+#: a listing that is long in the making is made less often: so many times longer it rests
+WATCH_SHARE = 10
 #: of so few jobs everything is told at once: there cannot be much of it
 FEW = 16
 #: either goes on for so long without the server, and asks for it so often
@@ -55,11 +57,13 @@ def watch(service: Service, request: "Request", listing: Callable[[Service, "Req
         waiter = _insist(request, lambda: stack.enter_context(request.waiters.waiter([ANYTHING])))
         before = None
         while True:
+            began = time.monotonic()
             shown = _insist(request, lambda: listing(service, request))
+            calm_s = max(PROGRESS_S, WATCH_SHARE * (time.monotonic() - began))
             if shown != before:
                 before = shown
                 request.sock.sendall(protocol.pack({"more": shown}))
-            _until_news(poll, waiter.fd, request.waiters, PROGRESS_S)
+            _until_news(poll, waiter.fd, request.waiters, calm_s)
             waiter.clear()
 
 

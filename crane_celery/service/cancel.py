@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from crane_celery.errors import CraneError, Denied, NotFound, Refused
 from crane_celery.grammar.ranges import RangeSet
+from crane_celery.grammar.selector import target_text
 from crane_celery.model.dependency import Block, decode
 from crane_celery.model.job import Job
 from crane_celery.model.states import ENDED, PRIMARY_STEP, SCRIPT, State
@@ -42,17 +43,17 @@ def matching(found: Alive, filters: Filters) -> list[Target]:
     for job in found.jobs:
         if not filters.job(job):
             continue
-        if job.id not in found.elements:
+        if job.id not in found.elements and not job.changes:
             if filters.pending:
                 chosen.append(Target(str(job.id), job, RangeSet.parse(job.pending), True))
             continue
         rows = pending_rows(job, found.around)
-        rows += [live_row(job, element, found.around.now) for element in found.elements[job.id]]
+        rows += [live_row(job, element, found.around.now) for element in found.elements.get(job.id, ())]
         passed = list(filter(filters.row, rows))
         if passed:
             ranks = _ranks(passed)
             whole = len(passed) == len(rows)
-            shown = str(job.id) if whole else ",".join(str(row["jobid"]).partition("%")[0] for row in passed)
+            shown = str(job.id) if whole else ",".join(target_text(job.id, row["indexes"]) for row in passed)
             chosen.append(Target(shown, job, ranks, whole))
     return chosen
 

@@ -270,6 +270,10 @@ def test_cancel_takes_strides_and_lists(busy: Shell) -> None:
     assert busy("ccancel", "1_3", "1_7").out == "Job 1_3,1_7 cancelled successfully.\n"
 
 
+def test_part_of_a_throttled_array_by_state(busy: Shell) -> None:
+    assert busy("ccancel", "-n", "sweep", "-t", "p").out == "Job 1_[0,2-4,7] cancelled successfully.\n"
+
+
 def test_cancel_asks_first(busy: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     for answer, code in (("n\n", 4), ("", 4), ("Y\n", 0)):
         monkeypatch.setattr("sys.stdin", io.StringIO(answer))

@@ -9,6 +9,7 @@ from crane_celery.errors import InputError, NotFound
 from crane_celery.grammar.selector import parse_selectors
 from crane_celery.model.states import ENDED
 from crane_celery.service.caller import Caller
+from crane_celery.service.cancel import matching
 from crane_celery.service.filters import Filters, parse_states
 from crane_celery.service.listing import Wanted
 from crane_celery.service.queue import begins
@@ -256,3 +257,12 @@ def test_what_may_begin_later_says_so(cluster: Cluster) -> None:
     later = replace(record, changes='[["0",{"begin":9e9}]]')
     (line,) = pending_lines(later, around)
     assert (str(line.why), list(begins(later)), list(begins(record))) == ("BeginTime", [0.0, 9e9], [])
+
+
+def test_what_was_changed_is_cancelled_by_what_it_is_now(cluster: Cluster) -> None:
+    array = submit(cluster, array="0-3")
+    (job,) = cluster.store.jobs([array])
+    found = cluster.service.queue.alive()
+    found = found._replace(jobs=[replace(job, changes='[["2-3",{"name":"new"}]]')])
+    for names, ranks in ((("new",), ["2-3"]), (("other",), []), ((job.spec.name,), ["0-1"])):
+        assert [target.ranks.text for target in matching(found, Filters(names=names))] == ranks
