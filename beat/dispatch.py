@@ -24,6 +24,7 @@ from crane_celery.sched.view import View
 log = logging.getLogger(__name__)
 
 Kill = tuple[int, int, int, int]
+Order = tuple[int, int, dict[str, float]]
 
 #: launches in one message at most: bounds its size, some 150 bytes each
 _MOST = 500
@@ -108,6 +109,7 @@ class Dispatcher:
         runs: Iterable[Run] = (),
         kills: Mapping[str, Sequence[Kill]] | None = None,
         resend: Iterable[str] = (),
+        orders: Mapping[str, Sequence[Order]] | None = None,
     ) -> None:
         """Send these runs and kills to their nodes; ``resend``: all that stands unanswered there, and what failed.
 
@@ -120,12 +122,12 @@ class Dispatcher:
         for run in runs:
             if run.node not in again:
                 launches.setdefault(run.node, []).append(run)
-        stops = kills or {}
-        left = launches.keys() | stops.keys()
+        stops, wanted = kills or {}, orders or {}
+        left = launches.keys() | stops.keys() | wanted.keys()
         try:
             for node in tuple(left):
                 address = wire.Address(node, 0, fence, "", now + wire.LIFE_S)
-                self._send(view, address, launches.get(node, []), stops.get(node, ()))
+                self._send(view, address, launches.get(node, []), stops.get(node, ()), wanted.get(node, ()))
                 left.discard(node)
         except Unreachable as error:
             log.warning("%d messages wait: %s", len(left), error)
@@ -135,31 +137,44 @@ class Dispatcher:
         """Let go of the connection. Idempotent."""
         self._outbox.close()
 
-    def _send(self, view: View, to: wire.Address, runs: list[Run], kills: Sequence[Kill]) -> None:
+    def _send(
+        self, view: View, to: wire.Address, runs: list[Run], kills: Sequence[Kill], orders: Sequence[Order]
+    ) -> None:
         at = view.pool.number.get(to.node)
-        if at is None or not (runs or kills):
+        if at is None or not (runs or kills or orders):
             return
         epoch = view.pool.nodes[at].epoch
         stops = [wire.Kill(*kill) for kill in kills]
         for first in range(0, len(runs) or 1, _MOST):
             some = runs[first : first + _MOST]
             last = first + _MOST >= len(runs)
-            self._put(view, to._replace(epoch=epoch, nonce=self._nonce()), some, stops if last else [])
+            self._put(
+                view,
+                to._replace(epoch=epoch, nonce=self._nonce()),
+                some,
+                stops if last else [],
+                list(orders) if last else [],
+            )
 
-    def _put(self, view: View, to: wire.Address, runs: list[Run], kills: list[wire.Kill]) -> None:
-        specs: dict[int, str] = {}
+    def _put(self, view: View, to: wire.Address, runs: list[Run], kills: list[wire.Kill], orders: list[Order]) -> None:
+        specs: dict[str, str] = {}
         launches = [_launch(view, run, specs) for run in runs]
-        text = wire.build(to, specs, launches, kills)
+        text = wire.build(to, specs, launches, kills, orders)
         self._outbox.put(to.node, text, self._signer.sign(text))
 
 
-def _launch(view: View, run: Run, specs: dict[int, str]) -> wire.Launch:
-    """One run as the message has it; adds its job's specification to ``specs``."""
+def _launch(view: View, run: Run, specs: dict[str, str]) -> wire.Launch:
+    """One run as the message has it; adds the specification in force to ``specs``."""
     entry = view.entries[run.job]
-    if run.job not in specs:
-        entry.text = specs[run.job] = entry.text or wire.spec_text(entry.job.spec)
+    key = str(run.job)
+    part = entry.part_of(run.rank)
+    if part.ranks is not None:
+        key = f"{run.job}.{entry.parts.index(part)}"
+    if key not in specs:
+        text = entry.text.get(key)
+        specs[key] = entry.text[key] = text or wire.spec_text(part.spec)
     first = run.parts[0]
-    nodes = tuple([part.node for part in run.parts])
+    nodes = tuple([held.node for held in run.parts])
     return wire.Launch(
         run.job,
         run.rank,
@@ -172,4 +187,5 @@ def _launch(view: View, run: Run, specs: dict[int, str]) -> wire.Launch:
         first.gres,
         nodes,
         run.cancelled,
+        key,
     )

@@ -42,6 +42,7 @@ class Launch(NamedTuple):
     gres: Mapping[str, tuple[int, ...]]  # "name:type" -> slot numbers
     nodes: tuple[str, ...]  # all of them, this one first
     cancelled: bool = False  # a cancel came first: it must end without having run
+    spec: str = ""  # which of the message's specifications is in force for it; "" = that of its job
 
 
 class Kill(NamedTuple):
@@ -61,9 +62,11 @@ class Message(NamedTuple):
     fence: int
     nonce: str
     until: float  # server time after which it is void
-    jobs: dict[int, JobSpec]
+    jobs: dict[str, JobSpec]  # by Launch.spec
     launches: list[Launch]
     kills: list[Kill]
+    #: (id, run, all that is wanted of it) as store.api.Wanted
+    orders: list[tuple[int, int, dict[str, float]]]
 
 
 class Address(NamedTuple):
@@ -86,11 +89,20 @@ def spec_text(spec: JobSpec) -> str:
     return _dumps(spec_to_json(spec))
 
 
-def build(to: Address, specs: Mapping[int, str], launches: Iterable[Launch], kills: Iterable[Kill]) -> str:
-    """The text of a message. ``specs``: job id -> ``spec_text`` of every job that ``launches`` speak of."""
+def build(
+    to: Address,
+    specs: Mapping[str, str],
+    launches: Iterable[Launch],
+    kills: Iterable[Kill],
+    orders: Iterable[tuple[int, int, Mapping[str, float]]] = (),
+) -> str:
+    """The text of a message. ``specs``: ``Launch.spec`` -> ``spec_text`` of all that ``launches`` speak of."""
     head = _dumps(to._asdict())[:-1]
     jobs = ",".join([f'"{job}":{text}' for job, text in specs.items()])
-    return f'{head},"jobs":{{{jobs}}},"launches":{_dumps(list(launches))},"kills":{_dumps(list(kills))}}}'
+    return (
+        f'{head},"jobs":{{{jobs}}},"launches":{_dumps(list(launches))},"kills":{_dumps(list(kills))},'
+        f'"orders":{_dumps(list(orders))}}}'
+    )
 
 
 def read(text: str) -> Message:
@@ -108,16 +120,17 @@ def _read(value: dict[str, Any]) -> Message:
         fence=value["fence"],
         nonce=value["nonce"],
         until=value["until"],
-        jobs={int(job): spec_from_json(spec) for job, spec in value["jobs"].items()},
+        jobs={key: spec_from_json(spec) for key, spec in value["jobs"].items()},
         launches=[_launch(row) for row in value["launches"]],
         kills=[Kill(*row) for row in value["kills"]],
+        orders=[(id_, run, wanted) for id_, run, wanted in value["orders"]],
     )
 
 
 def _launch(row: list[Any]) -> Launch:
     launch = Launch(*row)
     gres = {name: tuple(slots) for name, slots in launch.gres.items()}
-    return launch._replace(gres=gres, nodes=tuple(launch.nodes))
+    return launch._replace(gres=gres, nodes=tuple(launch.nodes), spec=launch.spec or str(launch.job))
 
 
 class Signer:

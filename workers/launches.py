@@ -28,8 +28,8 @@ def build(message: Message, bodies: Bodies, place: Place, grace_s: float, now: f
     jobs: dict[str, dict[str, Any]] = {}
     rows, hopeless = [], []
     for launch in message.launches:
-        spec = message.jobs[launch.job]
-        key = f"{launch.job}.{launch.cpus:g}.{launch.memory}"
+        spec = message.jobs[launch.spec]
+        key = f"{launch.spec}.{launch.cpus:g}.{launch.memory}"
         try:
             if key not in jobs:
                 jobs[key] = template(launch, spec, bodies, place, grace_s)

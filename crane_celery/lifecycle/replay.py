@@ -13,10 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from crane_celery.grammar.ranges import RangeSet
+from crane_celery.model import tagged
 from crane_celery.model.asjson import allocation_from_json, job_from_json, node_from_json, step_from_json
 from crane_celery.model.event import Event
 from crane_celery.model.job import Element, Job, StepRow
 from crane_celery.model.node import Node
+from crane_celery.model.overrides import updated
 from crane_celery.model.states import HOLDING, TERMINATED, WORST, State
 
 
@@ -29,6 +31,8 @@ class Records:
     nodes: dict[str, Node] = field(default_factory=dict)
     steps: dict[tuple[int, int, int], StepRow] = field(default_factory=dict)
     fence: int = 0
+    #: plain ids that reached Running, or ended without
+    begun: set[int] = field(default_factory=set)
 
 
 def replay(events: Iterable[Event]) -> Records:
@@ -59,7 +63,7 @@ def _submit(records: Records, event: Event) -> None:
 def _judge(records: Records, event: Event) -> None:
     for (id_, ready), dep in zip(event.data["rows"], event.data["deps"], strict=True):
         if job := records.jobs.get(id_):
-            records.jobs[id_] = replace(job, ready=ready, dep=dep)
+            records.jobs[id_] = replace(job, ready=ready, dep=dep, judged_at=event.at)
 
 
 def _hold(records: Records, event: Event) -> None:
@@ -67,7 +71,9 @@ def _hold(records: Records, event: Event) -> None:
         held = RangeSet.parse(job.held)
         ranks = RangeSet.parse(event.data["ranks"])
         held = (held | ranks) & RangeSet.parse(job.pending) if event.kind == "hold" else held - ranks
-        records.jobs[job.id] = replace(job, held=held.text)
+        at = event.data.get("until", 0)
+        until = tagged.tag(job.until, ranks, at) if at else tagged.untag(job.until, ranks)
+        records.jobs[job.id] = replace(job, held=held.text, until=until)
 
 
 def _cancel(records: Records, event: Event) -> None:
@@ -76,9 +82,13 @@ def _cancel(records: Records, event: Event) -> None:
         return
     pending = RangeSet.parse(job.pending)
     hit = pending & RangeSet.parse(event.data["ranks"])
+    if not hit:
+        return
     left, held = pending - hit, RangeSet.parse(job.held) - hit
-    job = replace(job, pending=left.text, held=held.text)
-    records.jobs[job.id] = _ended(job, len(hit), State.CANCELLED, TERMINATED, event.at) if hit else job
+    again, until = tagged.untag(job.again, hit), tagged.untag(job.until, hit)
+    job = replace(job, pending=left.text, held=held.text, again=again, until=until, gone=job.gone + len(hit))
+    state, code = State(event.data.get("state", State.CANCELLED)), event.data.get("code", TERMINATED)
+    records.jobs[job.id] = _ended(job, len(hit), state, code, event.at)
 
 
 def _ended(job: Job, n: int, state: State, code: int, at: float) -> Job:
@@ -98,7 +108,9 @@ def _start(records: Records, event: Event) -> None:
         job, old = records.jobs.get(job_id), records.elements.get(id_)
         if not job or (old and old.run >= run):
             continue
-        records.jobs[job_id] = replace(job, pending=(RangeSet.parse(job.pending) - RangeSet.of([rank])).text)
+        one = RangeSet.of([rank])
+        pending, again = RangeSet.parse(job.pending) - one, tagged.untag(job.again, one)
+        records.jobs[job_id] = replace(job, pending=pending.text, again=again)
         records.elements[id_] = Element(
             id=id_,
             job=job_id,
@@ -115,7 +127,14 @@ def _begin(records: Records, event: Event) -> None:
         element = records.elements.get(id_)
         if element and element.run == run and element.state == State.STARTING:
             records.elements[id_] = replace(element, state=State.RUNNING, began_at=at)
-            records.jobs[job_id] = replace(records.jobs[job_id], began=records.jobs[job_id].began + 1)
+            _count_begin(records, id_, job_id)
+
+
+def _count_begin(records: Records, id_: int, job_id: int) -> None:
+    """An element begins once, however often it runs."""
+    if id_ not in records.begun:
+        records.begun.add(id_)
+        records.jobs[job_id] = replace(records.jobs[job_id], began=records.jobs[job_id].began + 1)
 
 
 def _end(records: Records, event: Event) -> None:
@@ -128,13 +147,57 @@ def _end_one(records: Records, row: list[Any], at: float) -> None:
     element = records.elements.get(id_)
     if not element or element.run != run or element.state not in HOLDING:
         return
-    job, final = records.jobs[job_id], State(state)
     if element.state == State.STARTING:
-        job = replace(job, began=job.began + 1)
-    records.jobs[job_id] = _ended(job, 1, final, code, at)
+        _count_begin(records, id_, job_id)
+    records.jobs[job_id] = _ended(records.jobs[job_id], 1, State(state), code, at)
     records.elements[id_] = replace(
-        element, state=final, code=code, began_at=began_at, ended_at=ended_at, reason=reason
+        element, state=State(state), code=code, began_at=began_at, ended_at=ended_at, reason=reason
     )
+
+
+def _again(records: Records, event: Event) -> None:
+    """Runs that ended, and are pending again."""
+    for id_, job_id, rank, run, state, code, began_at, ended_at, reason, _cpu_s, _peak, held in event.data["rows"]:
+        element, job = records.elements.get(id_), records.jobs.get(job_id)
+        if not element or not job or element.run != run or element.state not in HOLDING:
+            continue
+        records.elements[id_] = replace(
+            element, state=State(state), code=code, began_at=began_at, ended_at=ended_at, reason=reason
+        )
+        one = RangeSet.of([rank])
+        records.jobs[job_id] = replace(
+            job,
+            pending=(RangeSet.parse(job.pending) | one).text,
+            held=(RangeSet.parse(job.held) | one).text if held else job.held,
+            again=tagged.tag(job.again, one, run),
+        )
+
+
+def _revive(records: Records, event: Event) -> None:
+    job = job_from_json(event.data["job"])
+    records.jobs[job.id] = job
+
+
+def _update(records: Records, event: Event) -> None:
+    if job := records.jobs.get(event.data["job"]):
+        records.jobs[job.id] = updated(job, event.data)
+
+
+def _move(records: Records, event: Event) -> None:
+    for id_, _job, run, state, at in event.data["rows"]:
+        element = records.elements.get(id_)
+        if element and element.run == run and element.state in (State.RUNNING, State.SUSPENDED):
+            records.elements[id_] = moved(element, State(state), at)
+
+
+def moved(element: Element, state: State, at: float) -> Element:
+    """The element, suspended or going on since ``at``; as it is where that is no news."""
+    if element.state == state:
+        return element
+    if state == State.SUSPENDED:
+        return replace(element, state=state, suspended_at=at)
+    lasted = round(max(0.0, at - element.suspended_at), 6)
+    return replace(element, state=state, suspended_at=0.0, suspended_s=element.suspended_s + lasted)
 
 
 def _step(records: Records, event: Event) -> None:
@@ -148,8 +211,10 @@ def _step(records: Records, event: Event) -> None:
 def _kill(records: Records, event: Event) -> None:
     for id_, run, _node, signal in event.data["rows"]:
         element = records.elements.get(id_)
-        if element and element.run == run and signal == 0:
+        if element and element.run == run and signal == 0 and "then" not in event.data:
             records.elements[id_] = replace(element, cancelled=True)
+        elif element and element.run == run and not element.cancelled and "then" in event.data:
+            records.elements[id_] = replace(element, then=event.data["then"])
 
 
 def _node(records: Records, event: Event) -> None:
@@ -167,6 +232,7 @@ def _forget(records: Records, event: Event) -> None:
             gone = range(id_, id_ + job.count)
             for kept in [k for k in records.elements if k in gone]:
                 del records.elements[kept]
+            records.begun -= set(gone) & records.begun
             for key in [k for k in records.steps if k[0] in gone]:
                 del records.steps[key]
 
@@ -180,6 +246,10 @@ _RULES = {
     "start": _start,
     "begin": _begin,
     "end": _end,
+    "again": _again,
+    "revive": _revive,
+    "update": _update,
+    "move": _move,
     "step": _step,
     "kill": _kill,
     "node": _node,

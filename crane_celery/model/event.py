@@ -10,31 +10,24 @@ kind     data
 submit   {"job": <Job as codec.job_to_json>}
 judge    {"rows": [[job, ready], ...],            ready as in Job.ready
           "deps": [dep, ...]}                     the Job.dep of each row
-hold     {"job", "ranks", "until"}                ranks as range text; now held; until: server time at which the leader
-                                                  releases them, 0 or absent = never
-release  {"job", "ranks"}                         now free
+hold     {"job", "ranks", "until"}                ranks as range text; now held; until: released by itself then, 0 = not
+release  {"job", "ranks", "until": 0}             now free
 cancel   {"job", "ranks", "uid", "done": bool}    these PENDING ranks ended as Cancelled, code 320, without a run;
-                                                  done: the whole submission has now ended; "why": "max_fails"
-                                                  when so many elements failed
-expire   {"job", "ranks", "state", "code", "reason", "done"}  like cancel, by the leader: Deadline, or Cancelled
-update   {"job", "ranks", "uid", "set": {field: value}, "changes"}  changes: Job.changes as it now is; a priority set for
-                                                  all ranks is Job.priority too
-depend   {"job", "text", "dep", "ready"}          another dependency, "" = none
+                                                  done: the whole submission has now ended; with "state", "code" and
+                                                  "reason" where the leader ended them (uid 0)
+update   {"job", "ranks", "set": {field: value},  fields changed for these ranks; changes: Job.changes after it
+          "changes"}
 start    {"fence", "rows": [[id, job, rank, run, [[node, cpus, memory, {gres: [slots]}], ...]], ...]}
 begin    {"node", "rows": [[id, job, run, at], ...]}                     Starting -> Running
 end      {"node", "rows": [[id, job, rank, run, state, code, began_at, ended_at, reason, cpu_s, memory_peak, done],
                            ...]}                  done: the whole submission has now ended
-again    {"node", "rows": [[id, job, rank, run, state, code, began_at, ended_at, reason, cpu_s, memory_peak, held], ...]}
-                                                  the run ended as an ``end`` says, and its rank is pending again; no
-                                                  counter moves, nothing that waits on it is told
-revive   {"job": <Job as it now is>, "ranks", "held": bool, "uid"}       these ENDED ranks are pending again
-requeue  {"rows": [[id, run, node, "requeue" | "hold"], ...], "uid"}     asked to stop as by a kill with signal 0; whatever
-                                                  its end, it is pending again afterwards (held with "hold")
-move     {"node", "rows": [[id, job, run, state, at], ...]}              Running <-> Suspended, told by the node
-order    {"rows": [[id, run, node, {"limit", "deadline", "suspend"}], ...]}  what the run shall be like: all that is in
-                                                  force; the leader tells the node. limit: seconds or null
+again    as end, but the last value: "held"       the run ended and is pending again (held)
+revive   {"job": <Job>, "ranks", "held": bool}    these ranks had ended and are pending again; the whole record after it
+move     {"node", "rows": [[id, job, run, state, at], ...]}              Suspended, or Running again
 step     {"node", "rows": [<StepRow as codec.step_to_json>, ...]}        a COMMON step began or ended
 kill     {"rows": [[id, run, node, signal], ...]} asked to stop; the leader tells the node. signal 0 = TERM, grace, KILL
+                                                  with "then" (requeue, hold): they are pending again when they have
+order    {"rows": [[id, run, node, {...}], ...]}  all that is wanted of a run (store.api.Wanted)
 kill_step {"rows": [[id, run, node, signal, step], ...]}  one COMMON step of a run is asked to stop
 node     {"node": <Node as codec.node_to_json>}   registered, lost, drained, resumed
 nudge    {"node"}                                 its leases stand unanswered: the leader signs and sends them again

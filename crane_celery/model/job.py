@@ -122,6 +122,7 @@ class Job:
     until: str = ""
     #: server time of the latest verdict on its dependency; 0 = none yet
     judged_at: float = 0.0
+    gone: int = 0  # elements that ended while pending, without a run
 
     @property
     def is_array(self) -> bool:

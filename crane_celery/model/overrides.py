@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from crane_celery.grammar.ranges import RangeSet
-from crane_celery.model.job import JobSpec
+from crane_celery.model.job import Job, JobSpec
 
 Fields = Mapping[str, Any]
 #: fields of a specification that may be changed; all others never change
@@ -91,3 +91,17 @@ def changed(spec: JobSpec, fields: Fields) -> JobSpec:
     """The specification with these fields (JSON values) in place of its own."""
     typed: Any = {name: tuple(value) if name in _LISTS else value for name, value in fields.items()}
     return replace(spec, **typed)
+
+
+def update_of(job: Job, ranks: str, fields: Fields) -> dict[str, Any]:
+    """The data of an ``update`` event: these fields for these ranks of a submission ("" = all)."""
+    whole = RangeSet.span(0, job.count - 1)
+    chosen = RangeSet.parse(ranks) & whole if ranks else whole
+    return {"job": job.id, "ranks": chosen.text, "set": dict(fields), "changes": change(job.changes, chosen, fields)}
+
+
+def updated(job: Job, data: Mapping[str, Any]) -> Job:
+    """The submission after that event. A priority of all ranks is the submission's own too."""
+    job = replace(job, changes=data["changes"])
+    whole = data["ranks"] == RangeSet.span(0, job.count - 1).text
+    return replace(job, priority=float(data["set"]["priority"])) if whole and "priority" in data["set"] else job

@@ -16,13 +16,10 @@ from heapq import heapify, heappop, heappush
 from crane_celery.model.job import Allocation
 from crane_celery.sched.plan import Config, Placement, Plan, Why
 from crane_celery.sched.pool import Pool
-from crane_celery.sched.queue import Class, Order
+from crane_celery.sched.queue import PARTS, Class, Order
 from crane_celery.sched.reasons import shortfall
 from crane_celery.sched.view import View
 from crane_celery.sched.want import Want
-
-#: runs are numbered from here; requeues will start the next
-_FIRST_RUN = 1
 
 
 def schedule(view: View, now: float, config: Config | None = None, last: Plan | None = None) -> Plan:
@@ -49,6 +46,7 @@ class _Cycle:
         self._blocked: dict[Want, Why] = {}  # what the plan says
         self._least: list[Want] = []  # blocked wants of which none covers another
         self._from: dict[Want, int] = {}  # want -> node where it last found room
+        self._taken: dict[int, int] = {}  # submissions with a throttle -> elements started in this cycle
         self._parts: dict[tuple[int, Want], Allocation] = {}
 
     def run(self, last: Plan | None) -> Plan:
@@ -101,21 +99,25 @@ class _Cycle:
         self._blocked[want] = shortfall(self._pool, want)
         self._least = [other for other in self._least if not want.covers(other)] + [want]
 
-    def _place_job(self, job: int, want: Want) -> bool:
-        """Start as many elements of a submission as may; False when one of them found no room."""
+    def _place_job(self, unit: int, want: Want) -> bool:
+        """Start as many elements of a part as may; False when one of them found no room."""
+        job, number = divmod(unit, PARTS)
         entry = self._entries[job]
-        if not 0 <= entry.ready <= self._now:
+        part = entry.parts[number]
+        if not 0 <= entry.ready <= self._now or part.spec.begin > self._now:
             return True
-        room = min(entry.room, self._left)
-        for rank in entry.free:
+        room = min(entry.room - self._taken.get(job, 0), self._left)
+        for rank in entry.startable(part):
             if room <= 0:
                 break
             parts = self._place(want)
             if not parts:
                 return False
-            self._starts.append(Placement(job, rank, _FIRST_RUN, parts))
+            self._starts.append(Placement(job, rank, entry.next_run(rank), parts))
             room -= 1
             self._left -= 1
+            if entry.spec.throttle:
+                self._taken[job] = self._taken.get(job, 0) + 1
         return True
 
     def _place(self, want: Want) -> tuple[Allocation, ...]:

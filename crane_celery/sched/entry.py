@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from crane_celery.grammar.array import IndexSet
 from crane_celery.grammar.ranges import RangeSet
+from crane_celery.model import tagged
 from crane_celery.model.dependency import Block, decode
-from crane_celery.model.job import WAITING, Allocation, Job
+from crane_celery.model.job import WAITING, Allocation, Job, JobSpec
+from crane_celery.model.overrides import spec_parts
+from crane_celery.sched.queue import Place
 from crane_celery.sched.want import Want, want_of
 
 _ONE = RangeSet.span(0, 0)
@@ -17,61 +22,126 @@ def ranks(text: str) -> RangeSet:
     return _ONE if text == "0" else RangeSet.parse(text) if text else _NONE
 
 
+class Part:
+    """Ranks of a submission with one specification: all of them, until some are changed (model.overrides)."""
+
+    __slots__ = ("queued", "ranks", "spec", "want")
+
+    def __init__(self, ranks: RangeSet | None, spec: JobSpec) -> None:
+        """``ranks`` None: all of the submission's."""
+        self.ranks = ranks
+        self.spec = spec
+        self.want: Want = want_of(spec)
+        self.queued: Place | None = None  # where it stands in the queue
+
+
 class Entry:
     """One submission with anything pending or holding. ``free`` are the pending ranks that are not held."""
 
     __slots__ = (
         "active",
         "dep",
+        "failed",
         "free",
         "held",
         "indexes",
         "job",
+        "parts",
         "pending",
         "priority",
-        "queued",
         "ready",
         "text",
-        "want",
     )
 
     def __init__(self, job: Job) -> None:
+        self.active = 0  # elements that hold an allocation
+        self.failed = 0  # elements that ended, and neither Completed nor were cancelled while pending
+        self.text: dict[str, str] = {}  # specifications as messages spell them, kept by the dispatcher
+        self.indexes = IndexSet.parse(job.spec.array) if job.is_array else None
+        self.dep = _blocks(job)
+        self.take(job)
+
+    def take(self, job: Job) -> None:
+        """Follow the record: what is pending, held, changed."""
         self.job = job
-        self.want: Want = want_of(job.spec)
         self.priority = job.priority
         self.pending = ranks(job.pending)
         self.held = ranks(job.held)
         self.free = self.pending - self.held
         self.ready = job.ready
-        self.active = 0  # elements that hold an allocation
-        self.queued = False  # whether it stands in its class's queue
-        self.dep = _blocks(job)
-        self.text = ""  # the specification as messages spell it, kept by the dispatcher
-        self.indexes = IndexSet.parse(job.spec.array) if job.is_array else None
+        self.failed = job.ended - job.ok - job.gone
+        self.parts = parts_of(job)
 
     def drop(self, gone: RangeSet) -> None:
         """These ranks are no longer pending."""
         self.pending -= gone
+        if self.job.again:
+            self.job = replace(self.job, again=tagged.untag(self.job.again, gone))
         self._refresh()
 
-    def hold(self, some: RangeSet, on: bool) -> None:
-        """Hold or release pending ranks."""
+    def add(self, rank: int, run: int, held: bool) -> None:
+        """A rank is pending again after this run of it."""
+        one = RangeSet.span(rank, rank)
+        self.pending |= one
+        self.held = self.held | one if held else self.held
+        self.job = replace(self.job, again=tagged.tag(self.job.again, one, run))
+        self._refresh()
+
+    def hold(self, some: RangeSet, on: bool, until: float = 0.0) -> None:
+        """Hold or release pending ranks; a hold may end by itself."""
         self.held = self.held | some if on else self.held - some
+        if until or self.job.until:
+            timed = tagged.tag(self.job.until, some, until) if on and until else tagged.untag(self.job.until, some)
+            self.job = replace(self.job, until=timed)
         self._refresh()
 
     def _refresh(self) -> None:
         self.held &= self.pending
         self.free = self.pending - self.held
 
+    def startable(self, part: Part) -> RangeSet:
+        """Of a part, what is pending and not held."""
+        return self.free if part.ranks is None else self.free & part.ranks
+
+    def part_of(self, rank: int) -> Part:
+        """The part that a rank is of."""
+        return next(part for part in self.parts if part.ranks is None or rank in part.ranks)
+
+    def next_run(self, rank: int) -> int:
+        """The number of the run that starts next."""
+        return int(tagged.number_of(self.job.again, rank)) + 1 if self.job.again else 1
+
+    @property
+    def spec(self) -> JobSpec:
+        """The specification in force for what concerns the whole: throttle, failures."""
+        return self.parts[0].spec
+
+    @property
+    def want(self) -> Want:
+        """What its first part asks for."""
+        return self.parts[0].want
+
+    @property
+    def queued(self) -> bool:
+        """Whether any of it stands in the queue."""
+        return any(part.queued for part in self.parts)
+
     @property
     def room(self) -> int:
         """How many more of its elements may hold an allocation; a large number where it has no throttle."""
-        throttle = self.job.spec.throttle
+        throttle = self.spec.throttle
         return max(0, throttle - self.active) if throttle else 1 << 62
 
     def index_of(self, rank: int) -> int | None:
         """The array index of a rank; None for a plain job."""
         return self.indexes.index_of(rank) if self.indexes else None
+
+
+def parts_of(job: Job) -> list[Part]:
+    """A submission by the specifications in force."""
+    if not job.changes:
+        return [Part(None, job.spec)]
+    return [Part(some, spec) for some, spec in spec_parts(job.spec, job.changes, RangeSet.span(0, job.count - 1))]
 
 
 class Run:

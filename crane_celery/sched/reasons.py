@@ -28,7 +28,7 @@ def explain(view: View, plan: Plan, job: int, now: float) -> Why:
     if started >= len(entry.free):
         return Why(Reason.HELD) if entry.held else Why(Reason.NONE)
     if started >= entry.room:
-        throttle = entry.job.spec.throttle
+        throttle = entry.spec.throttle
         return Why(Reason.ARRAY_LIMIT, "elements at once", entry.active + started + 1, throttle)
     why = plan.blocked.get(entry.want)
     if why is None:

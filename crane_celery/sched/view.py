@@ -7,20 +7,22 @@ are known by (id, run), ranks are sets, nodes are replaced. What an event asks o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, NamedTuple
 
 from crane_celery.grammar.ranges import RangeSet
+from crane_celery.model import tagged
 from crane_celery.model.asjson import allocation_from_json, job_from_json, node_from_json
 from crane_celery.model.event import Event
 from crane_celery.model.job import WAITING, Allocation, Element, Job
 from crane_celery.model.node import Node, NodeState, Partition
+from crane_celery.model.overrides import updated
 from crane_celery.model.states import PRIMARY_STEP, State
-from crane_celery.sched.entry import Entry, Run, ranks
+from crane_celery.sched.entry import Entry, Part, Run, parts_of, ranks
 from crane_celery.sched.pool import Pool
-from crane_celery.sched.queue import Order, Queue
+from crane_celery.sched.queue import PARTS, Order, Place, Queue
 
 #: the leader asks at once when an element of a dependee block up to this size ends; in a larger one, when all have
 _SMALL = 64
@@ -31,9 +33,21 @@ class Todo:
     """What events asked of the leader since it last looked."""
 
     plan: bool = False  # something may start that could not before
+    due: bool = False  # a time has come for something
     ask: bool = False  # a dependency may have changed
     kills: dict[str, list[tuple[int, int, int, int]]] = field(default_factory=dict)  # node -> (id, run, signal, step)
+    orders: dict[str, list[tuple[int, int, dict[str, float]]]] = field(
+        default_factory=dict
+    )  # node -> (id, run, wanted)
     resend: set[str] = field(default_factory=set)  # nodes whose unanswered launches are to be sent again
+
+
+class Due(NamedTuple):
+    """Ranks of a submission that a time has come for: "release" or "deadline"."""
+
+    what: str
+    job: int
+    ranks: RangeSet
 
 
 class View:
@@ -55,6 +69,10 @@ class View:
             "judge": self._judge,
             "hold": lambda data: self._hold(data, True),
             "release": lambda data: self._hold(data, False),
+            "update": self._update,
+            "again": self._again,
+            "revive": self._revive,
+            "order": self._order_run,
             "cancel": self._cancel,
             "start": self._start,
             "begin": self._begin,
@@ -87,8 +105,9 @@ class View:
             view._adopt(element)
         for entry in list(view.entries.values()):
             view._watch(entry)
+            view._time(entry)
             view._settle(entry)
-        view.todo = Todo(plan=True, ask=True, resend=set(view.starting))
+        view.todo = Todo(plan=True, ask=True, due=True, resend=set(view.starting))
         return view
 
     def apply(self, event: Event) -> None:
@@ -116,6 +135,7 @@ class View:
         while self._later and self._later[0][0] <= self._now:
             entry = self.entries.get(heappop(self._later)[1])
             if entry is not None:
+                self.todo.due = True
                 self._settle(entry)
 
     @property
@@ -144,6 +164,7 @@ class View:
         if job.id not in self.entries:
             entry = self.entries[job.id] = Entry(job)
             self._watch(entry)
+            self._time(entry)
             self._settle(entry)
 
     def _judge(self, data: dict[str, Any]) -> None:
@@ -158,8 +179,48 @@ class View:
     def _hold(self, data: dict[str, Any], on: bool) -> None:
         entry = self.entries.get(data["job"])
         if entry is not None:
-            entry.hold(ranks(data["ranks"]), on)
+            entry.hold(ranks(data["ranks"]), on, data.get("until", 0.0))
+            self._time(entry)
             self._settle(entry)
+
+    def _update(self, data: dict[str, Any]) -> None:
+        entry = self.entries.get(data["job"])
+        if entry is not None:
+            self._unqueue(entry)
+            entry.job = updated(entry.job, data)
+            entry.priority, entry.parts = entry.job.priority, parts_of(entry.job)
+            entry.text.clear()
+            self._time(entry)
+            self._settle(entry)
+
+    def _again(self, data: dict[str, Any]) -> None:
+        """Runs that ended, whose ranks are pending again."""
+        for id, job, rank, run, *_, held in data["rows"]:
+            known = self.runs.get(id)
+            entry = self.entries.get(job)
+            if known is None or entry is None or known.run != run:
+                continue
+            self._release(known)
+            entry.add(rank, run, held)
+            self._settle(entry)
+            self.todo.plan = True
+
+    def _revive(self, data: dict[str, Any]) -> None:
+        """Ended elements that are pending again: their submission may have been forgotten here."""
+        job = job_from_json(data["job"])
+        entry = self.entries.get(job.id)
+        if entry is None:
+            entry = self.entries[job.id] = Entry(job)
+        else:
+            self._unqueue(entry)
+            entry.take(job)
+        self._watch(entry)
+        self._time(entry)
+        self._settle(entry)
+
+    def _order_run(self, data: dict[str, Any]) -> None:
+        for id, number, node, wanted in data["rows"]:
+            self.todo.orders.setdefault(node, []).append((id, number, wanted))
 
     def _cancel(self, data: dict[str, Any]) -> None:
         job, gone = data["job"], ranks(data["ranks"])
@@ -256,19 +317,50 @@ class View:
         ready = 0 <= entry.ready <= self._now
         if entry.ready > self._now:
             heappush(self._later, (entry.ready, entry.job.id))
-        wanted = ready and bool(entry.free) and entry.room > 0
-        if wanted != entry.queued:
-            change = self.queue.add if wanted else self.queue.discard
-            change(self._order(entry), entry.want, entry.job.id)
-            entry.queued = wanted
-            self.todo.plan = self.todo.plan or wanted
+        for number, part in enumerate(entry.parts):
+            wanted = ready and part.spec.begin <= self._now and bool(entry.startable(part)) and entry.room > 0
+            if wanted and part.queued is None:
+                unit = entry.job.id * PARTS + number
+                part.queued = Place(self._order(entry, part), part.want, unit)
+                self.queue.add(part.queued)
+                self.todo.plan = True
+            elif not wanted and part.queued is not None:
+                self.queue.discard(part.queued)
+                part.queued = None
         if not entry.pending and not entry.active:
             self._unwatch(entry)
             del self.entries[entry.job.id]
 
-    def _order(self, entry: Entry) -> Order:
-        partition = self._partitions.get(entry.want.partition)
-        return -(partition.priority if partition else 0), -entry.priority
+    def _unqueue(self, entry: Entry) -> None:
+        """Take all of it out of the queue, before it changes."""
+        for part in entry.parts:
+            if part.queued is not None:
+                self.queue.discard(part.queued)
+                part.queued = None
+
+    def _time(self, entry: Entry) -> None:
+        """Note the times at which something becomes of it by itself."""
+        for part in entry.parts:
+            for at in (part.spec.begin, part.spec.deadline):
+                if at > self._now:
+                    heappush(self._later, (at, entry.job.id))
+        for _, at in tagged.decode(entry.job.until):
+            heappush(self._later, (at, entry.job.id))
+
+    def _order(self, entry: Entry, part: Part) -> Order:
+        partition = self._partitions.get(part.want.partition)
+        priority = part.spec.priority or entry.priority
+        return -(partition.priority if partition else 0), -priority
+
+    def due(self, now: float) -> Iterator[Due]:
+        """What time alone has decided by now: holds that end, and what is pending at its deadline."""
+        for entry in self.entries.values():
+            for some, at in tagged.decode(entry.job.until):
+                if at <= now and (over := some & entry.held):
+                    yield Due("release", entry.job.id, over)
+            for part in entry.parts:
+                if 0 < part.spec.deadline <= now and (over := _of(part, entry.pending)):
+                    yield Due("deadline", entry.job.id, over)
 
     def _watch(self, entry: Entry) -> None:
         """Note the blocks that a submission waits for, so that the leader need not ask after every end."""
@@ -292,3 +384,7 @@ class View:
         self.todo.ask = self.todo.ask or any(
             first <= id < first + count and (count <= _SMALL or done) for first, count in self._watched[job]
         )
+
+
+def _of(part: Part, some: RangeSet) -> RangeSet:
+    return some if part.ranks is None else some & part.ranks

@@ -6,9 +6,9 @@ an ``epoch`` raise ``StaleFence`` when a newer one exists, and change nothing. T
 raise ``Unreachable`` when the server does not answer, ``DiskFull`` when it refuses writes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from crane_celery.model.dependency import Block, Facts
 from crane_celery.model.event import Event
@@ -26,6 +26,8 @@ class Submission:
     dep: str = ""  # resolved dependency, encoded; "" = none
     held: bool = False
     priority: float = 0.0
+    #: living elements that its user may have at most, altogether and in its partition; 0 = no limit
+    limits: tuple[int, int] = (0, 0)
 
 
 class Start(NamedTuple):
@@ -59,12 +61,26 @@ class Ended(NamedTuple):
     memory_peak: int = 0
 
 
+class Moved(NamedTuple):
+    """A run was suspended, or goes on, since ``at``."""
+
+    id: int
+    run: int
+    state: str  # Suspended or Running
+    at: float
+
+
 class Report(NamedTuple):
     """What a node tells in one go."""
 
     began: Sequence[Began] = ()
     ended: Sequence[Ended] = ()
     steps: Sequence[StepRow] = ()
+    moved: Sequence[Moved] = ()
+
+
+#: of a run: "limit" (seconds, 0 = none), "deadline" (server time, 0 = none), "suspend" (1 or 0); absent = as it is
+Wanted = dict[str, float]
 
 
 class Beat(NamedTuple):
@@ -75,6 +91,8 @@ class Beat(NamedTuple):
     unanswered: list[tuple[int, int]]
     #: (id, run, signal) that were asked to stop and have not ended; signal 0 = TERM, grace, KILL
     kills: list[tuple[int, int, int]]
+    #: (id, run, what is wanted of it) as ``order`` said; told until the run ends
+    orders: list[tuple[int, int, Wanted]]
 
 
 class Registration(NamedTuple):
@@ -91,6 +109,13 @@ class Cancelled(NamedTuple):
     pending: int  # elements that will now never start
     running: list[int]  # plain ids that were told to stop
     waiting: int = 0  # jobs that wait on it (direct dependants)
+
+
+class Requeued(NamedTuple):
+    """What a requeue did."""
+
+    ended: int  # elements that had ended and are pending again
+    running: list[int]  # plain ids that were told to stop, and are pending again when they have
 
 
 class Snapshot(NamedTuple):
@@ -122,7 +147,8 @@ class JobStore(Protocol):
 
         ``keys`` are idempotency keys ("" = none): a key seen within a day returns the id of its first submission and
         changes nothing. A job with ``dep`` is ready=WAITING and is queued for judgement.
-        Raises NotFound when a dependee's id was never given out (nothing is taken then), DiskFull.
+        Raises NotFound when a dependee's id was never given out, LimitReached when its user would have too many living
+        elements (of the atomic step nothing is taken then), DiskFull.
         """
 
     def cancel(self, job: int, ranks: str, uid: int, signal: int = 0) -> Cancelled:
@@ -137,8 +163,19 @@ class JobStore(Protocol):
         One answer each: how many submissions wait on it, or -1: left as it was (or not there); ``cancel`` is for those.
         """
 
-    def hold(self, job: int, ranks: str, on: bool) -> None:
-        """Hold or release pending ranks ("" = all)."""
+    def hold(self, job: int, ranks: str, on: bool, until: float = 0.0) -> None:
+        """Hold or release pending ranks ("" = all). A hold ``until`` a time is released by the leader then."""
+
+    def update(self, job: int, ranks: str, fields: Mapping[str, Any]) -> None:
+        """Change fields of the specification (model.overrides) for these ranks ("" = all), whatever their state.
+
+        ``priority`` of all of them is also ``Job.priority``; ``throttle``, ``requeue`` and
+        ``max_fails`` are of the whole array. Raises NotFound.
+        """
+
+    def requeue(self, job: int, ranks: str, hold: bool = False, only_live: bool = False) -> Requeued:
+        """Have ranks ("" = all) run again. Running ones are told to stop; ended ones are pending again at once, unless
+        ``only_live``; pending ones stay as they are. ``hold``: they are held then. A cancel wins. Raises NotFound."""
 
     def job(self, job: int) -> Job | None:
         """One submission by its id, while it is in Redis."""
@@ -181,6 +218,10 @@ class RunStore(Protocol):
 
     def lose(self, fence: int, node: str, reason: str) -> list[int]:
         """Write a node off: state down, epoch + 1, its runs end Failed with code NODE_DOWN; returns their ids."""
+
+    def order(self, id: int, run: int, wanted: Wanted) -> bool:
+        """Say what is wanted of a run from now on, added to what was said before; False when it is over. Its node hears
+        of it by a message, and by every heartbeat until the run ends."""
 
     def nudge(self, node: str) -> None:
         """Ask the leader to send the node's unanswered leases again."""
@@ -230,6 +271,9 @@ class LeaderStore(Protocol):
 
     def judge(self, fence: int, answers: Sequence[tuple[int, str, float]]) -> None:
         """Store (job, dep, ready) verdicts and take these questions off the queue."""
+
+    def expire(self, fence: int, job: int, ranks: str, state: str, code: int, reason: str) -> int:
+        """End pending ranks ("" = all) in this state, without a run; how many. Idempotent. Raises StaleFence."""
 
     def forget(self, fence: int, before: float, limit: int) -> int:
         """Drop up to ``limit`` submissions that ended before this time and that the recorder has filed."""

@@ -52,9 +52,10 @@ __all__ = [
 #: fields of the hashes in the order in which rows hold them; a row starts with the record's own id or name
 JOB_FIELDS = [
     *("count", "at", "pending", "held", "ready", "dep", "priority"),
-    *("began", "ended", "ok", "code", "state", "done"),
+    *("began", "ended", "ok", "code", "state", "done", "changes", "again", "until", "judged", "gone"),
 ]
 ELEMENT_FIELDS = ["job", "rank", "run", "state", "alloc", "leased", "began", "ended", "code", "reason", "cancelled"]
+ELEMENT_FIELDS += ["then", "susp_at", "susp_s"]
 NODE_FIELDS = ["spec", "state", "epoch", "heard", "reason", "host", "driver", "version", "boot"]
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -82,7 +83,8 @@ def _spec(text: str) -> JobSpec:
 
 def job_from_row(row: list[str]) -> Job:
     """A submission from ``[id, spec, *JOB_FIELDS]``."""
-    id_, spec, count, at, pending, held, ready, dep, priority, began, ended, ok, code, state, done = row
+    id_, spec, count, at, pending, held, ready, dep, priority, began, ended, ok, code, state, done, *more = row
+    changes, again, until, judged, gone = more
     return Job(
         id=int(id_),
         spec=_spec(spec),
@@ -99,6 +101,11 @@ def job_from_row(row: list[str]) -> Job:
         worst_code=int(code or 0),
         worst_state=State(state) if state else None,
         ended_at=_number(done),
+        changes=changes,
+        again=again,
+        until=until,
+        judged_at=_number(judged),
+        gone=int(gone or 0),
     )
 
 
@@ -110,7 +117,8 @@ def _allocation(text: str) -> tuple[Allocation, ...]:
 
 def element_from_row(row: list[str]) -> Element:
     """An element from ``[id, *ELEMENT_FIELDS]``."""
-    id_, job, rank, run, state, alloc, leased, began, ended, code, reason, cancelled = row
+    id_, job, rank, run, state, alloc, leased, began, ended, code, reason, cancelled, *more = row
+    then, susp_at, susp_s = more
     return Element(
         id=int(id_),
         job=int(job),
@@ -124,6 +132,9 @@ def element_from_row(row: list[str]) -> Element:
         code=int(code or 0),
         reason=json.loads(reason) if reason else "",
         cancelled=cancelled == "1",
+        then=then,
+        suspended_at=_number(susp_at),
+        suspended_s=_number(susp_s),
     )
 
 

@@ -32,6 +32,8 @@ nodes        set    names of all nodes that ever registered                     
 node:<name>  hash   codec.NODE_FIELDS; also ``drain`` (reason of a drain, JSON)     register, nodes    for ever
 runs:<name>  set    "id:run" that hold something on this node                       start, ends        for ever
 leases:<n>   zset   "id:run" given to this node and not begun, by time of the lease start, report      for ever
+orders:<n>   hash   "id:run" on this node -> what is wanted of it (JSON)    order, ends        for ever
+users        hash   uid, "uid:partition" -> living elements                 submit, ends       for ever
 kills:<name> hash   "id:run" asked to stop on this node -> signal                   cancel, ends       for ever
 fence        string the fence of the latest leader; only grows                      lead               for ever
 leader       string who leads, with a time to live                                  lead, resign       lease
@@ -48,9 +50,24 @@ import re
 
 _ONE = (
     *("next", "alive", "arrays", "done", "ends", "spread", "resolve", "asked"),
-    *("nodes", "fence", "leader", "events", "cursors", "full"),
+    *("nodes", "fence", "leader", "events", "cursors", "full", "users"),
 )
-_MANY = ("job", "spec", "body", "el", "live", "steps", "idem", "bits", "waits", "node", "runs", "leases", "kills")
+_MANY = (
+    "job",
+    "spec",
+    "body",
+    "el",
+    "live",
+    "steps",
+    "idem",
+    "bits",
+    "waits",
+    "node",
+    "runs",
+    "leases",
+    "kills",
+    "orders",
+)
 
 
 class Keys:

@@ -19,7 +19,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from crane_celery.errors import CraneError, DiskFull, NotFound, StaleFence, SystemFault, Unreachable
+from crane_celery.errors import CraneError, DiskFull, LimitReached, NotFound, StaleFence, SystemFault, Unreachable
 from crane_celery.store.scripts import script
 
 #: seconds without an answer after which a server counts as gone
@@ -138,6 +138,8 @@ class Link:
             return Unreachable(f"the server at {self.address} is a read-only replica; name the primary")
         if word == "NOSCRIPT":
             return Unreachable(f"the server at {self.address} was restarted in between; try again")
+        if word == "LIMIT":
+            return _limit(*rest.split())
         if word == "STALE":
             return StaleFence(rest)
         if word == "NOTFOUND":
@@ -149,6 +151,13 @@ class Link:
         """Where the server is, without its password."""
         parts = urlsplit(self._url)
         return parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
+
+
+def _limit(where: str, most: str, living: str, more: str) -> LimitReached:
+    return LimitReached(
+        f"MaxSubmitJobs of this {where} is {most}: {living} of your jobs are accepted and have not ended,"
+        f" and {more} more are too many; wait for some to end, or cancel some"
+    )
 
 
 def tcp(url: str) -> dict[str, Any]:

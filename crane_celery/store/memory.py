@@ -11,19 +11,22 @@ from dataclasses import replace
 
 from crane_celery.errors import NotFound, StaleFence
 from crane_celery.grammar.ranges import RangeSet
+from crane_celery.lifecycle.requeue import follows
 from crane_celery.model.asjson import allocation_to_json, node_to_json, step_to_json
 from crane_celery.model.dependency import Block, Facts
 from crane_celery.model.event import Event, Position
 from crane_celery.model.job import WAITING, Element, Job
 from crane_celery.model.node import Node, NodeSpec, NodeState
+from crane_celery.model.overrides import spec_of
 from crane_celery.model.states import HOLDING, NODE_DOWN, State
-from crane_celery.store.api import Beat, Began, Ended, Question, Registration, Report, Snapshot, Start
-from crane_celery.store.memory_jobs import MemoryJobs, blocks_of, span_of
+from crane_celery.store.api import Beat, Began, Ended, Moved, Question, Registration, Report, Snapshot, Start
+from crane_celery.store.memory_control import MemoryControl
+from crane_celery.store.memory_jobs import blocks_of, span_of
 
 _LOST = "the node restarted while this ran"
 
 
-class MemoryStore(MemoryJobs):
+class MemoryStore(MemoryControl):
     """store.api.Store in memory; safe to share between threads."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -40,10 +43,12 @@ class MemoryStore(MemoryJobs):
         """Commit starts. See store.api."""
         with self._lock:
             self._fenced(fence)
-            answers, rows, taken = [], [], set()
+            answers: list[str] = []
+            rows: list[list[object]] = []
+            taken: set[int] = set()
             for start in starts:
                 id_ = start.job + start.rank
-                why = "not pending" if id_ in taken else self._refusal(start)
+                why = "not pending" if id_ in taken else self._refusal(start, taken)
                 answers.append(why)
                 if not why:
                     taken.add(id_)
@@ -52,7 +57,7 @@ class MemoryStore(MemoryJobs):
                 self._tell(("start", {"fence": fence, "rows": rows}))
             return answers
 
-    def _refusal(self, start: Start) -> str:
+    def _refusal(self, start: Start, taken: set[int]) -> str:
         job, old = self._records.jobs.get(start.job), self._records.elements.get(start.job + start.rank)
         if not job:
             return "no such job"
@@ -62,6 +67,9 @@ class MemoryStore(MemoryJobs):
             return "not pending"
         if start.rank in RangeSet.parse(job.held):
             return "held"
+        throttle = spec_of(job.spec, job.changes, 0).throttle
+        if throttle and len(self._live(job)) + sum(1 for i in taken if 0 <= i - job.id < job.count) >= throttle:
+            return "as many as its limit run"
         for part in start.allocation:
             node = self._records.nodes.get(part.node)
             if not node or node.state != NodeState.UP:
@@ -77,6 +85,8 @@ class MemoryStore(MemoryJobs):
             rows = [step_to_json(step) for step in report.steps if self._is_news(step.job, step.run, step)]
             if rows:
                 self._tell(("step", {"node": node, "rows": rows}))
+            for moved in report.moved:
+                self._move(node, moved)
             for ended in report.ended:
                 if element := self._held_run(node, ended.id, ended.run):
                     self._end(node, element, ended)
@@ -109,13 +119,25 @@ class MemoryStore(MemoryJobs):
         self._set_bits("began", element.id, element.id)
         self._moved_on(before)
 
+    def _move(self, node: str, moved: Moved) -> None:
+        e = self._held_run(node, moved.id, moved.run)
+        if e and e.state in (State.RUNNING, State.SUSPENDED) and e.state != moved.state:
+            row = [e.id, e.job, e.run, moved.state, self._past(moved.at)]
+            self._tell(("move", {"node": node, "rows": [row]}))
+
     def _end(self, node: str, element: Element, end: Ended) -> None:
         before = self._records.jobs[element.job]
+        for kept in (self._kills, self._orders):
+            kept.get(element.allocation[0].node, {}).pop((element.id, element.run), None)
+        spec = spec_of(before.spec, before.changes, element.rank)
+        after = follows(spec, element, State(end.state), end.code)
         began_at = round(end.began_at, 6) if end.began_at > 0 else element.began_at
         row = [element.id, element.job, element.rank, element.run, str(end.state), end.code, began_at]
-        row += [self._past(end.ended_at), end.reason, end.cpu_s, end.memory_peak, before.ended + 1 == before.count]
-        self._tell(("end", {"node": node, "rows": [row]}))
-        self._kills.get(element.allocation[0].node, {}).pop((element.id, element.run), None)
+        row += [self._past(end.ended_at), end.reason, end.cpu_s, end.memory_peak]
+        if after:
+            self._tell(("again", {"node": node, "rows": [[*row, after == "hold"]]}))
+            return
+        self._tell(("end", {"node": node, "rows": [[*row, before.ended + 1 == before.count]]}))
         for kind in ("began", "ended", *(("ok",) if end.state == State.COMPLETED else ())):
             self._set_bits(kind, element.id, element.id)
         self._moved_on(before)
@@ -184,7 +206,9 @@ class MemoryStore(MemoryJobs):
             leases = [e for e in self._runs(node) if e.state == State.STARTING and e.allocation[0].node == node]
             stale = sorted((e.leased_at, e.id, e.run) for e in leases if e.leased_at <= now - stale_s)
             kills = self._kills.get(node, {})
-            return Beat(now, [s[1:] for s in stale[:1000]], sorted((*run, kills[run]) for run in kills))
+            orders = self._orders.get(node, {})
+            stops, wanted = sorted((*run, kills[run]) for run in kills), [(*run, orders[run]) for run in sorted(orders)]
+            return Beat(now, [s[1:] for s in stale[:1000]], stops, wanted)
 
     def node(self, name: str) -> Node | None:
         """One node."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
-from crane_celery.errors import InputError, NotFound, StaleFence
+from crane_celery.errors import InputError, LimitReached, NotFound, StaleFence
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.lifecycle.replay import Records, apply
 from crane_celery.model import dependency
@@ -45,6 +45,7 @@ class MemoryJobs:
         self._parts: set[int] = set()
         self._resolve: set[int] = set()
         self._kills: dict[str, dict[tuple[int, int], int]] = {}
+        self._orders: dict[str, dict[tuple[int, int], dict[str, float]]] = {}
         self._done: dict[int, str] = {}
 
     # --- what all verbs share
@@ -101,6 +102,7 @@ class MemoryJobs:
                 if job.count < 1:
                     raise InputError(f"a submission of {job.count} elements: there must be at least one")
                 self._refuse_unknown(job.dep)
+            self._refuse_beyond([job for job, key in zip(jobs, keys, strict=True) if not self._seen(key)])
             return [self._accept(job, key) for job, key in zip(jobs, keys, strict=True)]
 
     def _refuse_unknown(self, dep: str) -> None:
@@ -109,10 +111,29 @@ class MemoryJobs:
             if wrong:
                 raise NotFound(f"there is no job {wrong[0]}; see cqueue and cacct for what there is")
 
-    def _accept(self, job: Submission, key: str) -> int:
+    def _refuse_beyond(self, jobs: Sequence[Submission]) -> None:
+        """MaxSubmitJobs: of a user altogether, and in a partition."""
+        living: dict[tuple[int, str], int] = {}
+        for job in self._records.jobs.values():
+            for where in ("", job.spec.partition):
+                living[job.spec.uid, where] = living.get((job.spec.uid, where), 0) + job.count - job.ended
+        for new in jobs:
+            for where, most in zip(("", new.spec.partition), new.limits, strict=True):
+                before = living.get((new.spec.uid, where), 0)
+                living[new.spec.uid, where] = before + new.count
+                if most and before + new.count > most:
+                    raise LimitReached(
+                        f"MaxSubmitJobs is {most}: {before} have not ended, {new.count} more are too many"
+                    )
+
+    def _seen(self, key: str) -> int:
+        """The id that this key got within a day, else 0."""
         id_, at = self._keys.get(key, (0, 0.0))
-        if key and id_ and self.now() - at < _DAY_S:
-            return id_
+        return id_ if key and self.now() - at < _DAY_S else 0
+
+    def _accept(self, job: Submission, key: str) -> int:
+        if seen := self._seen(key):
+            return seen
         id_, self._last = self._last + 1, self._last + job.count
         pending = RangeSet.span(0, job.count - 1).text
         record = Job(
@@ -171,9 +192,9 @@ class MemoryJobs:
                 answers.append(self.cancel(id_, "", uid).waiting if untouched else -1)
             return answers
 
-    def _end_pending(self, before: Job, hit: RangeSet, uid: int) -> None:
+    def _end_pending(self, before: Job, hit: RangeSet, uid: int, **by: object) -> None:
         done = before.ended + len(hit) == before.count
-        self._tell(("cancel", {"job": before.id, "ranks": hit.text, "uid": uid, "done": done}))
+        self._tell(("cancel", {"job": before.id, "ranks": hit.text, "uid": uid, **by, "done": done}))
         for low, high in hit.ranges:
             self._set_bits("began", before.id + low, before.id + high)
             self._set_bits("ended", before.id + low, before.id + high)
@@ -203,18 +224,6 @@ class MemoryJobs:
         """Elements of a submission that hold an allocation, by rank. Costs all elements known: a twin may."""
         mine = (e for e in self._records.elements.values() if e.job == job.id and e.state in HOLDING)
         return sorted(mine, key=lambda e: e.rank)
-
-    def hold(self, job: int, ranks: str, on: bool) -> None:
-        """Hold or release pending ranks. Raises NotFound."""
-        with self._lock:
-            record = self._records.jobs.get(job)
-            if not record:
-                raise NotFound(f"there is no job {job}; see cqueue and cacct for what there is")
-            pending, held = RangeSet.parse(record.pending), RangeSet.parse(record.held)
-            asked = pending & RangeSet.parse(ranks) if ranks else pending
-            changed = asked - held if on else asked & held
-            if changed:
-                self._tell(("hold" if on else "release", {"job": job, "ranks": changed.text}))
 
     def job(self, job: int) -> Job | None:
         """One submission by its id."""

@@ -8,24 +8,35 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from crane_celery.errors import InputError
-from crane_celery.model import dependency
-from crane_celery.model.dependency import Facts
+from crane_celery.errors import NotFound
+from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model.event import Event
 from crane_celery.model.job import Element, Job, StepRow
 from crane_celery.model.node import Node, NodeSpec, NodeState
-from crane_celery.store import codec
-from crane_celery.store.api import Beat, Cancelled, Question, Registration, Report, Snapshot, Start, Submission
+from crane_celery.model.overrides import changed, update_of
+from crane_celery.store import codec, rows
+from crane_celery.store.api import (
+    Beat,
+    Cancelled,
+    Question,
+    Registration,
+    Report,
+    Requeued,
+    Snapshot,
+    Start,
+    Submission,
+    Wanted,
+)
 from crane_celery.store.codec import dumps
-from crane_celery.store.keys import Keys, idempotency
+from crane_celery.store.keys import Keys
 from crane_celery.store.link import LONGEST_WAIT_S, Link
 
 DAY_S = 86400
-#: records read, verdicts stored, submissions accepted and ended by one script call: they keep it far below 50 ms
-READ, JUDGE, ACCEPT, ACCEPT_BYTES, WHOLE = 500, 100, 64, 4 << 20, 1000
+#: records read, verdicts stored, submissions ended by one script call: they keep it far below 50 ms
+READ, JUDGE, WHOLE = 500, 100, 1000
 _LOST = "the node restarted while this ran"
 
 
@@ -58,12 +69,12 @@ class RedisStore:
         """Accept submissions, up to 64 in one atomic step. See store.api."""
         if self._guard:
             self._guard()
-        portions = list(_portions(list(zip(jobs, keys, strict=True))))
+        portions = list(rows.portions(list(zip(jobs, keys, strict=True))))
         if len(portions) > 1:
             self._refuse_unknown(jobs)
         ids: list[int] = []
         for portion in portions:
-            ids += self._take([arg for job, key in portion for arg in _accepted(job, key)])
+            ids += self._take([arg for job, key in portion for arg in rows.accepted(job, key)])
         return ids
 
     def _take(self, args: Sequence[str | bytes | int | float]) -> list[int]:
@@ -94,9 +105,34 @@ class RedisStore:
         calls = [(uid, *jobs[at : at + WHOLE]) for at in range(0, len(jobs), WHOLE)]
         return [waiting for answer in self.link.run_all("cancel_whole", calls) for waiting in answer]
 
-    def hold(self, job: int, ranks: str, on: bool) -> None:
+    def hold(self, job: int, ranks: str, on: bool, until: float = 0.0) -> None:
         """Hold or release pending ranks. Raises NotFound."""
-        self.link.run("hold", job, ranks, "hold" if on else "release")
+        self.link.run("hold", job, ranks, "hold" if on else "release", f"{until:.3f}")
+
+    def update(self, job: int, ranks: str, fields: Mapping[str, Any]) -> None:
+        """Change fields for some ranks; tried again when somebody else changed them meanwhile. See store.api."""
+        done = False
+        while not done:
+            record = self.job(job)
+            if record is None:
+                raise NotFound(f"there is no job {job}; see cqueue and cacct for what there is")
+            event = update_of(record, ranks, fields)
+            whole = event["ranks"] == RangeSet.span(0, record.count - 1).text
+            priority = f"{float(fields['priority'])!r}" if whole and "priority" in fields else ""
+            policy = rows.policy(changed(record.spec, fields)) if "requeue" in fields else ""
+            args = (record.changes, event["changes"], dumps(event), priority, fields.get("throttle", ""), policy)
+            done = bool(self.link.run("update", job, *args))
+
+    def requeue(self, job: int, ranks: str, hold: bool = False, only_live: bool = False) -> Requeued:
+        """Have ranks run again, 500 in one step. See store.api."""
+        ended, running, rank = 0, [], 0
+        while rank >= 0:
+            over, rank, *told = self.link.run(
+                "requeue", job, ranks, "hold" if hold else "requeue", int(only_live), rank
+            )  # fmt: skip
+            ended += over
+            running += told
+        return Requeued(ended, running)
 
     def job(self, job: int) -> Job | None:
         """One submission by its id."""
@@ -134,8 +170,8 @@ class RedisStore:
         """COMMON steps of a run, by number."""
         found = self.link.do("HGETALL", self._keys.of("steps", id))
         mine = f"{run}.".encode()
-        rows = [codec.step_from_json(json.loads(v[1:])) for k, v in found.items() if k.startswith(mine)]
-        return sorted(rows, key=lambda row: row.step)
+        steps = [codec.step_from_json(json.loads(v[1:])) for k, v in found.items() if k.startswith(mine)]
+        return sorted(steps, key=lambda row: row.step)
 
     def body(self, job: int) -> bytes | None:
         """The submission's script and environment."""
@@ -155,7 +191,7 @@ class RedisStore:
 
     def start(self, fence: int, starts: Sequence[Start]) -> list[str]:
         """Commit starts. See store.api."""
-        answers = self.link.run("start", fence, dumps([_start_row(start) for start in starts]))
+        answers = self.link.run("start", fence, dumps([rows.start_row(start) for start in starts]))
         return [answer.decode() for answer in answers]
 
     def report(self, node: str, epoch: int, report: Report) -> None:
@@ -166,12 +202,17 @@ class RedisStore:
             for id_, run, state, code, a, b, reason, cpu, peak in report.ended
         ]
         steps = [(s.job, s.run, s.step, int(s.ended_at > 0), dumps(codec.step_to_json(s))) for s in report.steps]
-        rows = dumps({"began": began, "ended": ended, "steps": steps})
-        self.link.run("report", node, epoch, dumps(node), rows)
+        moved = [(id_, run, state, f"{at:.6f}") for id_, run, state, at in report.moved]
+        told = dumps({"began": began, "ended": ended, "steps": steps, "moved": moved})
+        self.link.run("report", node, epoch, dumps(node), told)
 
     def lose(self, fence: int, node: str, reason: str) -> list[int]:
         """Write a node off. See store.api."""
         return sorted(self.link.run("lose", fence, node, dumps(node), dumps(reason)))
+
+    def order(self, id: int, run: int, wanted: Wanted) -> bool:
+        """Say what is wanted of a run from now on. See store.api."""
+        return bool(self.link.run("order", id, run, dumps(wanted)))
 
     def nudge(self, node: str) -> None:
         """Ask the leader to send the node's unanswered leases again."""
@@ -188,13 +229,17 @@ class RedisStore:
         texts = [dumps(text) for text in (host, driver, version, boot, _LOST)]
         record = dumps(codec.node_spec_to_json(spec))
         epoch, live = self.link.run("register", spec.name, dumps(spec.name), record, *texts)
-        return Registration(epoch, sorted(_member(text) for text in live))
+        return Registration(epoch, sorted(rows.member(text) for text in live))
 
     def heartbeat(self, node: str, epoch: int, stale_s: float) -> Beat:
         """The node is alive. See store.api."""
-        now, leases, kills = self.link.run("heartbeat", node, epoch, stale_s)
-        stops = [(*_member(kills[i]), int(kills[i + 1])) for i in range(0, len(kills), 2)]
-        return Beat(float(now), [_member(text) for text in leases], sorted(stops))
+        now, leases, kills, orders = self.link.run("heartbeat", node, epoch, stale_s)
+        stops = [(*rows.member(kills[i]), int(kills[i + 1])) for i in range(0, len(kills), 2)]
+        wanted = sorted(
+            ((*rows.member(orders[i]), json.loads(orders[i + 1])) for i in range(0, len(orders), 2)),
+            key=lambda row: row[:2],
+        )
+        return Beat(float(now), [rows.member(text) for text in leases], sorted(stops), wanted)
 
     def node(self, name: str) -> Node | None:
         """One node."""
@@ -227,16 +272,24 @@ class RedisStore:
 
     def questions(self, fence: int, limit: int) -> list[Question]:
         """Dependants to be judged. See store.api."""
-        more, rows = self.link.run("questions", fence, limit)
-        while more and not rows and limit > 0:  # a portion may hold nothing but dependants that wait no more
-            more, rows = self.link.run("questions", fence, limit)
-        return [_question(row) for row in rows]
+        more, found = self.link.run("questions", fence, limit)
+        while more and not found and limit > 0:  # a portion may hold nothing but dependants that wait no more
+            more, found = self.link.run("questions", fence, limit)
+        return [rows.question(row) for row in found]
 
     def judge(self, fence: int, answers: Sequence[tuple[int, str, float]]) -> None:
         """Store verdicts, 100 in one step. See store.api."""
         for at in range(0, len(answers), JUDGE):
             flat = (arg for id_, dep, ready in answers[at : at + JUDGE] for arg in (id_, dep, f"{ready:.6f}"))
             self.link.run("judge", fence, *flat)
+
+    def expire(self, fence: int, job: int, ranks: str, state: str, code: int, reason: str) -> int:
+        """End pending ranks in this state, 2,000 ranges in one step. See store.api."""
+        ended, more = 0, 1
+        while more:
+            count, more = self.link.run("expire", fence, job, ranks, state, code, dumps(reason))
+            ended += count
+        return ended
 
     def forget(self, fence: int, before: float, limit: int) -> int:
         """Drop submissions that ended before this time and are filed. See store.api."""
@@ -253,7 +306,7 @@ class RedisStore:
         block = min(block_s, LONGEST_WAIT_S)
         wait = ("BLOCK", max(1, int(block * 1000))) if block > 0 else ()
         answer = self.link.wait(block, "XREAD", "COUNT", limit, *wait, "STREAMS", self._keys.one("events"), after)
-        return _events(answer[0][1]) if answer else []
+        return rows.events(answer[0][1]) if answer else []
 
     def last_event(self) -> str:
         """Id of the newest entry."""
@@ -291,62 +344,3 @@ class RedisStore:
         begin = time.perf_counter()
         self.link.do("PING")
         return time.perf_counter() - begin
-
-
-def _portions(jobs: list[tuple[Submission, str]]) -> Iterator[list[tuple[Submission, str]]]:
-    """Cut a batch so that no script call takes too many submissions or bytes."""
-    portion: list[tuple[Submission, str]] = []
-    size = 0
-    for item in jobs:
-        if portion and (len(portion) >= ACCEPT or size + len(item[0].body) > ACCEPT_BYTES):
-            yield portion
-            portion, size = [], 0
-        portion.append(item)
-        size += len(item[0].body)
-    if portion:
-        yield portion
-
-
-def _accepted(job: Submission, key: str) -> tuple[str | bytes | int, ...]:
-    """A submission as the arguments of submit.lua. InputError for a count below one."""
-    if job.count < 1:
-        raise InputError(f"a submission of {job.count} elements: there must be at least one")
-    pending = f"0-{job.count - 1}" if job.count > 1 else "0"
-    spec = dumps(codec.spec_to_json(job.spec))
-    held = pending if job.held else ""
-    array = int(bool(job.spec.array))
-    return spec, job.count, array, pending, held, job.dep, f"{job.priority!r}", idempotency(key), job.body
-
-
-def _start_row(start: Start) -> tuple[Any, ...]:
-    job, rank, run, parts = start
-    others = [part.node for part in parts[1:]] if len(parts) > 1 else 0
-    return job, rank, run, parts[0].node, dumps(codec.allocation_to_json(parts)), others
-
-
-def _member(text: bytes) -> tuple[int, int]:
-    """``id:run``."""
-    id_, _, run = text.partition(b":")
-    return int(id_), int(run)
-
-
-def _question(row: list[bytes]) -> Question:
-    job, text = int(row[0]), row[1].decode()
-    blocks = [block for group in dependency.decode(text).groups for block in group]
-    facts = [
-        Facts(int(row[i]), int(row[i + 1]), int(row[i + 2]), float(row[i + 3]))
-        for i in range(2, 2 + 4 * len(blocks), 4)
-    ]
-    return Question(job, text, list(zip(blocks, facts, strict=True)))
-
-
-def _events(entries: list[Any]) -> list[Event]:
-    """Entries as the server sends them: ``[id, [b"k", kinds, b"t", time, b"v", data]]``."""
-    found: list[Event] = []
-    for seq, (_, kinds, _, at, _, data) in entries:
-        name, when = seq.decode(), float(at)
-        found += [
-            Event(name, when, kind, value)
-            for kind, value in zip(kinds.decode().split(","), json.loads(data), strict=True)
-        ]
-    return found

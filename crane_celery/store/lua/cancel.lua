@@ -1,5 +1,5 @@
 -- Ends pending ranks as Cancelled and tells running ones to stop, in portions: at most LIMIT ranges and LIMIT runs a call.
--- lib: ranges bits events later jobs blocks
+-- lib: ranges tags bits events later jobs blocks pending
 -- KEYS   1 the prefix of all keys
 -- ARGV   1 job; 2 ranks (range text, "" = all); 3 uid; 4 signal (0 = cancel); 5 rank from which on runs are looked at
 -- Returns {pending ranks ended, rank to go on from or -1, submissions that wait, ids told to stop...}.
@@ -10,32 +10,7 @@ local signal, from = tonumber(ARGV[4]), tonumber(ARGV[5])
 local job = job_of(ARGV[1])
 if not job then return redis.error_reply('NOTFOUND job ' .. ARGV[1]) end
 local base = tonumber(job.id)
-local ranges = call('HMGET', key_job(job.id), 'pending', 'held', 'dep')
-local pending, held = to_ranges(ranges[1]), to_ranges(ranges[2])
 local ranks = ARGV[2] == '' and { 0, job.count - 1 } or common(to_ranges(ARGV[2]), { 0, job.count - 1 })
-
--- Ends pending ranks. Returns how many, and whether there are more.
-local function end_pending()
-  local hit, more = common(pending, ranks), false
-  while #hit > 2 * LIMIT do
-    table.remove(hit)
-    more = true
-  end
-  if #hit == 0 then return 0, false end
-  pending = minus(pending, hit)
-  call('HSET', key_job(job.id), 'pending', to_text(pending), 'held', to_text(minus(held, hit)))
-  for i = 1, #hit, 2 do
-    set_bits('began', base + hit[i], hit[i + 1] - hit[i] + 1)
-    set_bits('ended', base + hit[i], hit[i + 1] - hit[i] + 1)
-  end
-  local n = size(hit)
-  job.gone = job.gone + n
-  count_end(job, n, 'Cancelled', CANCELLED_CODE)
-  if #pending == 0 then stop_waiting(job.id, ranges[3]) end
-  tell('cancel', string.format('{"job":%s,"ranks":"%s","uid":%s,"done":%s}', job.id, to_text(hit), ARGV[3],
-    job.ended == job.count and 'true' or 'false'))
-  return n, more
-end
 
 -- Ranks of the submission that hold an allocation, from `from` on.
 local function holding()
@@ -55,7 +30,8 @@ end
 local HOLDING = { Starting = true, Running = true, Completing = true, Suspended = true }
 local told, rows = {}, {}
 
--- Only a cancel and a KILL are kept until the run ends, since repeating another signal would do harm.
+-- Only a cancel and a KILL are kept until the run ends, since repeating another signal would do harm. A cancel wins over
+-- a requeue ('r') that was asked for before it.
 local function stop(rank)
   local id = string.format('%.0f', base + rank)
   local e = call('HMGET', key_el(id), 'run', 'state', 'node', 'cancelled')
@@ -70,7 +46,7 @@ local function stop(rank)
 end
 
 local ended, more = 0, false
-if signal == 0 then ended, more = end_pending() end
+if signal == 0 then ended, more = end_pending(job, ranks, 'Cancelled', CANCELLED_CODE, '"uid":' .. ARGV[3], LIMIT) end
 local next_rank = -1
 if more then
   next_rank = from

@@ -5,6 +5,7 @@
 -- Returns for each how many submissions wait on it, or -1 where it was left alone or is not there.
 local uid = ARGV[1]
 local out, over, n = {}, {}, 0
+local alive = {} -- uid, uid:partition -> elements fewer
 local first, count = 0, 0 -- neighbours' ids share one write of their bits
 
 local function write_bits()
@@ -24,12 +25,12 @@ end
 for i = 2, #ARGV do
   local id = ARGV[i]
   local key = key_job(id)
-  local v = call('HMGET', key, 'top', 'ended', 'count', 'dep', 'waits')
+  local v = call('HMGET', key, 'top', 'ended', 'count', 'dep', 'waits', 'uid', 'part')
   if v[1] ~= '-1' or v[2] ~= '0' then
     out[i - 1] = -1
   else
     local size = v[3]
-    call('HSET', key, 'pending', '', 'held', '', 'ended', size, 'gone', size, 'code', '320', 'state', 'Cancelled',
+    call('HSET', key, 'pending', '', 'held', '', 'again', '', 'until', '', 'ended', size, 'gone', size, 'code', '320', 'state', 'Cancelled',
       'bt', NOW, 'et', NOW, 'done', NOW)
     cover(tonumber(id), tonumber(size))
     if v[4] ~= '' then stop_waiting(id, v[4]) end
@@ -37,12 +38,14 @@ for i = 2, #ARGV do
     if v[5] ~= '' then later('ZADD', key_spread, 0, id) end
     n = n + 1
     over[n] = id
+    for _, field in ipairs({ v[6], v[6] .. ':' .. v[7] }) do alive[field] = (alive[field] or 0) - size end
     tell('cancel', '{"job":' .. id .. ',"ranks":"' .. (size == '1' and '0' or '0-' .. string.format('%d', size - 1))
       .. '","uid":' .. uid .. ',"done":true}')
   end
 end
 if n == 0 then return out end
 write_bits()
+for field, fewer in pairs(alive) do call('HINCRBY', key_users, field, fewer) end
 flush()
 local seq = publish()
 local done, ends = {}, {}

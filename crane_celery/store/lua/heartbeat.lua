@@ -2,7 +2,8 @@
 -- lib: events nodes epoch
 -- KEYS   1 the prefix of all keys
 -- ARGV   1 node; 2 its epoch; 3 age in seconds from which a lease is stale
--- Returns {now, {"id:run" of up to 1000 stale leases, oldest first}, {"id:run", signal, ...}}. Error STALE.
+-- Returns {now, {"id:run" of up to 1000 stale leases, oldest first}, {"id:run", signal, ...},
+--         {"id:run", what is wanted of it (JSON), ...}}. Error STALE.
 local name = ARGV[1]
 local stale = outlived(name, ARGV[2])
 if stale then return stale end
@@ -13,4 +14,5 @@ if call('HGET', key_node(name), 'state') == 'down' then
   publish()
 end
 local before = string.format('%.6f', tonumber(NOW) - tonumber(ARGV[3]))
-return { NOW, call('ZRANGEBYSCORE', key_leases(name), '-inf', before, 'LIMIT', 0, 1000), call('HGETALL', key_kills(name)) }
+return { NOW, call('ZRANGEBYSCORE', key_leases(name), '-inf', before, 'LIMIT', 0, 1000), call('HGETALL', key_kills(name)),
+  call('HGETALL', key_orders(name)) }

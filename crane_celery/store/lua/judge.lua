@@ -12,7 +12,7 @@ for i = 2, #ARGV, 3 do
   call('ZREM', key_asked, id)
   local v = call('HMGET', key_job(id), 'ready', 'dep', 'pending')
   if v[1] and tonumber(v[1]) == -1 and v[3] ~= '' and (v[2] ~= dep or tonumber(ready) ~= -1) then
-    call('HSET', key_job(id), 'dep', dep, 'ready', ready)
+    call('HSET', key_job(id), 'dep', dep, 'ready', ready, 'judged', NOW)
     if tonumber(ready) ~= -1 then stop_waiting(id, dep) end -- nothing has to wake it any more
     rows[#rows + 1] = '[' .. id .. ',' .. ready .. ']'
     deps[#deps + 1] = cjson.encode(dep)

@@ -1,13 +1,13 @@
 -- A node's worker has started. On another boot than before, what ran there is written off and the epoch grows.
--- lib: events later jobs ends nodes lost
+-- lib: ranges tags bits events later jobs ends nodes lost
 -- KEYS   1 the prefix of all keys
 -- ARGV   1 node; 2 its name as JSON; then as JSON: 3 spec, 4 host, 5 driver, 6 version, 7 boot id, 8 reason of a write-off
 -- Returns {epoch, {"id:run" that it is meant to be running}}.
 local name, key = ARGV[1], key_node(ARGV[1])
 local boot = call('HGET', key, 'boot')
 if boot and boot ~= ARGV[7] then
-  local _, rows = write_off(name, ARGV[8])
-  tell_rows('end', '"node":' .. ARGV[2] .. ',', rows)
+  write_off(name, ARGV[8])
+  tell_ends('"node":' .. ARGV[2] .. ',')
 end
 if boot ~= ARGV[7] then call('HINCRBY', key, 'epoch', 1) end
 call('SADD', key_nodes, name)

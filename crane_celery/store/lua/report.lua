@@ -1,9 +1,10 @@
 -- Takes a node's report: runs that began, runs that ended, steps. Rows that say nothing new are passed over.
--- lib: events later jobs ends epoch
+-- lib: ranges tags bits events later jobs ends epoch
 -- KEYS   1 the prefix of all keys
 -- ARGV   1 node; 2 its epoch; 3 its name as JSON; 4 JSON
 --        {"began": [[id, run, at], ...], "ended": [[id, run, state, code, began_at, ended_at, reason, cpu_s, memory], ...],
---         "steps": [[id, run, step, ended (1 or 0), row], ...]}   times and cpu_s as text; reason and row as JSON text
+--         "moved": [[id, run, state, at], ...], "steps": [[id, run, step, ended (1 or 0), row], ...]}
+--        times and cpu_s as text; reason and row as JSON text
 -- Returns how many rows said something new. Error STALE for an older epoch.
 local node = ARGV[1]
 local stale = outlived(node, ARGV[2])
@@ -23,15 +24,15 @@ end
 
 local told = cjson.decode(ARGV[4])
 local head = '"node":' .. ARGV[3] .. ','
-local began, ended, steps = {}, {}, {}
+local began, moved, steps = {}, {}, {}
 for _, r in ipairs(told.began) do began[#began + 1] = begin(node, r[1], r[2], r[3]) or nil end
 for _, r in ipairs(told.steps) do steps[#steps + 1] = step(r[1], r[2], r[3], r[4], r[5]) or nil end
-for _, r in ipairs(told.ended) do
-  ended[#ended + 1] = finish(node, r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9]) or nil
-end
+keep_begun()
+for _, r in ipairs(told.moved) do moved[#moved + 1] = move(node, r[1], r[2], r[3], r[4]) or nil end
+for _, r in ipairs(told.ended) do note_end(finish(node, r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9])) end
 tell_rows('begin', head, began)
 tell_rows('step', head, steps)
-tell_rows('end', head, ended)
-keep_begun()
+tell_rows('move', head, moved)
+tell_ends(head)
 settle()
-return #began + #steps + #ended
+return #began + #steps + #moved + #ends['end'] + #ends.again

@@ -1,5 +1,5 @@
 -- Commits starts: each is checked again against what is true now; those that hold become leases of their nodes.
--- lib: ranges events later fence
+-- lib: ranges tags events later fence
 -- KEYS   1 the prefix of all keys
 -- ARGV   1 fence; 2 JSON rows [job, rank, run, node, allocation (JSON text), other nodes or 0]
 -- Returns one text for each row: "" = accepted, else why not. Error STALE for an older fence.
@@ -13,9 +13,10 @@ local function job_of(id)
   local job = jobs[id]
   if job ~= nil then return job end
   local text = string.format('%.0f', id)
-  local v = call('HMGET', key_job(text), 'pending', 'held', 'ready', 'array', 'top')
+  local v = call('HMGET', key_job(text), 'pending', 'held', 'ready', 'array', 'top', 'again', 'throttle')
   job = v[1] and { id = text, base = id, pending = to_ranges(v[1]), held = to_ranges(v[2]), ready = tonumber(v[3]),
-    array = v[4] == '1', top = tonumber(v[5]) }
+    array = v[4] == '1', top = tonumber(v[5]), again = to_tags(v[6]), throttle = tonumber(v[7] or '0') }
+  if job and job.throttle > 0 then job.room = job.throttle - call('ZCARD', key_live(text)) end
   jobs[id] = job
   return job
 end
@@ -37,6 +38,7 @@ local function refusal(job, rank, node, others)
   if job.ready < 0 or job.ready > now then return 'not ready' end
   if not place(job.pending, rank) then return 'not pending' end
   if place(job.held, rank) then return 'held' end
+  if job.room and job.room <= 0 then return 'as many as its limit run' end
   return not_up(node) or (others ~= 0 and none_up(others))
 end
 
@@ -70,13 +72,16 @@ for i, row in ipairs(cjson.decode(ARGV[2])) do
   answers[i] = why or ''
   if not why then
     drop(job.pending, rank)
+    if run > 1 then untag(job.again, { rank, rank }) end
+    if job.room then job.room = job.room - 1 end
     job.changed, job.top = true, math.max(job.top, rank)
     lease(job, rank, run, id, node, alloc, others)
     rows[#rows + 1] = '[' .. id .. ',' .. job.id .. ',' .. rank .. ',' .. run .. ',' .. alloc .. ']'
   end
 end
 for _, job in pairs(jobs) do
-  if job and job.changed then call('HSET', key_job(job.id), 'pending', to_text(job.pending), 'top', job.top) end
+  if job and job.changed then call('HSET', key_job(job.id), 'pending', to_text(job.pending), 'top', job.top,
+    'again', tags_text(job.again)) end
 end
 tell_rows('start', '"fence":' .. ARGV[1] .. ',', rows)
 flush()

@@ -40,3 +40,8 @@ local function count_bits(kind, first, count)
   end)
   return found
 end
+
+local function clear_bit(kind, id)
+  local at = id % CHUNK
+  call('SETBIT', key_bits(kind .. ':' .. string.format('%d', (id - at) / CHUNK)), at, 0)
+end

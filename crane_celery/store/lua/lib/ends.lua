@@ -1,4 +1,4 @@
--- Runs touched by one script call, and their end, whoever tells it. Needs jobs, later.
+-- Runs touched by one script call, and their end, whoever tells it. Needs ranges, tags, bits, events, jobs, later.
 local HOLDING = { Starting = true, Running = true, Completing = true, Suspended = true }
 local elements = {}
 
@@ -8,19 +8,26 @@ local function held_run(node, id, run)
   local e = elements[id]
   if e == nil then
     local text = string.format('%.0f', id)
-    local v = call('HMGET', key_el(text), 'job', 'rank', 'run', 'state', 'node', 'began', 'wide', 'cancelled')
+    local v = call('HMGET', key_el(text), 'job', 'rank', 'run', 'state', 'node', 'began', 'wide', 'cancelled',
+      'then', 'ordered', 'susp_at', 'susp_s')
     e = v[1] and { id = text, job = v[1], rank = v[2], run = v[3], number = tonumber(v[3]), state = v[4], node = v[5],
-      began = v[6] or '0', wide = v[7], stopped = v[8] }
+      began = v[6] or '0', wide = v[7], stopped = v[8], next = v[9] or '',
+      ordered = v[10], susp_at = tonumber(v[11] or 0), susp_s = tonumber(v[12] or 0) }
     elements[id] = e
   end
   if e and e.number == run and HOLDING[e.state] and (not node or e.node == node) then return e end
   return false
 end
 
+local function answer_lease(e)
+  later('ZREM', key_leases(e.node), e.id .. ':' .. e.run)
+end
+
+-- An element begins once, however often it runs.
 local function count_begin(e, id)
+  if e.number > 1 and count_bits('began', id, 1) == 1 then return end
   local job = job_of(e.job)
   job.began = job.began + 1
-  later('ZREM', key_leases(e.node), e.id .. ':' .. e.run)
   set_bit_later('began', id)
 end
 
@@ -29,6 +36,7 @@ local function begin(node, id, run, at)
   local e = held_run(node, id, run)
   if not e or e.state ~= 'Starting' then return false end
   if tonumber(at) <= 0 or at > NOW then at = NOW end
+  answer_lease(e)
   count_begin(e, id)
   e.state, e.began, e.changed = 'Running', at, true
   return '[' .. e.id .. ',' .. e.job .. ',' .. e.run .. ',' .. at .. ']'
@@ -39,29 +47,84 @@ local function let_go(e)
   local member = e.id .. ':' .. e.run
   later('SREM', key_runs(e.node), member)
   if e.stopped and e.stopped ~= '' then later('HDEL', key_kills(e.node), member) end
+  if e.ordered then later('HDEL', key_orders(e.node), member) end
   if e.wide then
     for _, part in ipairs(cjson.decode(call('HGET', key_el(e.id), 'alloc'))) do later('SREM', key_runs(part[1]), member) end
   end
 end
 
+-- A run was stopped or goes on at `at` (text). Returns the event's row, or false.
+local function move(node, id, run, state, at)
+  local e = held_run(node, id, run)
+  if not e or e.state == state or not (e.state == 'Running' or e.state == 'Suspended') then return false end
+  if tonumber(at) <= 0 or at > NOW then at = NOW end
+  if state == 'Suspended' then e.susp_at = tonumber(at)
+  else
+    e.susp_s, e.susp_at = e.susp_s + math.max(0, tonumber(at) - e.susp_at), 0
+  end
+  e.state = state
+  call('HSET', key_el(e.id), 'state', state, 'susp_at', string.format('%.6f', e.susp_at), 'susp_s',
+    string.format('%.6f', e.susp_s))
+  return '[' .. e.id .. ',' .. e.job .. ',' .. e.run .. ',"' .. state .. '",' .. at .. ']'
+end
+
+local NODE_CODES = { [326] = true, [328] = true }
+
+-- What follows this end: 'requeue', 'hold' or nothing. The same table as lifecycle/requeue.py.
+local function follows(e, state, code)
+  if e.stopped == '1' then return false end
+  if e.next ~= '' then return e.next end
+  if state == 'Completed' or state == 'Cancelled' or state == 'Deadline' then return false end
+  local policy, most = string.match(job_of(e.job).policy, '^(%a+):(%d+)$')
+  if not policy or policy == 'never' or (policy == 'node' and not NODE_CODES[code]) then return false end
+  return e.number > tonumber(most) and 'hold' or 'requeue'
+end
+
+-- Counts an end that nothing follows.
+local function over(e, id, state, code)
+  local job = job_of(e.job)
+  if e.state == 'Starting' then count_begin(e, id) end
+  set_bit_later('ended', id)
+  if state == 'Completed' then set_bit_later('ok', id) end
+  count_end(job, 1, state, code)
+  return job.ended == job.count and 'true' or 'false'
+end
+
 -- Ends a run. state, code (number), began_at, ended_at, cpu, memory (text); reason (JSON text). Returns the event's row
--- or false.
+-- and its kind (end, or again where another run follows), or false.
 local function finish(node, id, run, state, code, began_at, ended_at, reason, cpu, memory)
   local e = held_run(node, id, run)
   if not e then return false end
-  if e.state == 'Starting' then count_begin(e, id) end
   if tonumber(began_at) <= 0 then began_at = e.began end
   if tonumber(ended_at) <= 0 or ended_at > NOW then ended_at = NOW end
   let_go(e)
+  local after = follows(e, state, code)
+  if e.state == 'Starting' then answer_lease(e) end
+  local last
+  if after then
+    last = after == 'hold' and 'true' or 'false'
+    give_back(job_of(e.job), tonumber(e.rank), e.number, after == 'hold')
+  else
+    last = over(e, id, state, code)
+  end
   e.state, e.changed = state, false
   call('HSET', key_el(e.id), 'state', state, 'code', code, 'began', began_at, 'ended', ended_at, 'reason', reason)
-  set_bit_later('ended', id)
-  if state == 'Completed' then set_bit_later('ok', id) end
-  local job = job_of(e.job)
-  if job.array then later('ZREM', key_live(e.job), e.rank) end
-  count_end(job, 1, state, code)
-  return table.concat({ '[' .. e.id, e.job, e.rank, e.run, '"' .. state .. '"', code, began_at, ended_at, reason, cpu,
-    memory, job.ended == job.count and 'true]' or 'false]' }, ',')
+  if job_of(e.job).array then later('ZREM', key_live(e.job), e.rank) end
+  local row = table.concat({ '[' .. e.id, e.job, e.rank, e.run, '"' .. state .. '"', code, began_at, ended_at, reason, cpu,
+    memory, last .. ']' }, ',')
+  return row, after and 'again' or 'end'
+end
+
+-- Events of the ends of one script: rows by kind.
+local ends = { ['end'] = {}, again = {} }
+
+local function note_end(row, kind)
+  if row then table.insert(ends[kind], row) end
+end
+
+local function tell_ends(head)
+  tell_rows('end', head, ends['end'])
+  tell_rows('again', head, ends.again)
 end
 
 -- Writes the runs that have begun and not ended.

@@ -1,5 +1,5 @@
 -- Counters of submissions touched by one script call: read once, changed in Lua tables, written once by settle().
--- Needs events, later.
+-- Needs ranges, tags, events, later.
 local WORSE = { Completed = 1, Failed = 2, Cancelled = 3, Deadline = 4, ExceedTimeLimit = 5, OutOfMemory = 6 }
 local jobs = {}
 
@@ -7,17 +7,52 @@ local jobs = {}
 local function job_of(id)
   local job = jobs[id]
   if job ~= nil then return job end
-  local v = call('HMGET', key_job(id), 'count', 'began', 'ended', 'ok', 'code', 'state', 'gone', 'waits', 'array')
+  local v = call('HMGET', key_job(id), 'count', 'began', 'ended', 'ok', 'code', 'state', 'gone', 'waits', 'array',
+    'uid', 'part', 'policy')
   if not v[1] then
     jobs[id] = false
     return false
   end
   local began, ended, ok, gone = tonumber(v[2]), tonumber(v[3]), tonumber(v[4]), tonumber(v[7])
   job = { id = id, count = tonumber(v[1]), began = began, ended = ended, ok = ok, code = tonumber(v[5]), state = v[6],
-    gone = gone, waits = v[8], array = v[9] == '1',
+    gone = gone, waits = v[8], array = v[9] == '1', uid = v[10], part = v[11], policy = v[12] or '',
     was_reached = began + gone, was_ended = ended, was_bad = ended > ok }
   jobs[id] = job
   return job
+end
+
+local alive = {}
+
+-- n more (or fewer) elements of this submission are alive: what MaxSubmitJobs is compared with.
+local function count_alive(job, n)
+  for _, field in ipairs({ job.uid, job.uid .. ':' .. job.part }) do alive[field] = (alive[field] or 0) + n end
+end
+
+local function flush_alive()
+  for field, n in pairs(alive) do
+    if n ~= 0 then call('HINCRBY', key_users, field, n) end
+  end
+  alive = {}
+end
+
+-- Ranks of a submission are pending again after their run with this number: gathered, and written by settle().
+local function give_back(job, rank, run, hold)
+  job.back = job.back or { runs = {}, held = {} }
+  job.back.runs[run] = job.back.runs[run] or {}
+  table.insert(job.back.runs[run], rank)
+  if hold then table.insert(job.back.held, rank) end
+end
+
+local function write_back(job)
+  local v = call('HMGET', key_job(job.id), 'pending', 'held', 'again')
+  local pending, held, again = to_ranges(v[1]), to_ranges(v[2]), to_tags(v[3])
+  for run, ranks in pairs(job.back.runs) do
+    local some = ranges_of(ranks)
+    pending = union(pending, some)
+    tag(again, some, run)
+  end
+  held = union(held, ranges_of(job.back.held))
+  call('HSET', key_job(job.id), 'pending', to_text(pending), 'held', to_text(held), 'again', tags_text(again))
 end
 
 -- n elements have ended in this state with this code.
@@ -49,6 +84,7 @@ local function settle_job(job)
     args[n + 5], args[n + 6], args[n + 7], args[n + 8] = 'code', job.code, 'state', job.state
     args[n + 9], args[n + 10], args[n + 11], args[n + 12] = 'et', NOW, 'gone', job.gone
     n = n + 12
+    count_alive(job, job.was_ended - job.ended)
   end
   if over then args[n + 1], args[n + 2] = 'done', NOW end
   call('HSET', key_job(job.id), unpack(args))
@@ -64,10 +100,12 @@ end
 local function settle()
   local over = {}
   for id, job in pairs(jobs) do
+    if job and job.back then write_back(job) end
     if job and (job.began + job.gone ~= job.was_reached or job.ended ~= job.was_ended) and settle_job(job) then
       over[#over + 1] = id
     end
   end
+  flush_alive()
   flush()
   local seq = publish()
   local ends = {}

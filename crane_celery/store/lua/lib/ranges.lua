@@ -94,3 +94,14 @@ local function size(list)
   for i = 1, #list, 2 do n = n + list[i + 1] - list[i] + 1 end
   return n
 end
+
+-- Numbers, in any order, as ranges.
+local function ranges_of(numbers)
+  table.sort(numbers)
+  local out, n = {}, 0
+  for _, each in ipairs(numbers) do
+    if n > 0 and each <= out[n] + 1 then out[n] = each
+    else out[n + 1], out[n + 2], n = each, each, n + 2 end
+  end
+  return out
+end

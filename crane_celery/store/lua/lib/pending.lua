@@ -1,0 +1,35 @@
+-- Ends pending ranks without a run. Needs ranges tags bits events later jobs blocks.
+
+-- At most `limit` ranges of `ranks` (ranges) that are pending end in this state. `job` is from job_of; `by` is JSON text
+-- of further keys of the event (who, why). Returns how many ended, and whether there are more.
+local function end_pending(job, ranks, state, code, by, limit)
+  local base = tonumber(job.id)
+  local v = call('HMGET', key_job(job.id), 'pending', 'held', 'dep', 'again', 'until')
+  local pending, held = to_ranges(v[1]), to_ranges(v[2])
+  local hit, more = common(pending, ranks), false
+  while #hit > 2 * limit do
+    table.remove(hit)
+    more = true
+  end
+  if #hit == 0 then return 0, false end
+  pending = minus(pending, hit)
+  call('HSET', key_job(job.id), 'pending', to_text(pending), 'held', to_text(minus(held, hit)))
+  for _, field in ipairs({ 4, 5 }) do
+    if v[field] and v[field] ~= '' then
+      local tags = to_tags(v[field])
+      untag(tags, hit)
+      call('HSET', key_job(job.id), field == 4 and 'again' or 'until', tags_text(tags))
+    end
+  end
+  for i = 1, #hit, 2 do
+    set_bits('began', base + hit[i], hit[i + 1] - hit[i] + 1)
+    set_bits('ended', base + hit[i], hit[i + 1] - hit[i] + 1)
+  end
+  local n = size(hit)
+  job.gone = job.gone + n
+  count_end(job, n, state, code)
+  if #pending == 0 then stop_waiting(job.id, v[3]) end
+  tell('cancel', string.format('{"job":%s,"ranks":"%s",%s,"done":%s}', job.id, to_text(hit), by,
+    job.ended == job.count and 'true' or 'false'))
+  return n, more
+end

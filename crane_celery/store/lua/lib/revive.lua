@@ -1,0 +1,52 @@
+-- Takes ends back: elements that had ended are pending again. Needs ranges tags bits events jobs.
+
+-- The whole record as JSON, for those who have forgotten it.
+local function job_json(id)
+  local v = call('HMGET', key_job(id), 'count', 'at', 'pending', 'held', 'ready', 'dep', 'priority', 'began', 'ended', 'ok',
+    'code', 'state', 'changes', 'again', 'until', 'judged', 'gone')
+  local text = { ['dep'] = v[6], ['changes'] = v[13] or '', ['again'] = v[14] or '', ['until'] = v[15] or '' }
+  local out = {}
+  for name, value in pairs(text) do out[#out + 1] = '"' .. name .. '":' .. cjson.encode(value) end
+  local state = v[12] ~= '' and '"' .. v[12] .. '"' or 'null'
+  return string.format('{"id":%s,"spec":%s,"count":%s,"submitted_at":%s,"pending":"%s","held":"%s","ready":%s,'
+    .. '"priority":%s,"began":%s,"ended":%s,"ok":%s,"worst_code":%s,"worst_state":%s,"judged_at":%s,"gone":%s,%s}',
+    id, call('GET', key_spec(id)), v[1], v[2], v[3], v[4], v[5], v[7], v[8], v[9], v[10], v[11], state,
+    v[16] and v[16] ~= '' and v[16] or '0', v[17], table.concat(out, ','))
+end
+
+-- What the ends that are left make of the whole: exact for one element; an array keeps its worst until all are taken back.
+local function worst_left(job)
+  if job.ended == 0 then return '', 0 end
+  return job.state, job.code
+end
+
+-- rows: {{rank, last run, state}, ...} of elements that have ended.
+local function revive(job, rows, hold)
+  local base, ids = tonumber(job.id), {}
+  local v = call('HMGET', key_job(job.id), 'pending', 'held', 'again')
+  local pending, held, again = to_ranges(v[1]), to_ranges(v[2]), to_tags(v[3])
+  for i, row in ipairs(rows) do
+    ids[i] = row[1]
+    clear_bit('ended', base + row[1])
+    if row[3] == 'Completed' then
+      clear_bit('ok', base + row[1])
+      job.ok = job.ok - 1
+    end
+    tag(again, { row[1], row[1] }, row[2])
+  end
+  job.ended = job.ended - #rows
+  job.state, job.code = worst_left(job)
+  local ranks = ranges_of(ids)
+  pending = union(pending, ranks)
+  if hold then held = union(held, ranks) end
+  call('HSET', key_job(job.id), 'pending', to_text(pending), 'held', to_text(held), 'again', tags_text(again), 'ended',
+    job.ended, 'ok', job.ok, 'code', job.code, 'state', job.state)
+  call('HDEL', key_job(job.id), 'done')
+  call('ZREM', key_done, job.id)
+  call('HDEL', key_ends, job.id)
+  call('ZADD', key_alive, job.id, job.id)
+  count_alive(job, #rows)
+  flush_alive()
+  tell('revive', string.format('{"job":%s,"ranks":"%s","held":%s}', job_json(job.id), to_text(ranks),
+    hold and 'true' or 'false'))
+end

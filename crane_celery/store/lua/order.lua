@@ -1,0 +1,21 @@
+-- Says what is wanted of a run from now on: kept for its node, and told by every heartbeat, until the run ends.
+-- lib: events
+-- KEYS   1 the prefix of all keys
+-- ARGV   1 id; 2 run; 3 wanted (JSON object of numbers: limit, deadline, suspend), added to what was wanted before
+-- Returns 1; 0 when the run is over.
+local HOLDING = { Starting = true, Running = true, Completing = true, Suspended = true }
+local e = call('HMGET', key_el(ARGV[1]), 'run', 'state', 'node')
+if e[1] ~= ARGV[2] or not HOLDING[e[2]] then return 0 end
+local member = ARGV[1] .. ':' .. ARGV[2]
+local wanted = cjson.decode(call('HGET', key_orders(e[3]), member) or '{}')
+for name, value in pairs(cjson.decode(ARGV[3])) do wanted[name] = value end
+local names, out = {}, {}
+for name in pairs(wanted) do names[#names + 1] = name end
+table.sort(names)
+for i, name in ipairs(names) do out[i] = string.format('"%s":%.14g', name, wanted[name]) end
+local text = '{' .. table.concat(out, ',') .. '}'
+call('HSET', key_orders(e[3]), member, text)
+call('HSET', key_el(ARGV[1]), 'ordered', 1)
+tell('order', '{"rows":[[' .. ARGV[1] .. ',' .. ARGV[2] .. ',' .. cjson.encode(e[3]) .. ',' .. text .. ']]}')
+publish()
+return 1

@@ -1,0 +1,46 @@
+-- Has ranks run again. Running ones are told to stop and are pending again when they have; ended ones at once.
+-- lib: ranges tags bits events later jobs blocks revive
+-- KEYS   1 the prefix of all keys
+-- ARGV   1 job; 2 ranks (range text, "" = all); 3 "requeue" or "hold"; 4 1 = leave ended ones alone; 5 rank to go on from
+-- Returns {ended ranks that are pending again, rank to go on from or -1, ids told to stop...}. Error NOTFOUND.
+local LIMIT = 500
+local job = job_of(ARGV[1])
+if not job then return redis.error_reply('NOTFOUND job ' .. ARGV[1]) end
+local base, after, from = tonumber(job.id), ARGV[3], tonumber(ARGV[5])
+local v = call('HMGET', key_job(job.id), 'pending', 'top')
+local all = { 0, math.min(tonumber(v[2]), job.count - 1) }
+local ranks = minus(all[2] < 0 and {} or (ARGV[2] == '' and all or common(to_ranges(ARGV[2]), all)), to_ranges(v[1]))
+
+local HOLDING = { Starting = true, Running = true, Completing = true, Suspended = true }
+local told, rows, over, looked, next_rank = {}, {}, {}, 0, -1
+
+local function stop(id, e)
+  told[#told + 1] = tonumber(id)
+  if e[4] == '1' then return end -- a cancel came first, and wins
+  call('HSET', key_el(id), 'cancelled', 'r', 'then', after)
+  call('HSET', key_kills(e[3]), id .. ':' .. e[1], 0)
+  rows[#rows + 1] = '[' .. id .. ',' .. e[1] .. ',' .. cjson.encode(e[3]) .. ',0]'
+end
+
+local function look(rank)
+  local id = string.format('%.0f', base + rank)
+  local e = call('HMGET', key_el(id), 'run', 'state', 'node', 'cancelled')
+  if not e[1] then return end
+  if HOLDING[e[2]] then stop(id, e) elseif ARGV[4] ~= '1' then over[#over + 1] = { rank, tonumber(e[1]), e[2] } end
+end
+
+for i = 1, #ranks, 2 do
+  for rank = math.max(from, ranks[i]), ranks[i + 1] do
+    if looked == LIMIT then
+      next_rank = rank
+      break
+    end
+    looked = looked + 1
+    look(rank)
+  end
+  if next_rank >= 0 then break end
+end
+tell_rows('kill', '"then":"' .. (after == 'hold' and 'hold' or 'requeue') .. '",', rows)
+if #over > 0 then revive(job, over, after == 'hold') end
+publish()
+return { #over, next_rank, unpack(told) }

@@ -1,0 +1,100 @@
+"""Arguments and answers of the scripts as records, and back: the flat forms that a script takes and gives. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from crane_celery.errors import InputError
+from crane_celery.lifecycle.requeue import policy_of
+from crane_celery.model import dependency
+from crane_celery.model.dependency import Facts
+from crane_celery.model.event import Event
+from crane_celery.model.job import JobSpec
+from crane_celery.store import codec
+from crane_celery.store.api import Question, Start, Submission
+from crane_celery.store.codec import dumps
+from crane_celery.store.keys import idempotency
+
+#: submissions accepted by one script call: they keep it far below 50 ms
+ACCEPT, ACCEPT_BYTES = 64, 4 << 20
+
+
+def portions(jobs: list[tuple[Submission, str]]) -> Iterator[list[tuple[Submission, str]]]:
+    """Cut a batch so that no script call takes too many submissions or bytes."""
+    portion: list[tuple[Submission, str]] = []
+    size = 0
+    for item in jobs:
+        if portion and (len(portion) >= ACCEPT or size + len(item[0].body) > ACCEPT_BYTES):
+            yield portion
+            portion, size = [], 0
+        portion.append(item)
+        size += len(item[0].body)
+    if portion:
+        yield portion
+
+
+def accepted(job: Submission, key: str) -> tuple[str | bytes | int, ...]:
+    """A submission as the arguments of submit.lua. InputError for a count below one."""
+    if job.count < 1:
+        raise InputError(f"a submission of {job.count} elements: there must be at least one")
+    pending = f"0-{job.count - 1}" if job.count > 1 else "0"
+    spec = dumps(codec.spec_to_json(job.spec))
+    held = pending if job.held else ""
+    array = int(bool(job.spec.array))
+    known = f"{job.priority!r}", idempotency(key), job.body, job.spec.throttle
+    return (
+        spec,
+        job.count,
+        array,
+        pending,
+        held,
+        job.dep,
+        *known,
+        job.spec.uid,
+        job.spec.partition,
+        *job.limits,
+        policy(job.spec),
+    )
+
+
+def policy(spec: JobSpec) -> str:
+    """What follows a run's end, as the scripts read it."""
+    return f"{policy_of(spec)}:{spec.max_requeue}"
+
+
+def start_row(start: Start) -> tuple[Any, ...]:
+    """A start as a row of start.lua."""
+    job, rank, run, parts = start
+    others = [part.node for part in parts[1:]] if len(parts) > 1 else 0
+    return job, rank, run, parts[0].node, dumps(codec.allocation_to_json(parts)), others
+
+
+def member(text: bytes) -> tuple[int, int]:
+    """``id:run``."""
+    id_, _, run = text.partition(b":")
+    return int(id_), int(run)
+
+
+def question(row: list[bytes]) -> Question:
+    """A question as questions.lua answers it."""
+    job, text = int(row[0]), row[1].decode()
+    blocks = [block for group in dependency.decode(text).groups for block in group]
+    facts = [
+        Facts(int(row[i]), int(row[i + 1]), int(row[i + 2]), float(row[i + 3]))
+        for i in range(2, 2 + 4 * len(blocks), 4)
+    ]
+    return Question(job, text, list(zip(blocks, facts, strict=True)))
+
+
+def events(entries: list[Any]) -> list[Event]:
+    """Entries as the server sends them: ``[id, [b"k", kinds, b"t", time, b"v", data]]``."""
+    found: list[Event] = []
+    for seq, (_, kinds, _, at, _, data) in entries:
+        name, when = seq.decode(), float(at)
+        found += [
+            Event(name, when, kind, value)
+            for kind, value in zip(kinds.decode().split(","), json.loads(data), strict=True)
+        ]
+    return found
