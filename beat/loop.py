@@ -21,6 +21,7 @@ from beat.reaper import Reaper
 from crane_celery.model.dependency import decode, encode, judge
 from crane_celery.model.event import Position
 from crane_celery.model.node import Partition
+from crane_celery.model.states import DEADLINE, State
 from crane_celery.sched.cycle import schedule
 from crane_celery.sched.entry import Run
 from crane_celery.sched.plan import Config, Placement, Plan
@@ -110,8 +111,10 @@ class Loop:
         self.view.advance(now)
         self._plan = self._plan or self.view.todo.plan
         runs = self._start(now) if self._plan else []
-        if runs or todo.kills or todo.resend or self._dispatcher.behind:
-            self._dispatcher.send(self.view, self.fence, now, runs, todo.kills, todo.resend)
+        if todo.due or self.view.todo.due:
+            self._settle_due(now)
+        if runs or todo.kills or todo.orders or todo.resend or self._dispatcher.behind:
+            self._dispatcher.send(self.view, self.fence, now, runs, todo.kills, todo.resend, todo.orders)
         self._reaper.turn(self._cursor, now)
         self._busy = self._plan or self._ask
 
@@ -149,6 +152,15 @@ class Loop:
             self._store.judge(self.fence, [_answer(question) for question in questions])
         self._ask = bool(questions)  # a store may give fewer than asked for while more wait
         self._plan = self._plan or bool(questions)
+
+    def _settle_due(self, now: float) -> None:
+        """What time alone decides: holds that end, deadlines of what is pending. It comes back as events."""
+        self.view.todo.due = False
+        for due in list(self.view.due(now)):
+            if due.what == "release":
+                self._store.hold(due.job, due.ranks.text, False)
+            else:
+                self._store.expire(self.fence, due.job, due.ranks.text, State.DEADLINE, DEADLINE, "deadline reached")
 
     def _start(self, now: float) -> list[Run]:
         """Plan and commit; returns the runs that were accepted."""

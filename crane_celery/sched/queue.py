@@ -1,7 +1,7 @@
 """The queue by classes of equal requests: same priority, same want. Only what may start now stands in it.
 
-A class holds its units (submissions, or parts of them) in order. Putting one in or taking one out costs a bisection and a
-memory move, 0.02 ms at worst with 100,000 in one class; a submission of a million elements is one id.
+A class holds its units (submissions, or parts of them) in order. Putting one in or taking one out costs a bisection and
+a memory move, 0.02 ms at worst with 100,000 in one class; a submission of a million elements is one id.
 """
 
 from __future__ import annotations

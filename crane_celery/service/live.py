@@ -16,10 +16,13 @@ from typing import Any, NamedTuple
 
 from crane_celery.errors import CraneError
 from crane_celery.grammar.ranges import RangeSet
+from crane_celery.lifecycle.replay import moved
+from crane_celery.model import tagged
 from crane_celery.model.asjson import allocation_from_json, job_from_json, node_from_json
 from crane_celery.model.event import Event, Position
 from crane_celery.model.job import Element, Job
 from crane_celery.model.node import Node
+from crane_celery.model.overrides import updated
 from crane_celery.model.states import State
 from crane_celery.store.api import Store
 
@@ -165,19 +168,23 @@ class Live:
 
     def _judge(self, event: Event) -> None:
         for (id_, ready), dep in zip(event.data["rows"], event.data["deps"], strict=True):
-            self._change(id_, ready=ready, dep=dep)
+            self._change(id_, ready=ready, dep=dep, judged_at=event.at)
 
     def _hold(self, event: Event) -> None:
         if job := self._jobs.get(event.data["job"]):
             held, ranks = RangeSet.parse(job.held), RangeSet.parse(event.data["ranks"])
             held = (held | ranks) & RangeSet.parse(job.pending) if event.kind == "hold" else held - ranks
-            self._change(job.id, held=held.text)
+            at = event.data.get("until", 0)
+            until = tagged.tag(job.until, ranks, at) if at else tagged.untag(job.until, ranks)
+            self._change(job.id, held=held.text, until=until)
 
     def _cancel(self, event: Event) -> None:
         if event.data["done"]:
             self._jobs.pop(event.data["job"], None)
-        else:
-            self._drop(event.data["job"], RangeSet.parse(event.data["ranks"]))
+        elif job := self._jobs.get(event.data["job"]):
+            gone = RangeSet.parse(event.data["ranks"])
+            self._change(job.id, until=job.until and tagged.untag(job.until, gone))
+            self._drop(job.id, gone)
 
     def _start(self, event: Event) -> None:
         ranks: dict[int, list[int]] = {}
@@ -225,6 +232,7 @@ class Live:
                 job_id,
                 pending=(RangeSet.parse(job.pending) | one).text,
                 held=(RangeSet.parse(job.held) | one).text if held else job.held,
+                again=tagged.tag(job.again, one, run),
             )
 
     def _revive(self, event: Event) -> None:
@@ -233,22 +241,22 @@ class Live:
 
     def _update(self, event: Event) -> None:
         if job := self._jobs.get(event.data["job"]):
-            wanted = event.data["set"]
-            whole = event.data["ranks"] == RangeSet.span(0, job.count - 1).text
-            own = {"priority": float(wanted["priority"])} if whole and "priority" in wanted else {}
-            self._change(job.id, changes=event.data["changes"], **own)
+            self._jobs[job.id] = updated(job, event.data)
 
     def _move(self, event: Event) -> None:
         for id_, _, run, state, at in event.data["rows"]:
             element = self._elements.get(id_)
-            if element and element.run == run and state != element.state:
+            if element and element.run == run and element.state in (State.RUNNING, State.SUSPENDED):
                 self._elements[id_] = moved(element, State(state), at)
 
     def _kill(self, event: Event) -> None:
         for id_, run, _, signal in event.data["rows"]:
             element = self._elements.get(id_)
             if element and element.run == run and signal == 0:
-                self._elements[id_] = replace(element, cancelled=True)
+                if "then" not in event.data:
+                    self._elements[id_] = replace(element, cancelled=True)
+                elif not element.cancelled:
+                    self._elements[id_] = replace(element, then=event.data["then"])
 
     def _node(self, event: Event) -> None:
         node = node_from_json(event.data["node"])
@@ -258,16 +266,9 @@ class Live:
         """These ranks are not pending any more."""
         if job := self._jobs.get(id_):
             left, held = RangeSet.parse(job.pending) - gone, job.held and (RangeSet.parse(job.held) - gone).text
-            self._change(id_, pending=left.text, held=held)
+            again = job.again and tagged.untag(job.again, gone)
+            self._change(id_, pending=left.text, held=held, again=again)
 
     def _change(self, id_: int, **fields: Any) -> None:
         if job := self._jobs.get(id_):
             self._jobs[id_] = replace(job, **fields)
-
-
-def moved(element: Element, state: State, at: float) -> Element:
-    """The element, suspended or going on since ``at``."""
-    if state is State.SUSPENDED:
-        return replace(element, state=state, suspended_at=at)
-    lasted = max(0.0, at - element.suspended_at) if element.suspended_at else 0.0
-    return replace(element, state=state, suspended_at=0.0, suspended_s=element.suspended_s + lasted)

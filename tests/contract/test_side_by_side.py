@@ -16,7 +16,7 @@ from crane_celery.model.job import NEVER, WAITING, Allocation, Element, Job, Ste
 from crane_celery.model.node import Node, NodeState
 from crane_celery.model.states import State
 from crane_celery.service.live import Live
-from crane_celery.store.api import Began, Ended, Report, Start, Store, Submission
+from crane_celery.store.api import Began, Ended, Moved, Report, Start, Store, Submission
 from crane_celery.store.memory import MemoryStore
 from crane_celery.store.redis import RedisStore
 from tests.contract.world import node, spec
@@ -25,6 +25,7 @@ from tests.support.server import Server
 _PREFIXES = itertools.count()
 _NODES = ("n1", "n2")
 _RANKS = st.sampled_from(["", "0", "1-2", "0-3,5", "4-90"])
+_MOVES = st.sampled_from(["Suspended", "Running"])
 _STATES = st.sampled_from(["Completed", "Completed", "Failed", "OutOfMemory", "Cancelled", "ExceedTimeLimit"])
 
 
@@ -33,9 +34,12 @@ def bare(record: Any) -> Any:
     if isinstance(record, Job):
         ready = record.ready if record.ready in (NEVER, WAITING, 0.0) else 1.0
         dep = encode(bare(decode(record.dep))) if record.dep else ""
-        return replace(record, submitted_at=0.0, ended_at=float(record.ended_at > 0), ready=ready, dep=dep)
+        return replace(
+            record, submitted_at=0.0, ended_at=float(record.ended_at > 0), ready=ready, dep=dep, judged_at=0.0
+        )
     if isinstance(record, Element):
         stamps = {"leased_at": 0.0, "began_at": float(record.began_at > 0), "ended_at": float(record.ended_at > 0)}
+        stamps |= {"suspended_at": float(record.suspended_at > 0), "suspended_s": float(record.suspended_s > 0)}
         return replace(record, **stamps)
     if isinstance(record, Node):
         return replace(record, heard_at=0.0)
@@ -48,7 +52,7 @@ def bare(record: Any) -> Any:
 
 def uncounted(job: Job) -> Job:
     """A job as a gateway keeps it: without counters."""
-    return replace(job, began=0, ended=0, ok=0, worst_code=0, worst_state=None)
+    return replace(job, began=0, ended=0, ok=0, worst_code=0, worst_state=None, gone=0)
 
 
 class SideBySide(RuleBasedStateMachine):
@@ -94,7 +98,9 @@ class SideBySide(RuleBasedStateMachine):
     @rule(count=st.sampled_from([1, 1, 3, 6]), held=st.booleans(), key=st.sampled_from(["", "", "k1", "k2"]))
     def submit(self, count: int, held: bool, key: str) -> None:
         """A submission without dependency."""
-        self._submit(Submission(spec("0-9" if count > 1 else ""), count, b"x", "", held), key)
+        policy = ("never", "node", "failure")[self.last % 3]
+        asked = spec("0-9" if count > 1 else "", requeue=policy, throttle=self.last % 4 // 3)
+        self._submit(Submission(asked, count, b"x", "", held, 0.0, (0, 40)), key)
 
     def _submit(self, job: Submission, key: str) -> None:
         ids = self.both("submit", [job], [key])[0]
@@ -117,7 +123,7 @@ class SideBySide(RuleBasedStateMachine):
     def _some(self, data: st.DataObject) -> int:
         return data.draw(st.integers(1, self.last + 1))
 
-    @rule(data=st.data(), wide=st.booleans(), run=st.sampled_from([1, 1, 1, 2]), stale=st.sampled_from([0, 0, 0, 1]))
+    @rule(data=st.data(), wide=st.booleans(), run=st.sampled_from([1, 1, 2]), stale=st.sampled_from([0, 0, 0, 1]))
     def start(self, data: st.DataObject, wide: bool, run: int, stale: int) -> None:
         """Commit some starts, many of them impossible."""
         starts = []
@@ -136,7 +142,10 @@ class SideBySide(RuleBasedStateMachine):
         cut = data.draw(st.integers(0, 5))
         steps = [StepRow(job=id_, run=1, step=2, name="s", node=name, state=State.RUNNING) for id_ in ids[:1]]
         ended = [Ended(id_, 1, state, int(state == "Failed"), 0.0, 0.0, "é" * (state == "Failed")) for id_ in ids[cut:]]
-        report = Report([Began(id_, 1, 0.0) for id_ in ids], ended, steps)
+        runs = {e.id: e.run for e in self.pair[1].elements(ids)}
+        moved = [Moved(id_, runs.get(id_, 1), data.draw(_MOVES), 0.0) for id_ in ids[:2]]
+        ended = [end._replace(run=runs.get(end.id, 1)) for end in ended]
+        report = Report([Began(id_, runs.get(id_, 1), 0.0) for id_ in ids], ended, steps, moved)
         one, two = self.both("report", name, self.epochs[name] + stale, report)
         assert one == two
 
@@ -151,10 +160,31 @@ class SideBySide(RuleBasedStateMachine):
         ids = data.draw(st.sets(st.integers(1, self.last + 1), max_size=6))
         self.both("cancel_whole", sorted(ids), 7)
 
-    @rule(data=st.data(), ranks=_RANKS, on=st.booleans())
-    def hold(self, data: st.DataObject, ranks: str, on: bool) -> None:
-        """Hold or release all or a part."""
-        self.both("hold", self._some(data), ranks, on)
+    @rule(data=st.data(), ranks=_RANKS, on=st.booleans(), until=st.sampled_from([0.0, 5.25, 9e9]))
+    def hold(self, data: st.DataObject, ranks: str, on: bool, until: float) -> None:
+        """Hold or release all or a part, for ever or for a time."""
+        self.both("hold", self._some(data), ranks, on, until)
+
+    @rule(data=st.data(), ranks=_RANKS, hold=st.booleans(), only_live=st.booleans())
+    def requeue(self, data: st.DataObject, ranks: str, hold: bool, only_live: bool) -> None:
+        """Have all or a part run again."""
+        self.both("requeue", self._some(data), ranks, hold, only_live)
+
+    @rule(data=st.data(), ranks=_RANKS, limit=st.sampled_from([60, 120]))
+    def update(self, data: st.DataObject, ranks: str, limit: int) -> None:
+        """Change all or a part."""
+        fields = data.draw(st.sampled_from([{"time_limit": limit}, {"priority": limit}, {"comment": "é \udc80"}]))
+        self.both("update", self._some(data), ranks, fields)
+
+    @rule(data=st.data(), wanted=st.sampled_from([{"suspend": 1}, {"limit": 60, "suspend": 0}, {"deadline": 1.5}]))
+    def order(self, data: st.DataObject, wanted: dict[str, float]) -> None:
+        """Want something of a run."""
+        self.both("order", self._some(data), data.draw(st.sampled_from([1, 1, 2])), wanted)
+
+    @rule(data=st.data(), ranks=_RANKS, stale=st.sampled_from([0, 0, 1]))
+    def expire(self, data: st.DataObject, ranks: str, stale: int) -> None:
+        """The leader ends what is pending."""
+        self.both("expire", self.fence - stale, self._some(data), ranks, "Deadline", 330, "late")
 
     @rule(name=st.sampled_from(_NODES))
     def lose(self, name: str) -> None:
@@ -173,7 +203,7 @@ class SideBySide(RuleBasedStateMachine):
         if isinstance(one, type) or isinstance(two, type):
             assert one == two
         else:
-            assert (sorted(one.unanswered), one.kills) == (sorted(two.unanswered), two.kills)
+            assert (sorted(one.unanswered), one.kills, one.orders) == (sorted(two.unanswered), two.kills, two.orders)
 
     @rule(limit=st.sampled_from([1, 50]), answered=st.booleans())
     def resolve(self, limit: int, answered: bool) -> None:

@@ -423,7 +423,7 @@ def test_losing_a_node(world: World) -> None:
     with pytest.raises(StaleFence):
         store.heartbeat("n1", world.epoch, 1)
     back = store.register(node(), "host", "none", "1", "boot-1")
-    assert back == (world.epoch + 1, []) and store.heartbeat("n1", back.epoch, 0)[1:] == ([], [])
+    assert back == (world.epoch + 1, []) and store.heartbeat("n1", back.epoch, 0)[1:] == ([], [], [])
 
 
 def test_a_drain_outlasts_loss_and_return(world: World) -> None:

@@ -8,9 +8,12 @@ from crane_celery.model.node import NodeSpec
 from crane_celery.store.api import Began, Ended, Report, Start, Store, Submission
 
 
-def spec(array: str = "", name: str = "work") -> JobSpec:
+def spec(array: str = "", name: str = "work", requeue: str = "never", throttle: int = 0) -> JobSpec:
     """A specification with texts that are hard to carry."""
-    return JobSpec(name=name, uid=1000, gid=1000, user="anna", memory=1 << 20, array=array, command='a "b" \n \udc80 é')
+    return JobSpec(
+        name=name, uid=1000, gid=1000, user="anna", memory=1 << 20, array=array, command='a "b" \n \udc80 é',
+        requeue=requeue, throttle=throttle, max_requeue=2,
+    )  # fmt: skip
 
 
 def needs(kind: str, job: int, first: int = 0, count: int = 1, delay: int = 0) -> str:
@@ -31,10 +34,13 @@ class World:
         self.fence = store.lead("tester", 3600)
         self.epoch = store.register(node(), "host", "none", "1", "boot-1").epoch
 
-    def submit(self, count: int = 1, dep: str = "", held: bool = False) -> int:
+    def submit(
+        self, count: int = 1, dep: str = "", held: bool = False, requeue: str = "never", throttle: int = 0
+    ) -> int:
         """One submission; its id."""
         array = f"0-{count - 1}" if count > 1 else ""
-        [id_] = self.store.submit([Submission(spec(array), count, b"body", dep, held)], [""])
+        asked = spec(array, requeue=requeue, throttle=throttle)
+        [id_] = self.store.submit([Submission(asked, count, b"body", dep, held)], [""])
         return id_
 
     def start(self, job: int, *ranks: int, run: int = 1, nodes: tuple[str, ...] = ("n1",)) -> list[str]:

@@ -21,7 +21,7 @@ def test_a_submission_is_committed_and_sent_once() -> None:
     assert cluster.outbox.launched() == [job, job + 1, job + 2] and len(cluster.outbox.sent) == 1
     message = cluster.outbox.sent[0]
     assert message.node == "n1" and message.epoch == 1 and message.fence == 1 and message.until > cluster.clock()
-    assert message.jobs[job] == cluster.store.jobs([job])[0].spec
+    assert message.jobs[str(job)] == cluster.store.jobs([job])[0].spec
     assert [launch.array_index for launch in message.launches] == [0, 1, 2]
 
 

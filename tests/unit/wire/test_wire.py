@@ -17,12 +17,13 @@ from tests.unit.sched.cases import spec
 KEY = Ed25519PrivateKey.generate()
 SIGNER, VERIFIER = wire.Signer(KEY), wire.Verifier(KEY.public_key())
 TO = wire.Address("n1", 3, 7, "abc", 1000.0)
-LAUNCH = wire.Launch(10, 2, 12, 1, 4, 3, 1.5, 1 << 30, {"gpu:a": (0, 2)}, ("n1", "n2"), True)
+LAUNCH = wire.Launch(10, 2, 12, 1, 4, 3, 1.5, 1 << 30, {"gpu:a": (0, 2)}, ("n1", "n2"), True, "10")
+ORDER = (12, 1, {"suspend": 1})
 SPEC = spec(name='it\'s "quoted"\n\udc80 ü', array="0-4:2", nodelist=("n1", "n2"), time_limit=60)
 
 
 def text_of(to: wire.Address = TO) -> str:
-    return wire.build(to, {10: wire.spec_text(SPEC)}, [LAUNCH], [wire.Kill(11, 1, 0)])
+    return wire.build(to, {"10": wire.spec_text(SPEC)}, [LAUNCH], [wire.Kill(11, 1, 0)], [ORDER])
 
 
 def accept(text: str, signature: str, node: str = "n1", epoch: int = 3, now: float = 900.0) -> wire.Message:
@@ -31,13 +32,13 @@ def accept(text: str, signature: str, node: str = "n1", epoch: int = 3, now: flo
 
 def test_what_is_built_is_read() -> None:
     message = accept(text_of(), SIGNER.sign(text_of()))
-    assert message == wire.Message("n1", 3, 7, "abc", 1000.0, {10: SPEC}, [LAUNCH], [wire.Kill(11, 1, 0)])
+    assert message == wire.Message("n1", 3, 7, "abc", 1000.0, {"10": SPEC}, [LAUNCH], [wire.Kill(11, 1, 0)], [ORDER])
 
 
 def test_the_documented_form() -> None:
     value = json.loads(text_of())
-    assert list(value) == ["node", "epoch", "fence", "nonce", "until", "jobs", "launches", "kills"]
-    assert value["launches"] == [[10, 2, 12, 1, 4, 3, 1.5, 1 << 30, {"gpu:a": [0, 2]}, ["n1", "n2"], True]]
+    assert list(value) == ["node", "epoch", "fence", "nonce", "until", "jobs", "launches", "kills", "orders"]
+    assert value["launches"] == [[10, 2, 12, 1, 4, 3, 1.5, 1 << 30, {"gpu:a": [0, 2]}, ["n1", "n2"], True, "10"]]
     assert value["kills"] == [[11, 1, 0, 1]] and text_of().isascii()
 
 
