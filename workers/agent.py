@@ -10,13 +10,13 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from crane_celery.errors import CraneError, Denied, StaleFence
 from crane_celery.model.states import State
 from crane_celery.settings import Settings
-from crane_celery.store.api import Beat, Report, Store
+from crane_celery.store.api import Beat, Report, Store, Wanted
 from crane_celery.wire import Inbox, Kill, Verifier
 from workers import launches
 from workers.bodies import Bodies
@@ -117,10 +117,21 @@ class Agent:
                 self._kill([*message.kills, *batch.cancelled])
             if batch.frame["rows"]:
                 self._shepherd.send(batch.frame)
+            self._order(message.orders)
         if batch.hopeless:
             now = self._clock()
             rows = [[0, "e", i, r, None, "spawn", 0.0, now, 0.0, 0, 0, why] for i, r, why in batch.hopeless]
             self._uplink.put(News(0, rows))
+
+    def _order(self, orders: Sequence[tuple[int, int, Wanted]]) -> None:
+        """What is wanted of runs; a deadline in the shepherd's own time."""
+        rows = [[id_, run, self._ours(wanted)] for id_, run, wanted in orders]
+        if rows:
+            self._shepherd.send({"op": "orders", "rows": rows})
+
+    def _ours(self, wanted: Wanted) -> Wanted:
+        deadline = wanted.get("deadline", 0.0)
+        return {**wanted, "deadline": deadline - self._offset} if deadline else wanted
 
     def _kill(self, kills: list[Kill]) -> None:
         """A stop may be told any number of times; another signal only once."""
@@ -225,6 +236,7 @@ class Agent:
             self._sent.intersection_update(kills)
         if kills:
             self._kill(kills)
+        self._order(beat.orders)
         self._chase(beat)
 
     def _chase(self, beat: Beat) -> None:

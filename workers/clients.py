@@ -142,7 +142,7 @@ class Clients:
         link.send({"op": "numbered", "step": step.number, "run": run.run})
         request = self._by_link[link] = Request(link, run, step, message, fds)
         self._waiting.setdefault(run.key, []).append(request)
-        self._pump(run)
+        self.pump(run)
         if request.fds:
             link.send({"op": "waiting", "step": step.number})
 
@@ -195,10 +195,11 @@ class Clients:
 
     # -- starting what fits
 
-    def _pump(self, run: Run) -> None:
+    def pump(self, run: Run) -> None:
+        """Start what fits of the steps that wait; none in a job that is suspended: a start there would freeze too."""
         waiting = self._waiting.get(run.key, [])
         for request in list(waiting):
-            if self._fits(run, request.step):
+            if not run.suspended_at and self._fits(run, request.step):
                 waiting.remove(request)
                 self._start(run, request)
         if not waiting:
@@ -253,7 +254,7 @@ class Clients:
         else:
             self._answer(request, answer)
         # After the herd has taken the step off its run.
-        self._timers.at(0.0, lambda: self._pump(run))
+        self._timers.at(0.0, lambda: self.pump(run))
 
     def _answer(self, request: Request, answer: Message) -> None:
         request.link.send(answer)

@@ -59,6 +59,9 @@ class Herd:
         #: told of each common step that ended, and of each run that is about to end
         self.on_step: Callable[[Run, Step], None] = lambda _run, _step: None
         self.on_run: Callable[[Run], None] = lambda _run: None
+        #: told of each run whose script has begun, and of each that is going to be stopped
+        self.on_begin: Callable[[Run], None] = lambda _run: None
+        self.before_stop: Callable[[Run], None] = lambda _run: None
 
     # -- starting
 
@@ -111,6 +114,7 @@ class Herd:
         run = Run(
             id=id_, run=run_, uid=job["uid"], gid=job["gid"], groups=job["groups"], cpus=job["cpus"],
             memory=job["memory"], grace=job["grace"], limit=job["limit"] or 0.0, pen=group.name,
+            deadline=job.get("deadline", 0.0), warn=job.get("warn", []),
         )  # fmt: skip
         run.native = True
         run.steps[PRIMARY] = Step(number=PRIMARY, flying=1)
@@ -229,8 +233,7 @@ class Herd:
         step.began = when
         if step.number == PRIMARY:
             self.ledger.report(["b", run.id, run.run, when], durable=False)
-            if run.limit:
-                self.timers.at(when + run.limit, lambda: self.stop(run.key, PRIMARY, "limit"))
+            self.on_begin(run)
         else:
             self.ledger.report(step_row(run, step), durable=False)
             self.on_step(run, step)
@@ -259,6 +262,8 @@ class Herd:
     def terminate(self, run: Run, step: Step, cause: str, since: float) -> None:
         """Send TERM, and KILL when the grace that began at ``since`` is over."""
         step.cause = step.cause or cause
+        if step.number == PRIMARY:
+            self.before_stop(run)
         for each in run.steps.values() if step.number == PRIMARY else ():
             each.cause = each.cause or "job"  # the signal goes to all of the job's group
         self._signal(run, step, signal.SIGTERM)

@@ -1,10 +1,12 @@
 """From a verified launch message to what the shepherd starts. One template for a submission, a few words a run."""
 
 import os
+import time
 from typing import Any, NamedTuple
 
 from crane_celery.errors import CraneError
 from crane_celery.grammar.filename import FilenameContext, expand_filename
+from crane_celery.grammar.signals import parse_signals
 from crane_celery.model.job import JobSpec
 from crane_celery.wire import Kill, Launch, Message
 from workers import environ
@@ -32,7 +34,7 @@ def build(message: Message, bodies: Bodies, place: Place, grace_s: float, now: f
         key = f"{launch.spec}.{launch.cpus:g}.{launch.memory}"
         try:
             if key not in jobs:
-                jobs[key] = template(launch, spec, bodies, place, grace_s)
+                jobs[key] = template(launch, spec, bodies, place, grace_s, time.monotonic() - now)
         except CraneError as error:
             if error.code == "E_UNREACHABLE":
                 raise
@@ -43,8 +45,10 @@ def build(message: Message, bodies: Bodies, place: Place, grace_s: float, now: f
     return Batch({"op": "launch", "jobs": jobs, "rows": rows}, hopeless, cancelled)
 
 
-def template(launch: Launch, spec: JobSpec, bodies: Bodies, place: Place, grace_s: float) -> dict[str, Any]:
-    """What runs of one submission share."""
+def template(
+    launch: Launch, spec: JobSpec, bodies: Bodies, place: Place, grace_s: float, ahead_s: float
+) -> dict[str, Any]:
+    """What runs of one specification share. ``ahead_s``: monotonic time - server time."""
     body = bodies.get(launch.job, spec)
     account, groups = account_of(spec.uid, spec.gid)
     return {
@@ -60,6 +64,8 @@ def template(launch: Launch, spec: JobSpec, bodies: Bodies, place: Place, grace_
         "memory": launch.memory,
         "pids": _PIDS + int(launch.cpus * _PIDS_PER_CPU),
         "limit": spec.time_limit,
+        "deadline": spec.deadline + ahead_s if spec.deadline else 0.0,
+        "warn": [list(each) for each in parse_signals(spec.signal)] if spec.signal else [],
         "grace": grace_s,
     }
 

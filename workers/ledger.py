@@ -1,10 +1,10 @@
 """The shepherd's journal: what it was asked for and what came of it, so that `kill -9` of it loses and doubles nothing.
 
 Lines of JSON, appended before the act they speak of: ``l`` a run accepted (before it goes to the spawner), ``c`` a crun
-step, ``d`` that step is over, ``k`` a stop asked for, ``t`` a tombstone (stopped before it came), ``r`` a report
-(before it is sent), ``a`` reports up to here are with the store, ``n`` never started after all, ``z`` a run is closed,
-``q`` the last number given. It is written again, short, when it has grown. No fsync: what it must outlive is a process;
-after a power cut nothing runs any more, and another boot id voids it.
+step, ``d`` that step is over, ``k`` a stop asked for, ``o`` its times, ``t`` a tombstone (stopped before it came),
+``r`` a report (before it is sent), ``a`` reports up to here are with the store, ``n`` never started after all, ``z`` a
+run is closed, ``q`` the last number given. It is written again, short, when it has grown. No fsync: what it must
+outlive is a process; after a power cut nothing runs any more, and another boot id voids it.
 """
 
 import contextlib
@@ -87,6 +87,10 @@ class Ledger:
         """A crun step that will go to the spawner."""
         self.note("c", run.id, run.run, step.number, step.ntasks, step.cpus, step.memory, step.name, step.command)
 
+    def order(self, run: Run) -> None:
+        """What is wanted of a run has changed, or has come true."""
+        self.note("o", *run.key, run.limit, run.deadline, run.suspended_at, run.suspended_s)
+
     def stop(self, key: Key, step: int, cause: str, when: float) -> None:
         """Someone, or a limit, asked it to end; the first cause counts."""
         if (key, step) not in self.stops:
@@ -166,6 +170,9 @@ class Ledger:
                 self._apply_step(kind, (id_, run_), number, about)
             case ["k", id_, run_, step, cause, when]:
                 self.stops.setdefault(((id_, run_), step), (cause, when))
+            case ["o", id_, run_, *times]:
+                if known := self.runs.get((id_, run_)):
+                    known.limit, known.deadline, known.suspended_at, known.suspended_s = times
             case ["t", id_, run_]:
                 self.tombs[id_, run_] = None
             case ["r", seq, row]:

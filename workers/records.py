@@ -12,8 +12,8 @@ class Ending(NamedTuple):
     """How a run or step ended, as facts; workers.verdict turns them into a state and a stored code.
 
     ``status``: >= 0 an exit code, < 0 minus the signal, None unknown (nobody saw it). ``cause``: why it was stopped, or
-    "": cancel, limit, stale, oom, orphan (crun vanished), job (the job ended), or the stage at which a launch failed
-    (cwd, input, output, exec, spawn, cgroup), then with ``number`` (errno) and ``text``.
+    "": cancel, limit, deadline, stale, oom, orphan (crun vanished), job (the job ended), or the stage at which a launch
+    failed (cwd, input, output, exec, spawn, cgroup), then with ``number`` (errno) and ``text``.
     """
 
     status: int | None
@@ -78,9 +78,18 @@ class Run:
     cpus: float
     memory: int
     grace: float
-    #: monotonic time at which it may not run any more; 0 = no limit. Counted from its begin
+    #: seconds that it may run, counted from its begin, without the time it was suspended; 0 = no limit
     limit: float
     pen: str
+    #: monotonic time at which it is over whatever it does; 0 = none
+    deadline: float = 0.0
+    #: signals before the limit: [number, seconds before, scope]
+    warn: list[list[Any]] = field(default_factory=list)
+    #: monotonic time since which it is suspended; 0 = it is not
+    suspended_at: float = 0.0
+    suspended_s: float = 0.0  # earlier ones
+    #: number of the timers that count
+    alarm: int = 0
     marker: str = ""
     steps: dict[int, Step] = field(default_factory=dict)
     next_step: int = 2
@@ -109,15 +118,17 @@ class Run:
     def line(self) -> list[Any]:
         """For the journal."""
         return [
-            self.id, self.run, self.uid, self.gid, self.groups, self.cpus, self.memory, self.grace, self.limit, self.pen
+            self.id, self.run, self.uid, self.gid, self.groups, self.cpus, self.memory, self.grace, self.limit,
+            self.pen, self.deadline, self.warn, self.suspended_at, self.suspended_s,
         ]  # fmt: skip
 
 
 def run_from(line: list[Any]) -> Run:
     """Back from the journal, with its primary step."""
-    id_, run, uid, gid, groups, cpus, memory, grace, limit, pen = line
+    id_, run, uid, gid, groups, cpus, memory, grace, limit, pen, deadline, warn, suspended_at, suspended_s = line
     made = Run(
-        id=id_, run=run, uid=uid, gid=gid, groups=groups, cpus=cpus, memory=memory, grace=grace, limit=limit, pen=pen
+        id=id_, run=run, uid=uid, gid=gid, groups=groups, cpus=cpus, memory=memory, grace=grace, limit=limit, pen=pen,
+        deadline=deadline, warn=warn, suspended_at=suspended_at, suspended_s=suspended_s,
     )  # fmt: skip
     made.steps[PRIMARY] = Step(number=PRIMARY)
     return made

@@ -28,6 +28,7 @@ from workers.nursery import Nursery, Outpost
 from workers.pens import Pens
 from workers.records import PRIMARY
 from workers.recovery import Adopted, Recovery
+from workers.reins import Reins
 from workers.spawner import PR_SET_DUMPABLE, be_called, prctl, start_ticks
 
 log = logging.getLogger("crane.shepherd")
@@ -67,6 +68,8 @@ class Shepherd:
         self._nursery.no_new_privs = bool(config.get("no_new_privs"))
         self._herd = Herd(self._ledger, self._pens, self._nursery, self._timers)
         self._clients = Clients(self._herd, self._timers)
+        self._reins = Reins(self._herd)
+        self._reins.on_resume = self._clients.pump
         self._adopted = Adopted(self._register_pid, self._unregister_pid)
         self._recovery = Recovery(self._herd, self._nursery, self._adopted, self._strays, self._reap)
         self._recovery.restart()
@@ -213,6 +216,9 @@ class Shepherd:
                         self._herd.signal((id_, run), step, number)
                     else:
                         self._herd.stop((id_, run), step, "cancel")
+            case "orders":
+                for id_, run, wanted in message["rows"]:
+                    self._reins.order((id_, run), wanted)
             case "keep":
                 self._keep(link, {(id_, run) for id_, run in message["live"]})
             case "stop":

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from crane_celery.errors import CraneError, StaleFence
 from crane_celery.model.job import StepRow
 from crane_celery.model.states import State
-from crane_celery.store.api import Began, Ended, Report
+from crane_celery.store.api import Began, Ended, Moved, Report
 from workers.verdict import judge
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,8 @@ def to_report(rows: list[list[Any]], offset: float) -> Report:
     over = {(end.id, end.run) for end in ended}
     began = [Began(row[2], row[3], row[4] + offset) for row in rows if row[1] == "b" and (row[2], row[3]) not in over]
     steps = {(row[2], row[3], row[4]): _step(row, offset) for row in rows if row[1] == "s"}
-    return Report(began, ended, list(steps.values()))
+    moved = [Moved(row[2], row[3], row[4], row[5] + offset) for row in rows if row[1] == "m"]
+    return Report(began, ended, list(steps.values()), moved)
 
 
 def _ended(row: list[Any], offset: float) -> Ended:

@@ -17,6 +17,7 @@ class Verdict(NamedTuple):
 
 _STOPPED = {
     "limit": Verdict(State.TIMEOUT, states.TIME_LIMIT),
+    "deadline": Verdict(State.DEADLINE, states.DEADLINE),
     "cancel": Verdict(State.CANCELLED, states.TERMINATED),
     "orphan": Verdict(State.CANCELLED, states.TERMINATED, "its crun is gone"),
     "job": Verdict(State.CANCELLED, states.TERMINATED, "its job ended"),

@@ -41,6 +41,7 @@ class Herder:
         self.hello: dict[str, Any] = {}
         self.missing: list[Any] = []
         self.closed: list[Any] = []
+        self.moves: list[tuple[int, str]] = []  # (job, state)
         self.repeats = 0
         self.ack = True
 
@@ -69,7 +70,7 @@ class Herder:
         job = {
             "uid": self.uid, "gid": self.uid, "groups": [self.uid], "argv": ["/bin/sh", "-c", script], "env": env,
             "cwd": str(self.out), "umask": 0o022, "append": False, "cpus": 1.0, "memory": 256 << 20, "pids": 64,
-            "limit": None, "grace": 0.5,
+            "limit": None, "grace": 0.5, "deadline": 0.0, "warn": [],
         }  # fmt: skip
         job.update({key: value for key, value in over.items() if key in job})
         paths = over.get("paths", ["/dev/null", f"{self.out}/o", ""])
@@ -103,6 +104,8 @@ class Herder:
             elif row[1] == "e":
                 self.repeats += (row[2], row[3]) in self.ends
                 self.ends[row[2], row[3]] = row[4:]
+            elif row[1] == "m":
+                self.moves.append((row[2], row[4]))
             else:
                 self.steps.append(row)
             if self.ack:
@@ -153,10 +156,10 @@ class Herder:
         path = self.out / name
         return path.read_text().split() if path.exists() else []
 
-    def wait_for(self, name: str) -> None:
-        """Wait until a job wrote a witness file."""
+    def wait_for(self, name: str, more_than: int = 0) -> None:
+        """Wait until jobs wrote more lines than this into a witness file."""
         until = time.monotonic() + DEADLINE_S
-        while not self.lines(name):
+        while len(self.lines(name)) <= more_than:
             assert time.monotonic() < until, name
             self.missing = []  # its answer paces us
             self.send(op="keep", live=[[i, 1] for i in range(1, 1000)])
