@@ -1,17 +1,15 @@
-"""A real server with a small cluster on it, and a history in a file."""
+"""A real server with a small cluster on it, and a history: in a file, then in PostgreSQL."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
 
 from crane_celery.history.engine import Database
 from crane_celery.history.filing import Filing
-from crane_celery.history.schema import METADATA
 from crane_celery.history.sql import SqlHistory
 from crane_celery.store.redis import RedisStore
+from tests.support.postgres import Postgres
 from tests.support.server import Server
 from tests.support.site import Site
 
@@ -37,16 +35,20 @@ def site(store: RedisStore) -> Site:
     return Site(store)
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    """The history's database: a file, or, emptied, the one that ``$CRANE_TEST_HISTORY_URL`` names (PostgreSQL)."""
-    named = os.environ.get("CRANE_TEST_HISTORY_URL")
-    if not named:
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL that lives as long as the session."""
+    with Postgres() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The history's database, which does not exist yet or is empty: a file, then one of a real PostgreSQL."""
+    if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/a dir/history.db"
-    engine = create_engine(named)
-    METADATA.drop_all(engine)
-    engine.dispose()
-    return named
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.fresh()
 
 
 @pytest.fixture
