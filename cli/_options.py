@@ -57,6 +57,16 @@ class Parser(argparse.ArgumentParser):
             raise InputError(self.unknown(extra))
         return found
 
+    @property
+    def options(self) -> dict[str, bool]:
+        """Every option, long and short; True for those that take no value."""
+        return {name: action.nargs == 0 for action in self._actions for name in action.option_strings}
+
+    @property
+    def shown(self) -> list[argparse.Action]:
+        """What the help tells of, in its order."""
+        return [action for action in self._actions if action.help != argparse.SUPPRESS]
+
     def unknown(self, extra: Iterable[str]) -> str:
         """The message for what no option or argument took."""
         from crane_celery.grammar.names import did_you_mean

@@ -9,12 +9,21 @@ from crane_celery.errors import CraneError, InputError, SystemFault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from cli._options import Parser
 
 #: options that are the command's own business, not the job's
-_OWN = ("parsable", "wait", "json", "wrap", "script", "args", "export")
+_OWN = (
+    *("parsable", "wait", "json", "wrap", "script", "args", "export", "test_only", "array_retry"),
+    *("array_each_line", "array_from_json"),
+)
+#: options of one matter: one given later in the order script, environment, command line takes the place of the other
+_RIVALS = (("mem", "mem_per_cpu"), ("array_each_line", "array_from_json"), ("array", "repeat"))
+#: first part of the names of the variables that give options
+VARIABLES = "CBATCH_"
+_YES, _NO = ("", "1", "yes", "true", "on"), ("0", "no", "false", "off")
 _POD = ("--pod-name", "--pod-port", "--pod-user", "--pod-dns")
 
 
@@ -44,34 +53,63 @@ def add_options(parser: Parser) -> None:
         help="read the user's profile files on the node before the script (--export=NONE does so too)",
     )
     add("-a", "--array", metavar="INDEXES", help="an array: 0-31, 1,3,5, 1-7:2; %%N at most N at once")
+    add(
+        "--array-each-line",
+        metavar="FILE",
+        help="an array with an element for each line, empty ones too, which finds it in CRANE_ARRAY_ITEM; its index is"
+        " the line's number from 0; --array=%%N bounds how many run at once, --array=INDEXES chooses lines",
+    )
+    add("--array-from-json", metavar="FILE", help="the same for each value of a JSON list: a text, or compact JSON")
+    add("--array-max-fails", metavar="N", help="when N elements have failed, cancel those that have not started")
     add("--repeat", metavar="N", help="submit the same job so many times")
     add("-d", "--dependency", metavar="EXPR", help="such as afterok:100:101+2h,afterany:102 or after:1?after:2")
+    add("--kill-on-invalid-dep", metavar="yes|no", help="whether to cancel it when its dependency can never be met")
     add("-H", "--hold", action="store_true", help="hold the job until it is released")
+    add("-b", "--begin", metavar="TIME", help="not before: now+1h, 16:00, tomorrow, 2026-01-31T12:00, 16:00-friday")
+    add("--deadline", metavar="TIME", help="over at this time, started or not (forms as for --begin)")
+    add("-s", "--signal", metavar="SPEC", help="before the time limit: [B:]SIGNAL[@SECONDS]; B: to the script alone")
+    add("-L", "--licenses", metavar="LIST", help="licences while it runs: matlab:2,ansys:1, or '|' between choices")
+    add("--constraint", metavar="EXPR", help="features of its nodes: a&b, a|b, with brackets")
     add("-w", "--nodelist", metavar="HOSTS", help="only on these nodes")
     add("-x", "--exclude", metavar="HOSTS", help="never on these nodes")
     add("--exclusive", action="store_true", help="whole nodes")
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument(
+        "--requeue", dest="requeue", action="store_const", const="yes", help="run again after any failure"
+    )
+    again.add_argument(
+        "--no-requeue", dest="requeue", action="store_const", const="no", help="never run again, not even a lost node's"
+    )
     add("--interpreter", metavar="PATH", help="run the script with this program (default: its #! line, else sh)")
-    add("-A", "--account", metavar="NAME", help="recorded, without effect")
-    add("-q", "-Q", "--qos", metavar="NAME", help="recorded, without effect")
-    add("--mail-type", metavar="LIST", help="recorded, without effect")
-    add("--mail-user", metavar="NAME", help="recorded, without effect")
-    add("--comment", metavar="TEXT", help="recorded, without effect")
-    add("--wckey", metavar="KEY", help="recorded, without effect")
+    add("--extra-attr", metavar="JSON", help="a JSON object that is kept with the job")
+    _add_recorded(parser)
     _add_later(parser)
+
+
+def _add_recorded(parser: Parser) -> None:
+    """What real scripts have, and what does nothing here."""
+    none = "recorded, without effect"
+    for flags, what in (
+        ("-A --account", "NAME"),
+        ("-q -Q --qos", "NAME"),
+        ("--mail-type", "LIST"),
+        ("--mail-user", "NAME"),
+        ("--comment", "TEXT"),
+        ("--wckey", "KEY"),
+        ("--priority", "N"),
+        ("--cpu-freq", "FREQ"),
+        ("-m --distribution", "HOW"),
+        ("--ntasks-per-socket", "N"),
+        ("--sockets-per-node", "N"),
+        ("--cores-per-socket", "N"),
+        ("--threads-per-core", "N"),
+    ):
+        parser.add_argument(*flags.split(), metavar=what, help=none)
 
 
 def _add_later(parser: Parser) -> None:
     """What is known and answered with "not supported yet"."""
-    for flags in (
-        ("-b", "--begin"),
-        ("--deadline",),
-        ("-s", "--signal"),
-        ("-L", "--licenses"),
-        ("-r", "--reservation"),
-    ):
-        parser.later(*flags)
-    parser.later("--requeue", takes_value=False)
-    parser.later("--no-requeue", takes_value=False)
+    parser.later("-r", "--reservation")
     for flag in ("--pod", "--pod-userns", "--pod-host-network"):
         parser.later(flag, takes_value=False)
     for flag in _POD:
@@ -79,10 +117,15 @@ def _add_later(parser: Parser) -> None:
 
 
 def assemble(parser: Parser, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(the job as the gateway takes it, all options: directives overridden by ``given``). Raises InputError."""
+    """(the job as the gateway takes it, all options: the script's, over them the environment's, over them ``given``).
+
+    Raises InputError.
+    """
     source = Source(given)
     where: dict[str, str] = {}
-    options = {**_directives(parser, source, where), **given}
+    options = _directives(parser, source, where)
+    for layer in (from_environment(parser, where), given):
+        options = _over(options, layer)
     args = options.get("args") or []
     if "wrap" in given and (given.get("script") or args):
         raise InputError("--wrap excludes a script: give one of them")
@@ -94,11 +137,76 @@ def assemble(parser: Parser, given: dict[str, Any]) -> tuple[dict[str, Any], dic
         "where": {name: place for name, place in where.items() if name not in given},
         "script": source.text,
         "argv": args,
+        **_items(options),
         **surroundings(options.get("export")),
     }
     if options.get("export") == "NONE":
         wanted["get_user_env"] = True
     return job, options
+
+
+def _over(options: dict[str, Any], layer: dict[str, Any]) -> dict[str, Any]:
+    """Options with those of a layer above; of rivals the upper one stays."""
+    kept = dict(options)
+    for pair in _RIVALS:
+        for one, other in (pair, pair[::-1]):
+            if one in layer and other not in layer:
+                kept.pop(other, None)
+    return {**kept, **layer}
+
+
+def from_environment(parser: Parser, where: dict[str, str]) -> dict[str, Any]:
+    """Options given by variables: ``CBATCH_PARTITION=long`` is ``--partition=long``; a switch is 1 or 0.
+
+    ``where`` gets the variable of each. One that is no option is told and passed over: it may be somebody's own.
+    """
+    names = sorted(name for name in os.environ if name.startswith(VARIABLES))
+    if not names:
+        return {}
+    known = {option[2:].replace("-", "_").upper(): option for option in parser.options if option.startswith("--")}
+    found: dict[str, Any] = {}
+    for name in names:
+        option = known.get(name.removeprefix(VARIABLES))
+        if option is None:
+            from cli._main import complain
+            from crane_celery.grammar.names import did_you_mean
+
+            hint = did_you_mean(name, [VARIABLES + each for each in known])
+            complain(f"cbatch: {name} is in the environment and names no option{hint}", "33")
+            continue
+        try:
+            options = _parsed(parser, [f"{option}={os.environ[name]}"])
+        except CraneError as error:
+            raise type(error)(f"{name}: {error.message}") from None
+        found.update(options)
+        where.update(dict.fromkeys(options, name))
+    return found
+
+
+def _parsed(parser: Parser, argv: Sequence[str]) -> dict[str, Any]:
+    """Options of a directive or a variable, where a switch may have a value: ``--exclusive=true``, ``--hold=no``."""
+    words = []
+    for word in argv:
+        option, equals, value = word.partition("=")
+        if equals and parser.options.get(option):
+            if value.lower() not in _YES + _NO:
+                raise InputError(
+                    f"{option}: {value!r} is neither yes nor no: leave the value out, or write one of them"
+                )
+            if value.lower() in _NO:
+                continue
+            word = option
+        words.append(word)
+    return vars(parser.parse(words))
+
+
+def _items(options: dict[str, Any]) -> dict[str, Any]:
+    """The values of an array made from a list. Raises InputError."""
+    if "array_each_line" not in options and "array_from_json" not in options:
+        return {}
+    from cli._items import read_items
+
+    return {"items": read_items(options)}
 
 
 class Source:
@@ -140,7 +248,7 @@ def _directives(parser: Parser, source: Source, where: dict[str, str]) -> dict[s
     """The options in the script; ``where`` gets the line of each. Raises InputError naming line and option."""
     if source.wrapped:
         return {}
-    if "\0" not in source.text and "#CBATCH" not in source.text and "#SBATCH" not in source.text:
+    if "\0" not in source.text and not any(each in source.text for each in ("#CBATCH", "#SBATCH", "#BSUB")):
         _plain(source)
         return {}
     from crane_celery.grammar.directives import split_script
@@ -153,14 +261,14 @@ def _directives(parser: Parser, source: Source, where: dict[str, str]) -> dict[s
     for line in script.directives:
         place = f"{source.place}:{line.line_no} {line.prefix}"
         try:
-            options = vars(parser.parse(line.argv))
+            options = _parsed(parser, line.argv)
         except CraneError as error:
             raise type(error)(f"{place}: {error.message}") from None
         strange = options.get("script") or options.get("wrap")
         if strange:
             raise InputError(f"{place}: {strange!r} is no option; write --option=value")
         options = {name: value for name, value in options.items() if name not in ("script", "args")}
-        found.update(options)
+        found = _over(found, options)
         where.update(dict.fromkeys(options, place))
     return found
 

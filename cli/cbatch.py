@@ -17,6 +17,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+#: what can be said beside --array-retry
+_WITH_RETRY = ("array_retry", "wait", "parsable", "json", "hold")
+
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point."""
@@ -30,8 +33,9 @@ def parser() -> Parser:
         "Submit a batch job: a script, a command, or what comes on standard input.",
         usage="cbatch [options] SCRIPT [args...]\n"
         "       cbatch [options] --wrap COMMAND\n       cbatch [options] < SCRIPT",
-        epilog="In the script, lines '#CBATCH --option value' (or #SBATCH) give options; the command line overrides"
-        " them.\n\nexamples:\n  cbatch -J fit -c 4 --mem 2G -t 1:00:00 fit.sh data.csv\n"
+        epilog="In the script, lines '#CBATCH --option value' (or #SBATCH, or #BSUB with LSF's) give options. A"
+        " variable\nCBATCH_OPTION gives one too (CBATCH_TIME=10, CBATCH_HOLD=1) and overrides the script; the command"
+        " line\noverrides both.\n\nexamples:\n  cbatch -J fit -c 4 --mem 2G -t 1:00:00 fit.sh data.csv\n"
         "  cbatch --array=0-31%4 --wrap 'echo $CRANE_ARRAY_TASK_ID'\n  cbatch -d afterok:100 merge.sh\n",
         only_given=True,
     )
@@ -39,6 +43,13 @@ def parser() -> Parser:
     add = made.add_argument
     add("--parsable", action="store_true", help="print the job id only")
     add("-W", "--wait", action="store_true", help="wait for the job and exit with its exit code")
+    add("--test-only", action="store_true", help="submit nothing: say when and where the job would start")
+    add(
+        "--array-retry",
+        metavar="JOB",
+        help="submit those elements of an array again that ended and did not complete, their indexes kept;"
+        " script, options and environment are those of the first time",
+    )
     add("--json", action="store_true", help="answer in one line of JSON")
     add("--wrap", metavar="COMMAND", help="run this shell command instead of a script")
     add("script", nargs="?", metavar="SCRIPT", help="the script; standard input when neither it nor --wrap is given")
@@ -50,12 +61,20 @@ def body(argv: list[str]) -> int:
     """Parse, send, tell; with --wait stay until it ends."""
     made = parser()
     given = vars(made.parse(argv))
+    if "array_retry" in given:
+        return _send("retry", _retry(given), given)
     job, given = _submission.assemble(made, given)
+    if given.get("test_only"):
+        return _test(job, bool(given.get("json")))
+    return _send("submit", {"jobs": [job]}, given)
+
+
+def _send(verb: str, request: dict[str, Any], given: dict[str, Any]) -> int:
+    """Ask for it, tell the ids; with --wait stay until they have ended."""
     from crane_celery.gateway.client import call  # not needed for --help
 
-    request = {"jobs": [job], "key": os.urandom(16).hex()}
     try:
-        accepted = call("submit", request)
+        accepted = call(verb, {**request, "key": os.urandom(16).hex()})
     except CraneError as error:
         return _refused(error, bool(given.get("json")))
     for notice in accepted["notices"]:
@@ -68,6 +87,42 @@ def body(argv: list[str]) -> int:
     from cli._wait import wait
 
     return wait(ids)
+
+
+def _retry(given: dict[str, Any]) -> dict[str, Any]:
+    """What ``--array-retry`` asks. Raises InputError for what it cannot be combined with."""
+    others = sorted(name for name in given if given[name] and name not in _WITH_RETRY)
+    if others:
+        name = others[0].replace("_", "-")
+        raise InputError(
+            f"--array-retry takes script and options of the first time: leave {name} out, or submit anew with --array"
+        )
+    return {"selectors": given["array_retry"], "hold": bool(given.get("hold"))}
+
+
+def _test(job: dict[str, Any], as_json: bool) -> int:
+    """Say when and where it would start."""
+    from crane_celery.gateway.client import call
+
+    try:
+        found = call("testonly", {"jobs": [job]})
+    except CraneError as error:
+        return _refused(error, as_json)
+    for notice in found.get("notices", ()):
+        complain(f"cbatch: {notice}", "33")
+    if as_json:
+        import json
+
+        print(json.dumps({"ok": True, **found}))
+        return 0
+    if not found.get("start"):
+        print(f"Job would wait, nobody can say how long: {found.get('reason') or 'no reason known'}")
+        return 0
+    import time
+
+    at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found["start"]))
+    print(f"Job would start at {at} on {found.get('nodes') or 'nodes not chosen yet'}")
+    return 0
 
 
 def _told(ids: list[int], given: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from crane_celery.errors import CraneError, Denied, NotFound
 from crane_celery.grammar.directives import split_script
+from crane_celery.model import body as stored
 from crane_celery.model.job import JobSpec
 
 _KEEP = 256
@@ -28,6 +29,14 @@ class Body(NamedTuple):
     env: dict[str, str]
     umask: int
     login: bool = False  # in a login environment (--get-user-env)
+    items: str = ""  # the file with the values of an array's elements (model.body); "" = they have none
+
+    def item(self, rank: int) -> str | None:
+        """The value of one element. Raises OSError or IndexError where the file is damaged."""
+        if not self.items:
+            return None
+        with open(self.items, "rb", buffering=0) as file:
+            return os.fsdecode(stored.item_at(lambda count, at: os.pread(file.fileno(), count, at), rank))
 
 
 class Bodies:
@@ -53,10 +62,12 @@ class Bodies:
             raise NotFound(f"the script of job {job} is not in the store any more")
         if hashlib.sha256(data).hexdigest() != spec.body:
             raise Denied(f"the script of job {job} is not the one that was signed; it is not run")
-        value: dict[str, Any] = json.loads(data)
-        path = self._write(job, spec, value["script"])
+        head, items = stored.split(data)
+        value: dict[str, Any] = json.loads(head)
+        path = self._write(job, spec, "sh", value["script"].encode("utf-8", "surrogateescape"))
         argv = [*self._interpreter(value), path, *value["argv"]]
-        return Body(argv, dict(value["env"]), int(value.get("umask", 0o022)) & 0o777, bool(value.get("get_user_env")))
+        umask, login = int(value.get("umask", 0o022)) & 0o777, bool(value.get("get_user_env"))
+        return Body(argv, dict(value["env"]), umask, login, self._write(job, spec, "items", items) if items else "")
 
     @staticmethod
     def _interpreter(value: dict[str, Any]) -> list[str]:
@@ -69,13 +80,13 @@ class Bodies:
             words[0] = shutil.which(words[0]) or words[0]
         return words or [next(shell for shell in _SHELLS if os.path.exists(shell))]
 
-    def _write(self, job: int, spec: JobSpec, script: str) -> str:
+    def _write(self, job: int, spec: JobSpec, kind: str, content: bytes) -> str:
         """Only the job's user may read it."""
-        path = f"{self._spool}/job{job}.{re.sub(r'[^0-9a-f]', '', spec.body)[:12]}.sh"
+        path = f"{self._spool}/job{job}.{re.sub(r'[^0-9a-f]', '', spec.body)[:12]}.{kind}"
         fresh = f"{path}.{os.getpid()}"
         fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with open(fd, "wb") as file:
-            file.write(script.encode("utf-8", "surrogateescape"))
+            file.write(content)
             os.fchmod(fd, 0o400)
             if os.geteuid() == 0:
                 os.fchown(fd, spec.uid, spec.gid)
@@ -85,7 +96,7 @@ class Bodies:
     def sweep(self, alive: Callable[[int], bool]) -> None:
         """Remove the files of jobs that are not alive any more."""
         for name in os.listdir(self._spool):
-            found = re.fullmatch(r"job(\d+)\.[0-9a-f]+\.sh", name)
+            found = re.fullmatch(r"job(\d+)\.[0-9a-f]+\.(?:sh|items)", name)
             if found and int(found[1]) not in self._known and not alive(int(found[1])):
                 os.unlink(f"{self._spool}/{name}")
 

@@ -95,8 +95,8 @@ def _of_array(spec: JobSpec, job: int) -> dict[str, str]:
     }
 
 
-def of_run(launch: Launch, spec: JobSpec, place: Place, now: float) -> dict[str, str]:
-    """What one run adds. ``now``: server time, seconds."""
+def of_run(launch: Launch, spec: JobSpec, place: Place, now: float, item: str | None = None) -> dict[str, str]:
+    """What one run adds. ``now``: server time, seconds; ``item``: the element's value, where the array has a list."""
     made = {
         "CRANE_JOB_ID": str(launch.id),
         "CRANE_JOB_NODELIST": ";".join(launch.nodes),
@@ -105,6 +105,8 @@ def of_run(launch: Launch, spec: JobSpec, place: Place, now: float) -> dict[str,
     }
     if launch.array_index is not None:
         made["CRANE_ARRAY_TASK_ID"] = str(launch.array_index)
+    if item is not None:
+        made["CRANE_ARRAY_ITEM"] = item
     if spec.time_limit is not None:
         made["CRANE_JOB_END_TIME"] = str(int((now + spec.time_limit) * 1e9))
     made |= _devices(launch)

@@ -35,12 +35,19 @@ def build(message: Message, bodies: Bodies, place: Place, grace_s: float, now: f
         try:
             if key not in jobs:
                 jobs[key] = template(launch, spec, bodies, place, grace_s, time.monotonic() - now)
+            item = bodies.get(launch.job, spec).item(launch.rank)
+        except (OSError, IndexError) as error:
+            why = f"the value of element {launch.rank} cannot be read ({error}): submit it again"
+            hopeless.append((launch.id, launch.run, why))
+            continue
         except CraneError as error:
             if error.code == "E_UNREACHABLE":
                 raise
             hopeless.append((launch.id, launch.run, error.message))
             continue
-        rows.append([launch.id, launch.run, key, environ.of_run(launch, spec, place, now), paths(launch, spec, place)])
+        rows.append(
+            [launch.id, launch.run, key, environ.of_run(launch, spec, place, now, item), paths(launch, spec, place)]
+        )
     cancelled = [Kill(launch.id, launch.run, 0) for launch in message.launches if launch.cancelled]
     return Batch({"op": "launch", "jobs": jobs, "rows": rows}, hopeless, cancelled)
 

@@ -1,9 +1,10 @@
-"""Batch scripts: the interpreter and the options written into them as ``#CBATCH`` and ``#SBATCH`` lines.
+"""Batch scripts: the interpreter and the options written into them as ``#CBATCH``, ``#SBATCH`` and ``#BSUB`` lines.
 
 A directive stands at the start of a line, anywhere in the file and not only before the first command (as CraneSched
 reads them; Slurm stops at the first command). Its options are split like a shell's words: blanks separate, quotes and
 backslashes protect, ``#`` at the start of a word begins a comment; nothing is expanded. A line may hold many options.
-``##SBATCH`` is a comment. What the options mean is the command's business.
+``##SBATCH`` is a comment. What the options mean is the command's business; the few of ``#BSUB`` are given their names
+here (reference/cranesched.md section 1.1).
 """
 
 from __future__ import annotations
@@ -19,10 +20,25 @@ if TYPE_CHECKING:
 else:
     from crane_celery.grammar._record import NamedTuple
 
-_LINE = r"(?a)(#[CS]BATCH)(?=[\s-]|$)(.*)"
+_LINE = r"(?a)(#(?:[CS]BATCH|BSUB))(?=[\s-]|$)(.*)"
 _WORD = r"""(?a)\s*(?:(?P<end>\#.*|$)|(?P<word>(?:[^\s'"\\]|'[^']*'|"(?:[^"\\]|\\.)*"|\\.)+)(?=\s|$))"""
 _PIECE = r"""'(?P<raw>[^']*)'|"(?P<soft>(?:[^"\\]|\\.)*)"|\\(?P<one>.)|(?P<plain>[^'"\\]+)"""
 _ESCAPE = r"""\\(["\\$`])"""
+#: beginnings of lines that are looked at, so that all others cost nothing
+PREFIXES = ("#CBATCH", "#SBATCH", "#BSUB")
+#: LSF's options -> ours
+_BSUB = {
+    "-J": "--job-name",
+    "-o": "--output",
+    "-e": "--error",
+    "-nnode": "--nodes",
+    "-n": "--ntasks-per-node",
+    "-W": "--time",
+    "-M": "--mem",
+    "-cwd": "--chdir",
+    "-q": "--partition",
+    "-env": "--export",
+}
 
 
 class Directive(NamedTuple):
@@ -30,9 +46,9 @@ class Directive(NamedTuple):
 
     #: counted from 1, for messages
     line_no: int
-    #: ``#CBATCH`` or ``#SBATCH``
+    #: one of PREFIXES
     prefix: str
-    #: the words after the prefix, quotes removed
+    #: the words after the prefix, quotes removed, LSF's options translated
     argv: tuple[str, ...]
 
 
@@ -54,7 +70,7 @@ def split_script(text: str) -> Script:
     if "\r\n" in text:
         raise InputError(r"the script has DOS line breaks (\r\n): mend it with dos2unix FILE or sed -i 's/\r$//' FILE")
     lines = text.split("\n")
-    found = (_directive(number, line) for number, line in enumerate(lines, 1) if line.startswith(("#C", "#S")))
+    found = (_directive(number, line) for number, line in enumerate(lines, 1) if line.startswith(PREFIXES))
     return Script(_interpreter(lines[0]), tuple(each for each in found if each and each.argv))
 
 
@@ -90,7 +106,31 @@ def _directive(number: int, line: str) -> Directive | None:
     argv = split_words(match[2])
     if argv is None:
         raise InputError(f"line {number} {quote(line)}: a quote or backslash is left open; close it")
-    return Directive(number, match[1], argv)
+    return Directive(number, match[1], _translated(argv, number) if match[1] == "#BSUB" else argv)
+
+
+def _translated(argv: tuple[str, ...], number: int) -> tuple[str, ...]:
+    """LSF's options in our words. Raises InputError for one that is not in the table."""
+    words: list[str] = []
+    left = iter(argv)
+    for name in left:
+        if name not in _BSUB:
+            from crane_celery.grammar.names import did_you_mean
+
+            hint = did_you_mean(name, _BSUB) or f": of LSF's there are {' '.join(_BSUB)}"
+            raise InputError(f"line {number} #BSUB: unknown option {quote(name)}{hint}")
+        value = next(left, None)
+        if value is None:
+            raise InputError(f"line {number} #BSUB: {name} has no value")
+        words.append(f"{_BSUB[name]}={_converted(name, value)}")
+    return tuple(words)
+
+
+def _converted(name: str, value: str) -> str:
+    """A value of LSF's as we write it: its clock is ``hours:minutes``, its export words are small."""
+    if name == "-W" and value.count(":") == 1:
+        return f"{value}:00"
+    return value.upper() if name == "-env" and value.lower() in ("all", "none") else value
 
 
 def _unquoted(piece: re.Match[str]) -> str:

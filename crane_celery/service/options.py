@@ -3,47 +3,41 @@
 Each option is read by the grammar of its kind; a failure names the option, and the script's line where it was written.
 """
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeVar
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
 
-from crane_celery.errors import Infeasible, InputError, NotFound
-from crane_celery.grammar.array import parse_array
+from crane_celery.errors import Infeasible, InputError, LimitReached, NotFound
+from crane_celery.grammar.array import ArraySpec, parse_array
+from crane_celery.grammar.constraint import Constraint, format_constraint, parse_constraint, satisfies
 from crane_celery.grammar.dependency import parse_dependency
 from crane_celery.grammar.duration import format_duration, parse_duration
 from crane_celery.grammar.filename import check_filename
 from crane_celery.grammar.gres import Gres, parse_gpus_per_node, parse_gres
 from crane_celery.grammar.hostlist import expand
+from crane_celery.grammar.licenses import format_licenses, parse_licenses
 from crane_celery.grammar.memory import format_memory, parse_memory
 from crane_celery.grammar.names import check_entity_name, check_job_name, did_you_mean
+from crane_celery.grammar.signals import format_signals, parse_signals
 from crane_celery.model.job import JobSpec
-from crane_celery.model.node import NodeSpec, Partition
+from crane_celery.model.node import Partition
 from crane_celery.service.arithmetic import Shape, shape
 from crane_celery.service.caller import Caller
+from crane_celery.service.moments import moment, shown
+from crane_celery.service.reading import OF_NO_EFFECT, Options
 from crane_celery.service.request import MAX_PATH, JobRequest
+from crane_celery.settings import Settings
 
-T = TypeVar("T")
-MAX_NUMBER = 10_000_000
-MAX_CPUS = 1_000_000.0
 MAX_COMMENT = 1000
-_OF_NO_EFFECT = ("account", "qos", "mail_type", "mail_user", "comment", "wckey")
-_KNOWN = frozenset(
-    {
-        *("job_name", "nodes", "ntasks", "ntasks_per_node", "cpus_per_task", "mem", "mem_per_cpu", "gres"),
-        *("gpus_per_node", "time", "partition", "account", "qos", "chdir", "input", "output", "error", "open_mode"),
-        *("array", "dependency", "hold", "nodelist", "exclude", "exclusive", "comment", "wckey", "interpreter"),
-        *("mail_type", "mail_user", "repeat", "get_user_env", "command"),
-    }
-)
+MAX_EXTRA = 16 << 10
 
 
 class Offer(NamedTuple):
     """What the cluster has."""
 
-    nodes: Mapping[str, NodeSpec]
-    partitions: Mapping[str, Partition]
-    default_partition: str
-    max_array_size: int
-    max_array_count: int
+    settings: Settings
+    now: Callable[[], float]  # server time
 
 
 class Meant(NamedTuple):
@@ -55,79 +49,15 @@ class Meant(NamedTuple):
     notices: tuple[str, ...]
 
 
-class _Options:
-    """Typed reading of the option mapping, with errors that say which option and where."""
-
-    def __init__(self, request: JobRequest) -> None:
-        unknown = sorted(str(name) for name in request.options if name not in _KNOWN)
-        if unknown:
-            raise InputError(f"unknown option {unknown[0][:60]!r}{did_you_mean(unknown[0], _KNOWN)}")
-        self._values = request.options
-        self._where = request.where
-
-    def error(self, name: str, why: str) -> InputError:
-        """An InputError that names the option."""
-        place = self._where.get(name)
-        return InputError(f"{f'{place}: ' if place else ''}--{name.replace('_', '-')}: {why}")
-
-    def text(self, name: str) -> str:
-        """A text option, "" when absent."""
-        value = self._values.get(name)
-        if value is None:
-            return ""
-        if not isinstance(value, str) or len(value) > 1 << 20 or "\0" in value:
-            raise self.error(name, "must be a text without NUL")
-        return value
-
-    def read(self, name: str, parse: Callable[[str], T], absent: T) -> T:
-        """A text option through its grammar; "" is an error of the grammar, absence is not."""
-        if self._values.get(name) is None:
-            return absent
-        try:
-            return parse(self.text(name))
-        except InputError as error:
-            raise self.error(name, error.message) from None
-
-    def number(self, name: str, low: int = 1, high: int = MAX_NUMBER) -> int:
-        """A whole number as text or number, 0 when absent."""
-        value = self._values.get(name)
-        if value is None:
-            return 0
-        text = str(value)
-        digits = text.removeprefix("-")
-        if isinstance(value, bool) or not (digits.isascii() and digits.isdigit() and len(digits) < 20):
-            raise self.error(name, f"{text[:60]!r} is not a whole number")
-        if not low <= int(text) <= high:
-            raise self.error(name, f"{text} is not from {low} to {high}")
-        return int(text)
-
-    def cpus(self) -> float:
-        """``--cpus-per-task``: above 0, fractions allowed; 1 when absent."""
-        value = self._values.get("cpus_per_task")
-        if value is None:
-            return 1.0
-        try:
-            cpus = float(str(value)) if str(value).isascii() else 0.0
-        except ValueError:
-            cpus = 0.0
-        if not 0 < cpus <= MAX_CPUS:
-            raise self.error("cpus_per_task", f"{str(value)[:60]!r} is not a number of CPUs above 0")
-        return cpus
-
-    def flag(self, name: str) -> bool:
-        """A switch."""
-        return self._values.get(name) is True
-
-
 def understand(request: JobRequest, caller: Caller, offer: Offer, body: str) -> Meant:
-    """What the request means on this cluster. Raises InputError, NotFound, Infeasible."""
-    opt = _Options(request)
-    _refuse_both(opt, "mem", "mem_per_cpu")
-    _refuse_both(opt, "array", "repeat")
-    partition = _partition(opt, offer)
+    """What the request means on this cluster. Raises InputError, NotFound, Infeasible, LimitReached."""
+    opt, settings = Options(request), offer.settings
+    opt.refuse_both("mem", "mem_per_cpu")
+    opt.refuse_both("array", "repeat")
+    partition = _partition(opt, settings)
     asked = shape(opt.number("nodes"), opt.number("ntasks"), opt.number("ntasks_per_node"))
     cpus = opt.cpus()
-    array = opt.read("array", lambda text: parse_array(text, offer.max_array_size - 1, offer.max_array_count), None)
+    array = _array(opt, settings, partition)
     spec = JobSpec(
         name=opt.read("job_name", check_job_name, "job") or "job",
         uid=caller.uid,
@@ -137,7 +67,7 @@ def understand(request: JobRequest, caller: Caller, offer: Offer, body: str) -> 
         ntasks=asked.ntasks,
         ntasks_per_node=asked.ntasks_per_node,
         cpus_per_task=cpus,
-        memory=_memory(opt, asked, cpus, partition, offer),
+        memory=_memory(opt, asked, cpus, partition, settings),
         gres=_gres(opt),
         partition=partition.name,
         account=opt.read("account", check_entity_name, ""),
@@ -149,9 +79,10 @@ def understand(request: JobRequest, caller: Caller, offer: Offer, body: str) -> 
         stdin=opt.read("input", check_filename, "/dev/null"),
         stdout=opt.read("output", check_filename, ""),
         stderr=opt.read("error", check_filename, ""),
-        open_mode=_choice(opt, "open_mode", ("truncate", "append")),
+        open_mode=opt.choice("open_mode", "truncate", "append"),
         array=array.indexes.text if array else "",
         throttle=array.throttle if array else 0,
+        max_fails=opt.number("array_max_fails"),
         dependency=opt.read("dependency", _dependency, ""),
         nodelist=tuple(opt.read("nodelist", expand, [])),
         exclude=tuple(opt.read("exclude", expand, [])),
@@ -161,37 +92,140 @@ def understand(request: JobRequest, caller: Caller, offer: Offer, body: str) -> 
         command=opt.text("command")[:4096],
         body=body,
     )
-    _refuse_unknown_nodes(opt, spec, offer)
-    notices = [asked.notice] if asked.notice else []
-    ignored = [f"--{name.replace('_', '-')}" for name in _OF_NO_EFFECT if opt.text(name)]
-    if ignored:
-        notices.append(f"{', '.join(ignored)}: recorded, without effect on this cluster")
-    return Meant(spec, len(array.indexes) if array else 1, opt.flag("hold"), tuple(notices))
+    spec = replace(spec, **_policy(opt, settings), **_span(opt, request.tz, spec.time_limit, offer))
+    spec = replace(spec, constraint=_constraint(opt, spec, settings))
+    _refuse_unknown_nodes(opt, spec, settings)
+    if spec.max_fails and not array:
+        raise opt.error("array_max_fails", "is for arrays: give --array too")
+    notices = tuple(filter(None, (asked.notice, _of_no_effect(opt))))
+    return Meant(spec, len(array.indexes) if array else 1, opt.flag("hold"), notices)
 
 
-def _refuse_both(opt: _Options, one: str, other: str) -> None:
-    if opt.text(one) and opt.text(other):
-        raise opt.error(one, f"excludes --{other.replace('_', '-')}: give one of them")
+def _of_no_effect(opt: Options) -> str:
+    """One notice for all options that do nothing here."""
+    ignored = [f"--{name.replace('_', '-')}" for name in OF_NO_EFFECT if opt.text(name)]
+    return f"{', '.join(ignored)}: recorded, without effect on this cluster" if ignored else ""
 
 
-def _choice(opt: _Options, name: str, choices: tuple[str, ...]) -> str:
-    value = opt.text(name) or choices[0]
-    if value not in choices:
-        raise opt.error(name, f"{value[:60]!r} is none of {', '.join(choices)}")
-    return value
+def _array(opt: Options, settings: Settings, partition: Partition) -> ArraySpec | None:
+    """The indexes; as many as cluster and partition allow."""
+    found = opt.read("array", lambda text: array_of(text, settings), None)
+    most = partition.max_array_count
+    if found and most and len(found.indexes) > most:
+        raise LimitReached(
+            f"--array has {len(found.indexes)} elements; partition {partition.name} takes {most} in one array"
+            " (MaxArrayCount): submit several arrays, or use another partition"
+        )
+    return found
 
 
-def _partition(opt: _Options, offer: Offer) -> Partition:
-    name = opt.text("partition") or offer.default_partition
-    found = offer.partitions.get(name)
+def array_of(text: str, settings: Settings) -> ArraySpec:
+    """``--array`` within the cluster's limits. Raises InputError."""
+    try:
+        return parse_array(text, settings.max_array_size - 1, settings.max_array_count)
+    except InputError as error:
+        raise InputError(f"invalid job array specification: {error.message}") from None
+
+
+def _policy(opt: Options, settings: Settings) -> dict[str, Any]:
+    """What happens when: signals, requeues, impossible dependencies; licences; and what else was said."""
+    again, kill = opt.yes("requeue"), opt.yes("kill_on_invalid_dep")
+    default = "node" if settings.job_requeue else "never"
+    kill = settings.kill_invalid_depend if kill is None else kill
+    return {
+        "signal": opt.read("signal", lambda text: format_signals(parse_signals(text)), ""),
+        "requeue": default if again is None else "failure" if again else "never",
+        "max_requeue": settings.max_requeue,
+        "kill_on_invalid_dep": "yes" if kill else "no",
+        "licenses": opt.read("licenses", lambda text: _licenses(text, settings), ""),
+        "extra": _extra(opt),
+    }
+
+
+def _licenses(text: str, settings: Settings) -> str:
+    """Canonical. Raises NotFound for one that the cluster does not have, Infeasible for more than it ever has."""
+    asked, lacks = parse_licenses(text), []
+    for item in asked.items:
+        name = f"{item.name}@{item.server}" if item.server else item.name
+        have = settings.licenses.get(name)
+        if have is None:
+            known = f": there are {', '.join(sorted(settings.licenses)) or 'none'}"
+            raise NotFound(f"no licence {name!r}{did_you_mean(name, settings.licenses) or known}")
+        if item.number > have:
+            lacks.append(f"{item.number} {name} were asked for; the cluster has {have}")
+    if lacks and (not asked.any_of or len(lacks) == len(asked.items)):
+        raise Infeasible(f"licences: {'; '.join(lacks)}")
+    return format_licenses(asked)
+
+
+def _extra(opt: Options) -> str:
+    """``--extra-attr`` with mail in it, as CraneSched keeps them; JSON text, "" for nothing."""
+    nothing: dict[str, Any] = {}
+    found = dict(opt.read("extra_attr", _object, nothing))
+    for name in ("mail_type", "mail_user"):
+        if opt.text(name):
+            found[name.replace("_", ".")] = opt.text(name)[:MAX_COMMENT]
+    return json.dumps(found, separators=(",", ":")) if found else ""
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f'is not JSON ({error}): write an object such as \'{{"project": "x"}}\'') from None
+    if not isinstance(found, dict):
+        raise InputError('must be a JSON object such as \'{"project": "x"}\'')
+    if len(text) > MAX_EXTRA:
+        raise InputError(f"has {len(text)} characters, the limit is {MAX_EXTRA}")
+    return found
+
+
+def _span(opt: Options, zone: str, limit: int | None, offer: Offer) -> dict[str, Any]:
+    """When it may begin and when it is over, as server time. Raises InputError, Infeasible."""
+    if not opt.given("begin") and not opt.given("deadline"):
+        return {}
+    now = offer.now()
+    begin = opt.read("begin", lambda text: moment(text, now, zone), 0.0)
+    deadline = opt.read("deadline", lambda text: moment(text, now, zone), 0.0)
+    start = max(now, begin)
+    if deadline and deadline < start + (limit or 0):
+        since = f"begin at {shown(begin, zone)}" if begin > now else "now"
+        long = f" and the time limit {format_duration(limit)}" if limit else ""
+        raise Infeasible(
+            f"deadline {shown(deadline, zone)} is too early for {since}{long}:"
+            f" move it to {shown(start + (limit or 0) + 1, zone)} or later, or shorten --time"
+        )
+    return {"begin": begin if begin > now else 0.0, "deadline": deadline}
+
+
+def _constraint(opt: Options, spec: JobSpec, settings: Settings) -> str:
+    """Canonical. Raises Infeasible where the partition has too few nodes with these features."""
+    anything: Constraint = ()
+    found = opt.read("constraint", parse_constraint, anything)
+    if not found:
+        return ""
+    members = [settings.nodes[name] for name in settings.partitions[spec.partition].nodes if name in settings.nodes]
+    fitting = sum(satisfies(node.features, found) for node in members)
+    if fitting < spec.nodes:
+        there = sorted({name for node in members for name in node.features})
+        raise Infeasible(
+            f"--constraint {format_constraint(found)[:200]}: {fitting} nodes of partition {spec.partition} have these"
+            f" features, {spec.nodes} were asked for; its features are {', '.join(there)[:500] or 'none'}"
+        )
+    return format_constraint(found)
+
+
+def _partition(opt: Options, settings: Settings) -> Partition:
+    name = opt.text("partition") or settings.default_partition
+    found = settings.partitions.get(name)
     if found is None:
-        known = ", ".join(sorted(offer.partitions))
-        hint = did_you_mean(name, offer.partitions)
+        known = ", ".join(sorted(settings.partitions))
+        hint = did_you_mean(name, settings.partitions)
         raise NotFound(f"no partition {name[:60]!r}{hint or f': there are {known}'}")
     return found
 
 
-def _time_limit(opt: _Options, partition: Partition) -> int | None:
+def _time_limit(opt: Options, partition: Partition) -> int | None:
     """Seconds: what was asked for, else the partition's default, else its maximum. 0 asks for no limit, as in Slurm."""
     given = bool(opt.text("time"))
     asked = opt.read("time", parse_duration, None) or None
@@ -199,35 +233,48 @@ def _time_limit(opt: _Options, partition: Partition) -> int | None:
         return partition.default_time if partition.default_time is not None else partition.max_time
     if partition.max_time is not None and (asked is None or asked > partition.max_time):
         most = format_duration(partition.max_time)
-        raise Infeasible(f"time limit {format_duration(asked)} is beyond partition {partition.name}'s maximum {most}")
+        raise Infeasible(
+            f"time limit {format_duration(asked)} is beyond partition {partition.name}'s maximum {most} (MaxTime):"
+            f" ask for --time {most} or less, or use another partition"
+        )
     return asked
 
 
-def _memory(opt: _Options, asked: Shape, cpus_per_task: float, partition: Partition, offer: Offer) -> int:
+def _memory(opt: Options, asked: Shape, cpus_per_task: float, partition: Partition, settings: Settings) -> int:
     """Bytes on each node."""
     tasks = asked.ntasks_per_node or -(-asked.ntasks // asked.nodes)
     cpus = tasks * cpus_per_task
     memory = opt.read("mem", parse_memory, 0)
     per_cpu = opt.read("mem_per_cpu", parse_memory, 0)
+    most, most_per_cpu = partition.max_memory_per_node, partition.max_memory_per_cpu
+    if not memory and per_cpu:
+        memory = int(per_cpu * cpus)
     if not memory:
-        memory = int((per_cpu or _default_per_cpu(partition, offer)) * cpus)
-    most = partition.max_memory_per_node
+        memory = partition.default_memory_per_node or int(_default_per_cpu(partition, settings) * cpus)
+        memory = int(min(memory, most or memory, most_per_cpu * cpus or memory))
     if most and memory > most:
         raise Infeasible(
             f"{format_memory(memory)} per node is beyond partition {partition.name}'s maximum {format_memory(most)}"
+            " (MaxMemPerNode): ask for less, or use another partition"
+        )
+    if most_per_cpu and memory > most_per_cpu * cpus:
+        raise Infeasible(
+            f"{format_memory(memory)} for {cpus:g} CPUs is beyond partition {partition.name}'s maximum"
+            f" {format_memory(most_per_cpu)} for each (MaxMemPerCpu): ask for less, or for"
+            f" {-(-memory // most_per_cpu)} CPUs"
         )
     return max(memory, 1)
 
 
-def _default_per_cpu(partition: Partition, offer: Offer) -> float:
+def _default_per_cpu(partition: Partition, settings: Settings) -> float:
     """Bytes for each CPU: configured, else what the smallest node of the partition has for each of its CPUs."""
     if partition.default_memory_per_cpu:
         return partition.default_memory_per_cpu
-    nodes = [offer.nodes[name] for name in partition.nodes if name in offer.nodes]
+    nodes = [settings.nodes[name] for name in partition.nodes if name in settings.nodes]
     return min((node.memory / node.cpus for node in nodes if node.cpus), default=0.0)
 
 
-def _gres(opt: _Options) -> dict[str, int]:
+def _gres(opt: Options) -> dict[str, int]:
     none: Gres = {}
     found = dict(opt.read("gres", parse_gres, none))
     for key, count in opt.read("gpus_per_node", parse_gpus_per_node, none).items():
@@ -243,7 +290,7 @@ def _dependency(text: str) -> str:
     return text
 
 
-def _directory(opt: _Options, cwd: str) -> str:
+def _directory(opt: Options, cwd: str) -> str:
     """The working directory: ``--chdir``, relative to where the caller stands."""
     path = opt.text("chdir")
     joined = path if path.startswith("/") else f"{cwd.rstrip('/')}/{path}" if path else cwd
@@ -252,11 +299,11 @@ def _directory(opt: _Options, cwd: str) -> str:
     return joined
 
 
-def _refuse_unknown_nodes(opt: _Options, spec: JobSpec, offer: Offer) -> None:
+def _refuse_unknown_nodes(opt: Options, spec: JobSpec, settings: Settings) -> None:
     for option, names in (("nodelist", spec.nodelist), ("exclude", spec.exclude)):
         for name in names:
-            if name not in offer.nodes:
-                raise opt.error(option, f"there is no node {name[:60]!r}{did_you_mean(name, offer.nodes)}")
+            if name not in settings.nodes:
+                raise opt.error(option, f"there is no node {name[:60]!r}{did_you_mean(name, settings.nodes)}")
     both = sorted(set(spec.nodelist) & set(spec.exclude))
     if both:
         raise opt.error("nodelist", f"names {both[0]}, which --exclude shuts out")

@@ -6,16 +6,20 @@ them together a quarter of the stack limit, 2 MiB by default, of which the node 
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from crane_celery.errors import InputError
+from crane_celery.model.body import pack_items
 
 MAX_SCRIPT = 4 << 20
 MAX_STRING = (128 << 10) - 1
 MAX_STRINGS = 3 << 19
 MAX_PATH = 3969
+#: all items of an array together: as much as the server takes in without being blocked for long
+MAX_ITEMS = 16 << 20
 _POINTER = 8
+_ITEM_NAME = len("CRANE_ARRAY_ITEM=")
 
 
 class JobRequest(NamedTuple):
@@ -31,6 +35,8 @@ class JobRequest(NamedTuple):
     host: str = ""
     #: option -> where it was written ("line 3"), for messages
     where: Mapping[str, str] = {}
+    #: of an array made from a list: the value of each element, by rank
+    items: Sequence[str] = ()
 
 
 def read_request(job: Mapping[str, Any], common: Mapping[str, Any]) -> JobRequest:
@@ -49,6 +55,7 @@ def read_request(job: Mapping[str, Any], common: Mapping[str, Any]) -> JobReques
         umask=_typed(found, "umask", int, 0o022) & 0o777,
         host=_typed(found, "host", str, "")[:255],
         where=_typed(found, "where", dict, {}),
+        items=_typed(found, "items", list, []),
     )
     check(request)
     return request
@@ -87,7 +94,7 @@ def check_strings(argv: tuple[str, ...], env: Mapping[str, str]) -> None:
 def _size(word: object, what: str) -> int:
     if not isinstance(word, str):
         raise InputError(f"{what} must be a text")
-    size = len(word) if word.isascii() else len(word.encode("utf-8", "surrogateescape"))
+    size = len(word) if word.isascii() else len(_bytes(word, what))
     if size > MAX_STRING:
         raise InputError(f"{what} has {size} bytes, the limit is {MAX_STRING}: pass large data in a file")
     if "\0" in word:
@@ -95,8 +102,37 @@ def _size(word: object, what: str) -> int:
     return size + 1 + _POINTER
 
 
+def _bytes(word: str, what: str) -> bytes:
+    """As the kernel gets it."""
+    try:
+        return word.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise InputError(f"{what} has half a character (a lone surrogate): take it out") from None
+
+
+def packed_items(items: Sequence[str]) -> bytes:
+    """The items as they are stored. Raises InputError for one that could not be a variable, and for too many bytes."""
+    if not all(isinstance(item, str) for item in items):
+        raise InputError("the items of an array must be texts")
+    made = [_bytes(item, "an item of the array") for item in items]
+    longest = max(range(len(made)), key=lambda at: len(made[at]))
+    if len(made[longest]) > MAX_STRING - _ITEM_NAME:
+        raise InputError(
+            f"item {longest} of the array has {len(made[longest])} bytes, the limit is {MAX_STRING - _ITEM_NAME}:"
+            " pass large data in files, and their names as items"
+        )
+    if sum(map(len, made)) > MAX_ITEMS:
+        raise InputError(
+            f"the items of the array have {sum(map(len, made))} bytes together, the limit is {MAX_ITEMS}: pass the"
+            " list in a file that each element reads by its index, or submit several arrays"
+        )
+    if any(b"\0" in item for item in made):
+        raise InputError("an item of the array has a NUL character: take it out")
+    return pack_items(made)
+
+
 def body_of(request: JobRequest) -> tuple[bytes, str]:
-    """What the node will fetch, and its sha-256 in hex."""
+    """What the node will fetch (model.body), and its sha-256 in hex. Raises InputError for bad items."""
     extra = {name: request.options[name] for name in ("mail_type", "mail_user") if request.options.get(name)}
     body = json.dumps(
         {
@@ -110,6 +146,8 @@ def body_of(request: JobRequest) -> tuple[bytes, str]:
         },
         separators=(",", ":"),
     ).encode("ascii")
+    if request.items:
+        body += b"\n" + packed_items(request.items)
     return body, hashlib.sha256(body).hexdigest()
 
 

@@ -3,9 +3,8 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, tzinfo
+from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from crane_celery.errors import InputError, NotFound, NotSupported
 from crane_celery.grammar.hostlist import expand
@@ -23,9 +22,11 @@ from crane_celery.service import listing, queue, show, submit, waiting
 from crane_celery.service import nodes as places
 from crane_celery.service.caller import Caller, is_operator
 from crane_celery.service.filters import Filters
+from crane_celery.service.moments import zone_of
 from crane_celery.service.options import Meant, Offer
 from crane_celery.service.resolve import resolve
 from crane_celery.service.rows import pending_row
+from crane_celery.service.submit import Gate
 from crane_celery.service.targets import targets
 from crane_celery.settings import Settings
 from crane_celery.store.api import Store
@@ -49,18 +50,13 @@ class Service:
 
     def submit(self, caller: Caller, jobs: Sequence[Any], common: Mapping[str, Any], key: str) -> submit.Accepted:
         """Accept jobs (service.submit.accept). Raises Refused in its kinds, InputError, NotSupported."""
-        settings = self.settings
-        offer = Offer(
-            settings.nodes,
-            settings.partitions,
-            settings.default_partition,
-            settings.max_array_size,
-            settings.max_array_count,
-        )
-        allowed = settings.allow_root or settings.single_user_uid == 0
-        gate = submit.Gate(offer, allowed, self._feasible, self._resolve)
         self.queue.live.wanted()
-        return submit.accept(caller, jobs, common, key, gate, self.store)
+        return submit.accept(caller, jobs, common, key, self._gate(), self.store)
+
+    def _gate(self) -> Gate:
+        settings = self.settings
+        allowed = settings.allow_root or settings.single_user_uid == 0
+        return Gate(Offer(settings, self.store.now), allowed, self._feasible, self._resolve)
 
     def _feasible(self, meant: Meant) -> None:
         feasible.check(meant.spec, self.settings.nodes, self.settings.partitions)
@@ -230,24 +226,6 @@ class Service:
             "user": caller.user,
             "round_trip_s": self.store.ping(),
         }
-
-
-def zone_of(name: str) -> tzinfo:
-    """A time zone by its IANA name, or as ``+HH:MM`` by its offset; this host's for anything unknown."""
-    try:
-        return datetime.strptime(name, "%z").tzinfo or _local_zone()
-    except ValueError:
-        pass
-    try:
-        return ZoneInfo(name.lstrip(":"))
-    except (ValueError, OSError, KeyError):
-        return _local_zone()
-
-
-def _local_zone() -> tzinfo:
-    zone = datetime.fromtimestamp(time.time()).astimezone().tzinfo
-    assert zone is not None  # astimezone always sets one
-    return zone
 
 
 def _named(what: str, records: list[Row], names: Sequence[str]) -> list[Row]:

@@ -6,9 +6,12 @@ from typing import Any, NamedTuple
 
 from crane_celery.errors import Denied, InputError, LimitReached
 from crane_celery.model.dependency import Resolved, encode
+from crane_celery.model.job import JobSpec
 from crane_celery.service.caller import Caller
+from crane_celery.service.items import settled
 from crane_celery.service.options import Meant, Offer, understand
 from crane_celery.service.request import JobRequest, body_of, read_request
+from crane_celery.settings import Settings
 from crane_celery.store.api import Store, Submission
 
 MAX_JOBS = 100_000
@@ -67,9 +70,9 @@ def prepare(
     for each in jobs:
         if not isinstance(each, dict):
             raise InputError("each of jobs must be an object")
-        request = read_request(each, common)
+        request = settled(read_request(each, common), gate.offer.settings)
         body, digest = body_of(request)
-        alike = (request.options, request.cwd, request.host)
+        alike = (request.options, request.cwd, request.host, request.tz)
         if last is None or last[0] != alike:
             meant = understand(request, caller, gate.offer, digest)
             gate.feasible(meant)
@@ -86,7 +89,13 @@ def prepare(
 def _submission(meant: Meant, body: bytes, digest: str, gate: Gate) -> Submission:
     spec = meant.spec if meant.spec.body == digest else replace(meant.spec, body=digest)
     dep = encode(gate.resolve(spec.dependency)) if spec.dependency else ""
-    return Submission(spec, meant.elements, body, dep, meant.held, BASE_PRIORITY + spec.priority)
+    priority = BASE_PRIORITY + spec.priority
+    return Submission(spec, meant.elements, body, dep, meant.held, priority, limits_of(spec, gate.offer.settings))
+
+
+def limits_of(spec: JobSpec, settings: Settings) -> tuple[int, int]:
+    """How many living elements the user may have: altogether, and in this partition."""
+    return settings.max_submit_jobs, settings.partitions[spec.partition].max_submit_jobs
 
 
 def _repeat(request: JobRequest) -> int:

@@ -1,12 +1,15 @@
 """Submissions: what is accepted, what is refused and changes nothing."""
 
 import json
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from crane_celery.errors import CraneError, Denied, Infeasible, InputError, NotFound, NotSupported
+from crane_celery.errors import CraneError, Denied, Infeasible, InputError, LimitReached, NotFound, NotSupported
 from crane_celery.model.dependency import decode
+from crane_celery.model.node import Partition
 from crane_celery.service import Service
 from crane_celery.service.caller import Caller
 from tests.unit.service.support import GIB, Cluster
@@ -218,3 +221,91 @@ class TestDependencies:
 
     def test_service_is_the_past_of_resolving(self, cluster: Cluster) -> None:
         assert Service(cluster.store, cluster.settings).array_of(5) == ""
+
+
+def test_policies_come_from_the_configuration(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, job_requeue=False, max_requeue=2, kill_invalid_depend=False)
+    specs = [cluster.store.job(submit(cluster, **options)) for options in ({}, {"requeue": True})]
+    found = [(job.spec.requeue, job.spec.max_requeue, job.spec.kill_on_invalid_dep) for job in specs if job]
+    assert found == [("never", 2, "no"), ("failure", 2, "no")]
+
+
+def test_times_are_read_in_the_zone_of_the_caller(cluster: Cluster) -> None:
+    job = {"options": {"begin": "2999-01-01T12:00", "deadline": "2999-01-01T14:00"}, "script": "true", "tz": "+0200"}
+    record = cluster.store.job(cluster.service.submit(ALICE, [job], {}, "").ids[0])
+    assert record is not None
+    begin = datetime(2999, 1, 1, 10, tzinfo=UTC).timestamp()
+    assert (record.spec.begin, record.spec.deadline) == (begin, begin + 7200)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"deadline": "now-1"},
+        {"deadline": "now+1h", "time": "2h"},
+        {"begin": "now+1h", "deadline": "now+30m"},
+        {"begin": "now+1h", "deadline": "now+90m", "time": "1h"},
+    ],
+)
+def test_a_deadline_that_cannot_be_met(cluster: Cluster, options: dict[str, Any]) -> None:
+    with pytest.raises(Infeasible, match=r"deadline .* is too early .* move it to"):
+        submit(cluster, **options)
+
+
+LIMITED = Partition(
+    name="lim",
+    nodes=("cn1", "cn2"),
+    max_time=600,
+    default_memory_per_node=3 * GIB,
+    max_memory_per_cpu=2 * GIB,
+    max_memory_per_node=4 * GIB,
+    max_array_count=10,
+    max_submit_jobs=12,
+)
+
+
+def limited(home: Path) -> Cluster:
+    """A cluster with one partition of many limits."""
+    return Cluster(home, partitions={"lim": LIMITED}, default_partition="lim", licenses={"matlab": 2, "ansys": 1})
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"time": "20"}, Infeasible, "maximum 00:10:00 (MaxTime): ask for --time 00:10:00 or less"),
+        ({"time": "unlimited"}, Infeasible, "(MaxTime)"),
+        ({"mem": "5G", "cpus_per_task": "8"}, Infeasible, "maximum 4096M (MaxMemPerNode)"),
+        ({"mem": "3G"}, Infeasible, "maximum 2048M for each (MaxMemPerCpu): ask for less, or for 2 CPUs"),
+        ({"mem_per_cpu": "3G"}, Infeasible, "(MaxMemPerCpu)"),
+        ({"array": "0-10"}, LimitReached, "11 elements; partition lim takes 10 in one array (MaxArrayCount)"),
+        ({"array": "0-9", "nodes": "1", "licenses": "matlap:1"}, NotFound, "did you mean 'matlab'"),
+        ({"licenses": "matlab:3"}, Infeasible, "3 matlab were asked for; the cluster has 2"),
+        ({"licenses": "matlab:3|ansys:2"}, Infeasible, "2 ansys"),
+        ({"constraint": "ssd"}, Infeasible, "0 nodes of partition lim have these features"),
+        ({"constraint": "(ssd"}, InputError, "a bracket is left open"),
+        ({"array_max_fails": "3"}, InputError, "is for arrays"),
+    ],
+)
+def test_limits(tmp_path: Path, options: dict[str, Any], error: type[CraneError], text: str) -> None:
+    cluster = limited(tmp_path)
+    with pytest.raises(error) as raised:
+        submit(cluster, **options)
+    assert text in raised.value.message
+    assert cluster.store.jobs() == []
+
+
+def test_defaults_stay_within_the_limits(tmp_path: Path) -> None:
+    cluster = limited(tmp_path)
+    jobs = [
+        cluster.store.job(submit(cluster, **each))
+        for each in ({}, {"cpus_per_task": "4"}, {"licenses": "ansys:9|matlab:1"})
+    ]
+    assert [job and job.spec.memory for job in jobs] == [2 * GIB, 3 * GIB, 2 * GIB]
+
+
+def test_a_user_has_only_so_many_jobs(tmp_path: Path) -> None:
+    cluster = limited(tmp_path)
+    submit(cluster, array="0-9")
+    with pytest.raises(LimitReached, match="MaxSubmitJobs"):
+        submit(cluster, array="0-2")
+    assert submit(cluster, array="0-1") == 11

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from crane_celery.errors import Denied, NotFound
+from crane_celery.model.body import pack_items
 from crane_celery.model.job import JobSpec
 from workers.bodies import Bodies, login
 
@@ -76,3 +77,14 @@ def test_a_login_environment_is_read_before_the_script(tmp_path: pathlib.Path, s
 def test_the_body_says_whether_it_wants_one(tmp_path: pathlib.Path) -> None:
     bodies, spec = _bodies(tmp_path, get_user_env=True)
     assert bodies.get(1, spec).login
+
+
+def test_each_element_reads_its_own_value(tmp_path: pathlib.Path) -> None:
+    data = b'{"script":"true","argv":[],"env":{}}\n' + pack_items([b"one", b"", b"\xff\n3"])
+    spec = JobSpec(name="j", uid=os.geteuid(), gid=os.getegid(), user="u", body=hashlib.sha256(data).hexdigest())
+    body = Bodies(lambda _: data, str(tmp_path)).get(1, spec)
+    assert [body.item(rank) for rank in range(3)] == ["one", "", "\udcff\n3"]
+    with pytest.raises(IndexError):
+        body.item(3)
+    Bodies(lambda _: None, str(tmp_path)).sweep(lambda _: False)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,157 @@
+"""cbatch: where options come from, arrays made from lists, and what a dry run says."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from crane_celery.model.body import item_at, split
+from crane_celery.model.job import JobSpec
+from tests.unit.cli.support import Shell
+from tests.unit.service.support import Cluster
+
+
+def spec(cluster: Cluster, id: int = 1) -> JobSpec:
+    """What was submitted as this job."""
+    job = cluster.store.job(id)
+    assert job is not None
+    return job.spec
+
+
+def script(path: Path, *lines: str) -> str:
+    """A script with these lines after its first."""
+    path.write_text("\n".join(("#!/bin/sh", *lines, "true", "")))
+    return path.name
+
+
+def items(cluster: Cluster, id: int = 1) -> list[str]:
+    """The values of an array's elements, by rank."""
+    job, body = cluster.store.job(id), cluster.store.body(id)
+    assert job is not None and body is not None
+    packed = split(body)[1]
+    return [item_at(lambda count, at: packed[at : at + count], rank).decode() for rank in range(job.count)]
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "value"),
+    [
+        ("#BSUB -J lsf", "name", "lsf"),
+        ("#BSUB -W 1:30 -M 500 -q small", "memory", 500 << 20),
+        ("#BSUB -W 0:30 -q small", "time_limit", 1800),
+        ("#BSUB -n 2 -nnode 2", "ntasks", 4),
+        ("#CBATCH --exclusive=true", "exclusive", True),
+        ("#SBATCH --exclusive=no", "exclusive", False),
+        ("#SBATCH --comment='two words' # why", "comment", "two words"),
+        ("#SBATCH --no-requeue", "requeue", "never"),
+        ("#SBATCH --requeue", "requeue", "failure"),
+        ("#CBATCH -s B:USR1@90", "signal", "B:USR1@90"),
+        ("#CBATCH --kill-on-invalid-dep=no", "kill_on_invalid_dep", "no"),
+        ("#CBATCH -a 1-3 --array-max-fails 2", "max_fails", 2),
+        ("#SBATCH --mail-type=END --mail-user=me", "extra", '{"mail.type":"END","mail.user":"me"}'),
+        ("""#CBATCH --extra-attr '{"a": [1]}'""", "extra", '{"a":[1]}'),
+        ("#SBATCH -Q high", "qos", "high"),
+    ],
+)
+def test_directives(shell: Shell, cluster: Cluster, tmp_path: Path, line: str, field: str, value: object) -> None:
+    said = shell("cbatch", "-t", "60", script(tmp_path / "a.sh", line)) if "-M" in line else None
+    said = said or shell("cbatch", script(tmp_path / "a.sh", line))
+    assert said.code == 0, said.err
+    assert getattr(spec(cluster), field) == value
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("#BSUB -X 1", "line 2 #BSUB: unknown option '-X'"),
+        ("#BSUB -J", "line 2 #BSUB: -J has no value"),
+        ("#CBATCH --exclusive=perhaps", "a.sh:2 #CBATCH: --exclusive: 'perhaps' is neither yes nor no"),
+        ("#SBATCH --aray=1-3", "a.sh:2 #SBATCH: unknown option '--aray'; did you mean '--array'?"),
+        ("#SBATCH --begin=soon", "a.sh:2 #SBATCH: --begin: bad time 'soon'"),
+        ("#SBATCH --signal=FOO", "a.sh:2 #SBATCH: --signal: unknown signal 'FOO'"),
+        ("#SBATCH --extra-attr=[1]", "a.sh:2 #SBATCH: --extra-attr: must be a JSON object"),
+        ("#SBATCH --requeue --no-requeue", "not allowed with argument --requeue"),
+    ],
+)
+def test_bad_directives_name_their_line(shell: Shell, tmp_path: Path, line: str, text: str) -> None:
+    said = shell("cbatch", script(tmp_path / "a.sh", line))
+    assert said.code == 2 and text in said.err
+
+
+def test_layers(shell: Shell, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = script(tmp_path / "a.sh", "#SBATCH -J script -t 10 --mem-per-cpu=1G --requeue --hold")
+    monkeypatch.setenv("CBATCH_JOB_NAME", "env")
+    monkeypatch.setenv("CBATCH_TIME", "20")
+    monkeypatch.setenv("CBATCH_EXCLUSIVE", "1")
+    monkeypatch.setenv("CBATCH_HOLD", "0")
+    assert shell("cbatch", "-t", "30", "--mem", "3G", "--no-requeue", name).code == 0
+    found = spec(cluster)
+    assert (found.name, found.time_limit, found.memory, found.requeue) == ("env", 1800, 3 << 30, "never")
+    assert found.exclusive
+
+
+def test_variables_that_are_wrong(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CBATCH_PARTITON", "small")
+    said = shell("cbatch", "--wrap", "true")
+    assert said.code == 0 and "CBATCH_PARTITON is in the environment and names no option" in said.err
+    assert "CBATCH_PARTITION" in said.err
+    monkeypatch.setenv("CBATCH_TIME", "soon")
+    said = shell("cbatch", "--wrap", "true")
+    assert said.code == 2 and "CBATCH_TIME: --time: bad time span 'soon'" in said.err
+
+
+def test_an_element_for_each_line(shell: Shell, cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "list").write_text("one\n\n three \n")
+    assert shell("cbatch", "--array-each-line", "list", "--wrap", "true").code == 0
+    assert (spec(cluster).array, items(cluster)) == ("0-2", ["one", "", " three "])
+    assert shell("cbatch", "--array-each-line", "list", "--array=%2", "--wrap", "true").code == 0
+    assert (spec(cluster, 4).array, spec(cluster, 4).throttle) == ("0-2", 2)
+    assert shell("cbatch", "--array-each-line", "list", "-a", "2,0", "--wrap", "true").code == 0
+    assert (spec(cluster, 7).array, items(cluster, 7)) == ("0,2", ["one", " three "])
+
+
+def test_an_element_for_each_value(shell: Shell, cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "list").write_text('["a b", 1, {"k": [1, null]}, "é"]')
+    name = script(tmp_path / "a.sh", "#CBATCH --array-from-json=list")
+    assert shell("cbatch", name).code == 0
+    assert items(cluster) == ["a b", "1", '{"k":[1,null]}', "é"]
+
+
+@pytest.mark.parametrize(
+    ("content", "argv", "text"),
+    [
+        ("", ("--array-each-line", "list"), "'list' is empty"),
+        ("a\r\nb\r\n", ("--array-each-line", "list"), "DOS line breaks"),
+        ("a\n", ("--array-each-line", "none"), "'none' cannot be read"),
+        ("a\n", ("--array-each-line", "list", "-a", "1"), "index 1 is beyond the list"),
+        ("a\n", ("--array-each-line", "list", "--array-from-json", "list"), "exclude each other"),
+        ("a\n", ("--array-each-line", "list", "--repeat", "2"), "excludes an array"),
+        ("a\n", ("--array-each-line", "list", "-a", "%0"), "bad limit '%0'"),
+        ("a\0\n", ("--array-each-line", "list"), "NUL"),
+        ("x" * (128 << 10), ("--array-each-line", "list"), "item 0 of the array has 131072 bytes"),
+        ("{}", ("--array-from-json", "list"), "must hold a list"),
+        ("[", ("--array-from-json", "list"), "is not JSON"),
+    ],
+)
+def test_bad_lists(
+    shell: Shell, cluster: Cluster, tmp_path: Path, content: str, argv: tuple[str, ...], text: str
+) -> None:
+    (tmp_path / "list").write_bytes(content.encode())
+    said = shell("cbatch", *argv, "--wrap", "true")
+    assert said.code == 2 and text in said.err
+    assert cluster.store.jobs() == []
+
+
+def test_a_dry_run(shell: Shell, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [
+        {"start": 1e9, "nodes": "cn[1-2]", "notices": ["so"]},
+        {"start": 0, "nodes": "", "reason": "Licenses"},
+        {"start": 1e9, "nodes": "cn1"},
+    ]
+    monkeypatch.setattr("crane_celery.gateway.client.call", lambda verb, args: (verb, args) and answers.pop(0))
+    said = shell("cbatch", "--test-only", "--wrap", "true")
+    assert re.fullmatch(r"Job would start at 2001-09-\d\d \d\d:\d\d:\d\d on cn\[1-2\]\n", said.out)
+    assert said.err == "cbatch: so\n"
+    assert shell("cbatch", "--test-only", "--wrap", "true").out.endswith("Licenses\n")
+    assert json.loads(shell("cbatch", "--test-only", "--json", "--wrap", "true").out)["nodes"] == "cn1"
+    assert cluster.store.jobs() == []
