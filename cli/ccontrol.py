@@ -127,7 +127,9 @@ def _update(words: list[str], as_json: bool) -> int:
 
     kind, names, wanted = changes(words)
     if kind == "job":
-        return _act("update", {"selectors": names, "set": wanted}, "modified", as_json)
+        from cli._submission import zone
+
+        return _act("update", {"selectors": names, "set": wanted, "tz": zone()}, "modified", as_json)
     if kind == "partition":
         raise NotSupported("partitions are changed in the configuration file: see docs/configuration.md")
     return _act("update_node", _node_change(names, wanted), "modified", as_json, "Nodes")

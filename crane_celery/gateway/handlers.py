@@ -15,7 +15,7 @@ from crane_celery.grammar.signals import signal_number
 from crane_celery.history.api import Query
 from crane_celery.model.states import ENDED, State
 from crane_celery.service.caller import Caller
-from crane_celery.service.cancel import How
+from crane_celery.service.cancel import How, Outcome
 from crane_celery.service.filters import Filters, parse_kinds, parse_states
 from crane_celery.service.listing import Wanted
 from crane_celery.service.service import Service
@@ -67,17 +67,57 @@ def _cancel(service: Service, request: Request) -> object:
     return {"cancelled": outcome.done, "failed": outcome.failed, "never": outcome.never}
 
 
-def _hold(service: Service, request: Request, on: bool = True) -> object:
-    read.only(request.args, "selectors")
-    chosen = selectors(request.args)
-    if not chosen:
-        raise InputError("name the jobs: write ids such as 12, 12_4 or 12_[1-3]")
-    outcome = service.hold(request.caller, chosen, on)
-    return {"done": outcome.done, "failed": outcome.failed}
+def _hold(service: Service, request: Request) -> object:
+    read.only(request.args, "selectors", "time")
+    return _told(service.hold(request.caller, _named(request), True, read.text(request.args, "time", limit=100)))
 
 
 def _release(service: Service, request: Request) -> object:
-    return _hold(service, request, on=False)
+    read.only(request.args, "selectors")
+    return _told(service.hold(request.caller, _named(request), False))
+
+
+def _suspend(service: Service, request: Request) -> object:
+    read.only(request.args, "selectors")
+    return _told(service.suspend(request.caller, _named(request), request.verb == "suspend"))
+
+
+def _requeue(service: Service, request: Request) -> object:
+    read.only(request.args, "selectors", "incomplete")
+    hold, incomplete = request.verb == "requeuehold", read.flag(request.args, "incomplete")
+    return _told(service.requeue(request.caller, _named(request), hold, incomplete))
+
+
+def _top(service: Service, request: Request) -> object:
+    read.only(request.args, "selectors")
+    return _told(service.top(request.caller, _named(request)))
+
+
+def _update(service: Service, request: Request) -> object:
+    read.only(request.args, "selectors", "set", "tz")
+    wanted, zone = read.mapping(request.args, "set"), read.text(request.args, "tz", limit=100)
+    if not all(isinstance(value, str) for value in wanted.values()):
+        raise InputError("argument set must be an object of texts")
+    return _told(service.update(request.caller, _named(request), wanted, zone))
+
+
+def _update_node(service: Service, request: Request) -> object:
+    read.only(request.args, "names", "state", "reason")
+    args = request.args
+    names, state, reason = read.texts(args, "names"), read.text(args, "state", limit=60), read.text(args, "reason")
+    return _told(service.update_node(request.caller, names, state, reason))
+
+
+def _named(request: Request) -> tuple[Selector, ...]:
+    """The jobs named: at least one."""
+    chosen = selectors(request.args)
+    if not chosen:
+        raise InputError("name the jobs: write ids such as 12, 12_4 or 12_[1-3]")
+    return chosen
+
+
+def _told(outcome: Outcome) -> object:
+    return {"done": outcome.done, "failed": outcome.failed}
 
 
 def _jobs(service: Service, request: Request) -> object:
@@ -189,6 +229,13 @@ _VERBS: dict[str, Callable[[Service, Request], object]] = {
     "cancel": _cancel,
     "hold": _hold,
     "release": _release,
+    "suspend": _suspend,
+    "resume": _suspend,
+    "requeue": _requeue,
+    "requeuehold": _requeue,
+    "update": _update,
+    "top": _top,
+    "update_node": _update_node,
     "jobs": _jobs,
     "steps": _steps,
     "show": _show,

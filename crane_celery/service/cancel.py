@@ -1,4 +1,4 @@
-"""Cancelling, holding and releasing: by id, element or property, and only what is one's own."""
+"""Cancelling: by id, element or property, and only what is one's own."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -176,21 +176,3 @@ def _lost(block: Block, ids: RangeSet) -> bool:
     if block.kind != "afterok" or block.fired_at:
         return False
     return bool(RangeSet.span(block.first, block.first + block.count - 1) & ids)
-
-
-def hold(
-    targets: Sequence[Target], missed: Sequence[Missed], on: bool, uid: int, operator: bool, store: Store
-) -> Outcome:
-    """Hold or release the pending ranks of each target."""
-    done: list[str] = []
-    failed = [(each.shown, each.error.message) for each in missed]
-    for target in targets:
-        try:
-            own(target.job, uid, operator)
-            if not RangeSet.parse(target.job.pending) & target.ranks:
-                raise Refused("Job was not found in pending queue")
-            store.hold(target.job.id, "" if target.whole else target.ranks.text, on)
-            done.append(target.shown)
-        except CraneError as error:
-            failed.append((target.shown, error.message))
-    return Outcome(done, failed)

@@ -1,24 +1,25 @@
 """The service: every use case as one method, for the gateway's handlers and for tests. Thread-safe as its store is."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from crane_celery.errors import InputError, NotFound, NotSupported
+from crane_celery.errors import Denied, InputError, NotFound, NotSupported
+from crane_celery.grammar.duration import parse_duration
 from crane_celery.grammar.hostlist import expand
 from crane_celery.grammar.interval import parse_interval
 from crane_celery.grammar.names import did_you_mean
 from crane_celery.grammar.selector import Selector
 from crane_celery.history.api import History, Query, Span
 from crane_celery.history.rows import Row, newest_first, step_rows
-from crane_celery.model.dependency import Resolved
+from crane_celery.model.dependency import Resolved, encode
 from crane_celery.model.event import Position
 from crane_celery.model.states import ENDED, HOLDING
 from crane_celery.sched import feasible
 from crane_celery.service import cancel as cancelling
-from crane_celery.service import listing, queue, show, submit, waiting
+from crane_celery.service import control, listing, queue, show, submit, waiting
 from crane_celery.service import nodes as places
 from crane_celery.service.caller import Caller, is_operator
 from crane_celery.service.filters import Filters
@@ -27,7 +28,7 @@ from crane_celery.service.options import Meant, Offer
 from crane_celery.service.resolve import resolve
 from crane_celery.service.rows import pending_row
 from crane_celery.service.submit import Gate
-from crane_celery.service.targets import targets
+from crane_celery.service.targets import Target, targets
 from crane_celery.settings import Settings
 from crane_celery.store.api import Store
 
@@ -86,10 +87,58 @@ class Service:
             found = [each for each in found if operator or selectors or each.job.spec.uid == caller.uid]
         return cancelling.cancel(found, missed, caller.uid, operator, self.store, how)
 
-    def hold(self, caller: Caller, selectors: Sequence[Selector], on: bool) -> cancelling.Outcome:
-        """Hold or release pending jobs or elements."""
+    def hold(self, caller: Caller, selectors: Sequence[Selector], on: bool, time: str = "") -> cancelling.Outcome:
+        """Hold or release pending jobs or elements; with ``time`` a hold lasts so long."""
+        seconds = parse_duration(time) if time else None
+        until = self.store.now() + seconds if seconds else 0.0
+        return self._control(caller, selectors, lambda target: control.hold(target, on, until, self.store))
+
+    def suspend(self, caller: Caller, selectors: Sequence[Selector], on: bool) -> cancelling.Outcome:
+        """Stop running jobs where they are, or let them go on."""
+        return self._control(caller, selectors, lambda target: control.suspend(target, on, self.store))
+
+    def requeue(
+        self, caller: Caller, selectors: Sequence[Selector], hold: bool = False, incomplete: bool = False
+    ) -> cancelling.Outcome:
+        """Have jobs run again."""
+        allowed = self.settings.job_requeue
+        return self._control(
+            caller, selectors, lambda target: control.requeue(target, hold, incomplete, allowed, self.store)
+        )
+
+    def update(
+        self, caller: Caller, selectors: Sequence[Selector], wanted: Mapping[str, str], zone: str
+    ) -> cancelling.Outcome:
+        """Change jobs: keys and values as typed, times in the caller's zone. Raises InputError for an unknown key."""
+        who = control.Who(caller.uid, self.operator(caller))
+        now = datetime.fromtimestamp(self.store.now(), zone_of(zone))
+        site = control.Site(self.settings.nodes, self.settings.partitions, now)
+
+        def dependency(text: str) -> str:
+            return encode(self._resolve(text))
+
+        return self._control(
+            caller, selectors, lambda target: control.update(target, wanted, who, site, dependency, self.store)
+        )
+
+    def top(self, caller: Caller, selectors: Sequence[Selector]) -> cancelling.Outcome:
+        """Put pending jobs before their owner's other ones, the first named first."""
+        return self._control(
+            caller, tuple(reversed(selectors)), lambda target: control.top(target, self.store.jobs(), self.store)
+        )
+
+    def _control(
+        self, caller: Caller, selectors: Sequence[Selector], act: Callable[[Target], cancelling.Outcome]
+    ) -> cancelling.Outcome:
         found, missed = targets(tuple(selectors), self.store)
-        return cancelling.hold(found, missed, on, caller.uid, self.operator(caller), self.store)
+        return control.each(found, missed, control.Who(caller.uid, self.operator(caller)), act)
+
+    def update_node(self, caller: Caller, names: Sequence[str], state: str, reason: str) -> cancelling.Outcome:
+        """Drain nodes, resume them, or take them down. Raises Denied for anybody but an operator, InputError."""
+        if not self.operator(caller):
+            raise Denied("Permission Denied: only operators change nodes")
+        wanted = [name for each in names for name in expand(each)]
+        return places.change(wanted, state, reason, self.store)
 
     def operator(self, caller: Caller) -> bool:
         """Whether the caller may act on everybody's jobs."""
