@@ -61,7 +61,7 @@ def situation(
             holding[element.job] = holding.get(element.job, 0) + 1
     first: dict[str, Job] = {}
     for job in jobs:
-        if not job.pending or not 0 <= job.ready <= now or job.held == job.pending:
+        if not job.pending or not 0 <= job.ready <= now or job.held == job.pending or job.spec.begin > now:
             continue
         best = first.get(job.spec.partition)
         if best is None or (-job.priority, job.id) < (-best.priority, best.id):

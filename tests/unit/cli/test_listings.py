@@ -69,6 +69,22 @@ def test_conditions_on_what_was_asked_for(busy: Shell) -> None:
     assert busy("cqueue", "-j", "8", "-N", "-o", "%E").out == "afterok:1+1h\n"
 
 
+def test_times_to_come(busy: Shell) -> None:
+    busy("cbatch", "--begin", "2099-01-01T10:00", "--deadline", "2099-01-02", "--wrap", "true")
+    said = busy("cqueue", "-j", "10", "-N", "-o", "%R|%deadline|%begin").out
+    assert said == "BeginTime|2099-01-02 00:00:00|2099-01-01 10:00:00\n"
+    shown = busy("ccontrol", "show", "job", "10").out
+    assert "EligibleTime=2099-01-01 10:00:00 Deadline=2099-01-02 00:00:00" in shown
+    (row,) = json.loads(busy("cqueue", "-j", "10", "--json").out)["job_info_list"]
+    assert row["deadline_time"].startswith("2099-01-0")
+
+
+def test_what_begins_later_keeps_nobody_waiting(shell: Shell) -> None:
+    shell("cbatch", "--begin", "2099-01-01", "--wrap", "true")
+    shell("cbatch", "--wrap", "true")
+    assert shell("cqueue", "-N", "-o", "%j=%R").out.split() == ["1=BeginTime", "2=Resource"]
+
+
 def test_a_column_for_each_thing_asked_for(busy: Shell) -> None:
     header = busy("cqueue", "-S", "-q", "x", "--deadline", "-L", "x").out.split()
     assert header[-4:] == ["STARTTIME", "QOS", "DEADLINE", "LICENSES"]
