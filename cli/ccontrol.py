@@ -199,7 +199,8 @@ def _act(verb: str, asked: dict[str, Any], said: str, as_json: bool, what: str =
         print(f"{what[: -1 if said == 'requeued' else None]} {', '.join(done)} {said} successfully.")
     doing = "requeue" if verb.startswith("requeue") else "modify"
     for shown, why in failed:
-        print(f"Failed to {doing} {what[:-1].lower()}: {shown}. Reason: {why.rstrip('.')}.")
+        full = why if why.endswith(("?", ".")) else f"{why}."
+        print(f"Failed to {doing} {what[:-1].lower()}: {shown}. Reason: {full}")
     return _REFUSED if failed else 0
 
 

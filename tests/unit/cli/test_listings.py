@@ -270,6 +270,10 @@ def test_hold_and_release(busy: Shell) -> None:
     assert refused.code == 4 and "Failed to modify job: 99. Reason: Job not found." in refused.out
 
 
+def test_a_question_ends_as_one(busy: Shell) -> None:
+    assert busy("ccontrol", "update", "jobid=7", "timelmit=3").out.endswith("did you mean 'timelimit'?\n")
+
+
 def test_cancel(busy: Shell) -> None:
     assert busy("ccancel", "1_[2-3]", "7").out == "Job 1_[2-3],7 cancelled successfully.\n"
     said = busy("ccancel", "1,99")
