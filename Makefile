@@ -6,7 +6,7 @@ PY := .venv/bin/python
 SOURCES := $(shell find crane_celery beat workers cli -name '*.py' -o -name '*.lua') pyproject.toml README.md
 CODE := crane_celery beat workers cli bench examples tests
 
-.PHONY: help demo test check fmt lint types arch unit bench compose-test clean
+.PHONY: help demo docs test check fmt lint types arch unit bench compose-test clean
 
 help:
 	@echo 'make demo          a cluster on this machine runs a real workload, in two minutes'
@@ -14,6 +14,7 @@ help:
 	@echo 'make compose-test  the cluster of docker-compose.yml, for real'
 	@echo 'make bench         this project beside Slurm, HyperQueue and GNU parallel'
 	@echo 'make check         what a commit must pass: fmt lint types arch unit'
+	@echo 'make docs          docs/commands, from the parsers of the commands'
 	@echo 'make clean         remove what these made'
 
 # An empty stamp each: made again when the project file changed (tools) or any source did (the installed project).
@@ -62,6 +63,9 @@ arch: .venv/tools
 
 unit: .venv/tools
 	@$(PY) -m pytest tests/unit tests/property tests/arch tests/golden
+
+docs: .venv/tools
+	@$(PY) -m cli._manual docs/commands
 
 clean:
 	@rm -rf .venv demo-report artefacts build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -19,6 +19,7 @@ from crane_celery.service.cancel import How, Outcome
 from crane_celery.service.filters import Filters, parse_kinds, parse_states
 from crane_celery.service.listing import Wanted
 from crane_celery.service.service import Service
+from crane_celery.service.submit import MAX_KEY
 
 #: verbs whose answers can be watched
 _WATCHED = ("jobs", "steps", "nodes")
@@ -52,6 +53,15 @@ def _submit(service: Service, request: Request) -> object:
         request.caller, jobs, read.mapping(request.args, "common"), read.text(request.args, "key")
     )
     return accepted._asdict()
+
+
+def _retry(service: Service, request: Request) -> object:
+    read.only(request.args, "selectors", "hold", "key")
+    chosen = selectors(request.args)
+    if len(chosen) != 1:
+        raise InputError("name one array, or elements of one, such as 36 or 36_[1-9]")
+    held, key = read.flag(request.args, "hold"), read.text(request.args, "key", limit=MAX_KEY)
+    return service.retry(request.caller, chosen[0], held, key)._asdict()
 
 
 def _cancel(service: Service, request: Request) -> object:
@@ -226,6 +236,7 @@ def _filters(args: read.Args, caller: Caller) -> Filters:
 
 _VERBS: dict[str, Callable[[Service, Request], object]] = {
     "submit": _submit,
+    "retry": _retry,
     "cancel": _cancel,
     "hold": _hold,
     "release": _release,

@@ -26,8 +26,9 @@ from crane_celery.service.filters import Filters
 from crane_celery.service.moments import zone_of
 from crane_celery.service.options import Meant, Offer
 from crane_celery.service.resolve import resolve
+from crane_celery.service.retry import retry
 from crane_celery.service.rows import pending_row
-from crane_celery.service.submit import Gate
+from crane_celery.service.submit import Accepted, Gate
 from crane_celery.service.targets import Target, targets
 from crane_celery.settings import Settings
 from crane_celery.store.api import Store
@@ -49,10 +50,14 @@ class Service:
         #: the table asked for last, and what it was: people look again and again at a queue that has not changed
         self._last_table: tuple[object, Row] | None = None
 
-    def submit(self, caller: Caller, jobs: Sequence[Any], common: Mapping[str, Any], key: str) -> submit.Accepted:
+    def submit(self, caller: Caller, jobs: Sequence[Any], common: Mapping[str, Any], key: str) -> Accepted:
         """Accept jobs (service.submit.accept). Raises Refused in its kinds, InputError, NotSupported."""
         self.queue.live.wanted()
         return submit.accept(caller, jobs, common, key, self._gate(), self.store)
+
+    def retry(self, caller: Caller, selector: Selector, held: bool, key: str) -> Accepted:
+        """Elements of an array again that did not complete (service.retry). Raises Refused in its kinds, InputError."""
+        return retry(caller, selector, held, key, self.settings, self.store, self)
 
     def _gate(self) -> Gate:
         settings = self.settings

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model.dependency import Block, Facts
 from crane_celery.model.event import Event
 from crane_celery.model.job import Allocation, Element, Job, JobSpec, StepRow
@@ -200,6 +201,9 @@ class JobStore(Protocol):
 
     def ended_bits(self, first: int, count: int) -> tuple[int, int]:
         """(ended, succeeded) counts over a block of ids, for anything that ever ran."""
+
+    def succeeded(self, first: int, count: int) -> RangeSet:
+        """Which ids of a block Completed, as offsets from ``first``; for anything that ever ran."""
 
 
 class RunStore(Protocol):

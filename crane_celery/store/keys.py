@@ -52,6 +52,8 @@ _ONE = (
     *("next", "alive", "arrays", "done", "ends", "spread", "resolve", "asked"),
     *("nodes", "fence", "leader", "events", "cursors", "full", "users"),
 )
+#: ids of which one key holds the bits (lib/bits.lua)
+CHUNK = 1 << 20
 _MANY = (
     "job",
     "spec",

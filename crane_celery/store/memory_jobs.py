@@ -268,6 +268,12 @@ class MemoryJobs:
             block = RangeSet.span(first, first + count - 1)
             return self._count("ended", block), self._count("ok", block)
 
+    def succeeded(self, first: int, count: int) -> RangeSet:
+        """Which ids of a block Completed. See store.api."""
+        with self._lock:
+            hit = self._bits["ok"] & RangeSet.span(first, first + count - 1)
+            return RangeSet((low - first, high - first) for low, high in hit.ranges)
+
 
 def blocks_of(dep: str) -> list[Block]:
     """The blocks of an encoded dependency."""

@@ -31,7 +31,7 @@ from crane_celery.store.api import (
     Wanted,
 )
 from crane_celery.store.codec import dumps
-from crane_celery.store.keys import Keys
+from crane_celery.store.keys import CHUNK, Keys
 from crane_celery.store.link import LONGEST_WAIT_S, Link
 
 DAY_S = 86400
@@ -186,6 +186,14 @@ class RedisStore:
         """(ended, succeeded) counts over a block of ids."""
         ended, ok = self.link.run("count_bits", first, count)
         return ended, ok
+
+    def succeeded(self, first: int, count: int) -> RangeSet:
+        """Which ids of a block Completed. See store.api."""
+        found = RangeSet()
+        for chunk in range(first // CHUNK, (first + count - 1) // CHUNK + 1):
+            bits: bytes = self.link.do("GET", self._keys.of("bits", f"ok:{chunk}")) or b""
+            found |= RangeSet(rows.ones(bits, first - chunk * CHUNK, count))
+        return found
 
     # --- RunStore
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -98,3 +99,12 @@ def events(entries: list[Any]) -> list[Event]:
             for kind, value in zip(kinds.decode().split(","), json.loads(data), strict=True)
         ]
     return found
+
+
+def ones(bits: bytes, first: int, count: int) -> Iterator[tuple[int, int]]:
+    """The ranges of bits that are set, out of ``count`` from ``first`` on, as offsets from ``first``. Bit 0 is the
+    highest of the first byte; ``first`` may lie before them."""
+    text = f"{int.from_bytes(bits, 'big'):0{8 * len(bits)}b}" if bits else ""
+    skipped = max(0, -first)
+    for match in re.finditer("1+", text[max(0, first) : max(0, first + count)]):
+        yield skipped + match.start(), skipped + match.end() - 1

@@ -155,3 +155,43 @@ def test_a_dry_run(shell: Shell, cluster: Cluster, monkeypatch: pytest.MonkeyPat
     assert shell("cbatch", "--test-only", "--wrap", "true").out.endswith("Licenses\n")
     assert json.loads(shell("cbatch", "--test-only", "--json", "--wrap", "true").out)["nodes"] == "cn1"
     assert cluster.store.jobs() == []
+
+
+def test_a_retry_runs_what_did_not_complete(shell: Shell, cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "list").write_text("a\nb\nc\nd\ne\nf\n")
+    shell("cbatch", "--array-each-line", "list", "-t", "60", "-J", "sweep", "--wrap", "true")
+    for rank, code in ((0, 0), (1, 3), (2, 0), (3, 1)):
+        cluster.run(1, rank, code)
+    cluster.begin(1, 4)
+    said = shell("cbatch", "--array-retry", "1")
+    assert (said.code, said.out) == (0, "Job id allocated: 7.\n")
+    assert said.err == "cbatch: 2 elements of 1 have not ended: they are left as they are\n"
+    found = spec(cluster, 7)
+    assert (found.array, found.name, found.time_limit, items(cluster, 7)) == ("1,3", "sweep", 3600, ["b", "d"])
+    assert shell("cbatch", "--array-retry", "1_[0,3-5]", "--hold", "--parsable").out == "9\n"
+    job = cluster.store.job(9)
+    assert job is not None and (job.spec.array, job.held, items(cluster, 9)) == ("3", "0", ["d"])
+
+
+def test_retries_that_cannot_be(shell: Shell, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell("cbatch", "--array=3-5", "--wrap", "true")
+    shell("cbatch", "--wrap", "true")
+    cluster.run(1, 0)
+    for argv, code, text in (
+        (("1",), 4, "what has ended of it has completed, 2 have not ended"),
+        (("4",), 2, "job 4 is no array"),
+        (("99",), 4, "there is no array 99"),
+        (("1_9",), 4, "no such element"),
+        (("1.2",), 2, "is a step"),
+        (("1,4",), 2, "name one array"),
+        (("1", "-t", "5"), 2, "leave time out"),
+    ):
+        said = shell("cbatch", "--array-retry", *argv)
+        assert (said.code, text in said.err) == (code, True), said.err
+    cluster.run(1, 1, 1)
+    cluster.run(1, 2)
+    monkeypatch.setattr(cluster.store, "job", lambda _: None)
+    monkeypatch.setattr(cluster.store, "find", lambda _: None)
+    monkeypatch.setattr(cluster.service, "array_of", lambda _: "3-5")
+    said = shell("cbatch", "--array-retry", "1")
+    assert said.code == 4 and "has left the server" in said.err and "--array=4" in said.err

@@ -1,0 +1,102 @@
+"""``cbatch --array-retry``: those elements of an array again that ended and did not complete, their indexes kept."""
+
+import hashlib
+from dataclasses import replace
+from typing import NamedTuple
+
+from crane_celery.errors import Denied, InputError, NotFound, Refused
+from crane_celery.grammar.array import IndexSet
+from crane_celery.grammar.ranges import RangeSet
+from crane_celery.grammar.selector import Selector, format_selector
+from crane_celery.model.body import picked, split
+from crane_celery.model.job import Job, JobSpec
+from crane_celery.service.caller import Caller
+from crane_celery.service.resolve import Past, element_ranks
+from crane_celery.service.submit import BASE_PRIORITY, Accepted, limits_of
+from crane_celery.service.targets import Target, target
+from crane_celery.settings import Settings
+from crane_celery.store.api import Store, Submission
+
+
+class Left(NamedTuple):
+    """What a retry of an array is made from."""
+
+    ranks: RangeSet  # ended, and not completed
+    alive: int  # not ended yet
+
+
+def retry(
+    caller: Caller, selector: Selector, held: bool, key: str, settings: Settings, store: Store, past: Past
+) -> Accepted:
+    """Submit again what is left of ``selector``, an array or elements of one.
+
+    Script, arguments, environment and options are those of the first submission; its begin and its dependency are over.
+    Raises NotFound (with the indexes to submit by hand where the script has left the server), Denied, InputError,
+    Refused when nothing is left, LimitReached.
+    """
+    shown = format_selector(selector)
+    if selector.step is not None:
+        raise InputError(f"{shown} is a step: name its array, {selector.job}")
+    if store.job(selector.job) is None and store.find(selector.job) is None:
+        raise _gone(selector, settings, store, past)
+    chosen = target(selector, store)
+    if chosen.job.spec.uid != caller.uid:
+        raise Denied(f"job {shown} is {chosen.job.spec.user}'s: only its owner can submit it again")
+    if not chosen.job.is_array:
+        raise InputError(f"job {shown} is no array: ccontrol requeue {shown}, or submit it again")
+    left = left_of(chosen, store)
+    if not left.ranks:
+        waits = f", {left.alive} have not ended" if left.alive else ""
+        raise Refused(f"nothing of {shown} is to be run again: what has ended of it has completed{waits}")
+    body = store.body(chosen.job.id)
+    if body is None:
+        raise _gone(selector, settings, store, past)
+    notices = [f"{left.alive} elements of {shown} have not ended: they are left as they are"] if left.alive else []
+    ids = store.submit([_again(chosen.job, left.ranks, body, held, settings)], [f"{caller.uid}:{key}:0" if key else ""])
+    return Accepted(ids, notices)
+
+
+def left_of(chosen: Target, store: Store) -> Left:
+    """Which of these ranks ended without completing."""
+    job = chosen.job
+    alive = RangeSet.parse(job.pending) if job.pending else RangeSet()
+    if job.ended < job.count:
+        alive |= RangeSet((run.rank, run.rank) for run in store.elements() if run.job == job.id)
+    ranks = chosen.ranks - alive - store.succeeded(job.id, job.count)
+    return Left(ranks, len(chosen.ranks & alive))
+
+
+def _again(job: Job, ranks: RangeSet, body: bytes, held: bool, settings: Settings) -> Submission:
+    """The submission of these elements."""
+    head, items = split(body)
+    if items:
+        body = head + b"\n" + picked(items, list(ranks))
+    digest = hashlib.sha256(body).hexdigest()
+    if job.spec.partition not in settings.partitions:
+        raise NotFound(f"partition {job.spec.partition!r} is no more: submit the array again, to another")
+    spec: JobSpec = replace(
+        job.spec, array=_indexes(job.spec.array, ranks), begin=0.0, deadline=0.0, dependency="", body=digest
+    )
+    return Submission(spec, len(ranks), body, "", held, BASE_PRIORITY + spec.priority, limits_of(spec, settings))
+
+
+def _indexes(array: str, ranks: RangeSet) -> str:
+    indexes = IndexSet.parse(array)
+    return IndexSet.parse(indexes.text_of(ranks)).text
+
+
+def _gone(selector: Selector, settings: Settings, store: Store, past: Past) -> NotFound:
+    """The script is not there any more; what can be said is which elements to submit."""
+    shown = format_selector(selector)
+    array = past.array_of(selector.job) if store.known(selector.job) else ""
+    if not array:
+        return NotFound(f"there is no array {shown}; see cqueue and cacct for what there is")
+    count = len(IndexSet.parse(array))
+    ranks = element_ranks(selector.job, array, selector.part) if selector.part else RangeSet.span(0, count - 1)
+    left = ranks - store.succeeded(selector.job, count)
+    if not left:
+        return NotFound(f"nothing of {shown} is to be run again: all of it has completed")
+    return NotFound(
+        f"the script of array {shown} has left the server (Window: {settings.window_s:g} s after its end): submit it"
+        f" again with --array={_indexes(array, left)}"
+    )
