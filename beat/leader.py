@@ -13,6 +13,7 @@ from beat.dispatch import Dispatcher
 from beat.loop import Inconsistent, Loop, ServerClock
 from beat.reaper import Reaper
 from crane_celery.errors import CraneError, StaleFence, Unreachable
+from crane_celery.sched.plan import Config
 from crane_celery.settings import Settings
 from crane_celery.store.api import LeaderStore, Store
 
@@ -121,7 +122,8 @@ class Leader:
         log.warning("leading, fence %d", fence)
         reaper = Reaper(self._store, self._settings, fence, self._monotonic)
         clock = ServerClock(self._store, self._monotonic)
-        return Loop(self._store, self._settings.partitions, fence, self._dispatcher, reaper, clock)
+        config = Config(invalid_depend_grace_s=self._settings.invalid_depend_grace_s)
+        return Loop(self._store, self._settings.partitions, fence, self._dispatcher, reaper, clock, config)
 
     def _step_down(self, pause_s: float) -> float:
         """Forget the view: what we know may be out of date. The lease is left to run out, or is taken up again."""

@@ -21,12 +21,12 @@ from beat.reaper import Reaper
 from crane_celery.model.dependency import decode, encode, judge
 from crane_celery.model.event import Position
 from crane_celery.model.node import Partition
-from crane_celery.model.states import DEADLINE, State
+from crane_celery.model.states import DEADLINE, TERMINATED, Reason, State
 from crane_celery.sched.cycle import schedule
 from crane_celery.sched.entry import Run
 from crane_celery.sched.plan import Config, Placement, Plan
 from crane_celery.sched.view import Todo, View
-from crane_celery.store.api import Question, Start, Store
+from crane_celery.store.api import Answer, Question, Start, Store
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +113,7 @@ class Loop:
         runs = self._start(now) if self._plan else []
         if todo.due or self.view.todo.due:
             self._settle_due(now)
+        self._end_hopeless(now)
         if runs or todo.kills or todo.orders or todo.resend or self._dispatcher.behind:
             self._dispatcher.send(self.view, self.fence, now, runs, todo.kills, todo.resend, todo.orders)
         self._reaper.turn(self._cursor, now)
@@ -123,6 +124,8 @@ class Loop:
         waits = [at_most_s, self._reaper.left_s]
         if self.view.next_ready is not None:
             waits.append(self.view.next_ready - self._clock.now())
+        if self.view.waits.next_doom is not None:
+            waits.append(self.view.waits.next_doom + self._config.invalid_depend_grace_s - self._clock.now())
         if self.view.watches:
             waits.append(self._asked_at + _ASK_S - self._clock.now())
         return max(_SHORTEST_S, min(waits))
@@ -139,7 +142,7 @@ class Loop:
     def _note(self, todo: Todo) -> Todo:
         self._plan = self._plan or todo.plan
         overdue = self.view.watches and self._clock.now() >= self._asked_at + _ASK_S
-        self._ask = self._ask or todo.ask or overdue
+        self._ask = self._ask or todo.ask or overdue or bool(self.view.waits.turn)
         return todo
 
     def _inquire(self) -> None:
@@ -147,11 +150,25 @@ class Loop:
         if not self._ask:
             return
         self._asked_at = self._clock.now()
+        if self.view.waits.turn:
+            self._store.ask(self.fence, sorted(self.view.waits.turn))
+            self.view.waits.turn.clear()
         questions = self._store.questions(self.fence, _QUESTIONS)
         if questions:
-            self._store.judge(self.fence, [_answer(question) for question in questions])
+            self._store.judge(self.fence, [self._answer(question) for question in questions])
         self._ask = bool(questions)  # a store may give fewer than asked for while more wait
         self._plan = self._plan or bool(questions)
+
+    def _answer(self, question: Question) -> Answer:
+        waits, job = self.view.waits, question.job
+        facts = {block: waits.facts(job, f) if block.kind == "singleton" else f for block, f in question.facts}
+        verdict = judge(decode(question.dep), facts)
+        return Answer(job, encode(verdict.dep), verdict.ready, verdict.corr, verdict.dead)
+
+    def _end_hopeless(self, now: float) -> None:
+        """Cancel what can never start, once its grace is over, with all that waits for it in vain, in one pass."""
+        for job, some in self.view.waits.lost(now - self._config.invalid_depend_grace_s).items():
+            self._store.expire(self.fence, job, some.text, State.CANCELLED, TERMINATED, Reason.NEVER)
 
     def _settle_due(self, now: float) -> None:
         """What time alone decides: holds that end, deadlines of what is pending. It comes back as events."""
@@ -216,8 +233,3 @@ class Loop:
 
 class Inconsistent(Exception):
     """The view does not agree with the store."""
-
-
-def _answer(question: Question) -> tuple[int, str, float]:
-    dep, ready = judge(decode(question.dep), dict(question.facts))
-    return question.job, encode(dep), ready

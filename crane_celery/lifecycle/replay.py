@@ -61,9 +61,15 @@ def _submit(records: Records, event: Event) -> None:
 
 
 def _judge(records: Records, event: Event) -> None:
-    for (id_, ready), dep in zip(event.data["rows"], event.data["deps"], strict=True):
+    for (id_, ready), dep, (corr, dead) in judged(event):
         if job := records.jobs.get(id_):
-            records.jobs[id_] = replace(job, ready=ready, dep=dep, judged_at=event.at)
+            records.jobs[id_] = replace(job, ready=ready, dep=dep, corr=corr, dead=dead, judged_at=event.at)
+
+
+def judged(event: Event) -> Iterable[tuple[tuple[int, float], str, tuple[str, str]]]:
+    """The rows of a verdict: (job, ready), dep, (corr, dead)."""
+    rows, deps = event.data["rows"], event.data["deps"]
+    return zip(rows, deps, event.data.get("gates") or [("", "")] * len(rows), strict=True)
 
 
 def _hold(records: Records, event: Event) -> None:

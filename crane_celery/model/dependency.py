@@ -2,19 +2,31 @@
 
 The text grammar is grammar.dependency; resolving ``123_[4-9]`` needs the array's index set and is the service's work;
 judging is here, pure: facts about blocks of ids go in, a verdict comes out (design.md section 11, document
-job-dependency.txt, reference/cranesched.md section 3.3).
+job-dependency.txt, reference/cranesched.md section 3.3). ``aftercorr`` is judged by ranks: each element waits for the
+element of the same index, so its verdict is two sets of ranks, which cost their ranges and never their elements.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple
 
+from crane_celery.grammar.array import IndexSet
+from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model.job import NEVER, WAITING
+
+#: ``Block.fired_at`` of what can never come true any more; it stays so even if the dependee runs again
+FAILED = -1.0
+_NONE = RangeSet()
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One ``type:id+delay``: it speaks of ``count`` plain ids from ``first`` on, which belong to submission ``job``."""
+    """One ``type:id+delay``: it speaks of ``count`` plain ids from ``first`` on, which belong to submission ``job``.
+
+    ``singleton`` names none: ``job`` and ``count`` are 0, and who leads says whether an earlier job of that name lives.
+    """
 
     kind: str  # after afterok afternotok afterany ...
     job: int
@@ -22,7 +34,10 @@ class Block:
     count: int
     delay: int  # seconds, counted from the moment the condition came true
     text: str  # as people see it: "afterok:100_[4-9]+00:10:00"
-    fired_at: float = 0.0  # server time at which it came true; 0 = not yet
+    fired_at: float = 0.0  # server time at which it came true; 0 = not yet, FAILED = never
+    array: str = ""  # aftercorr: the dependee's index text, where it differs from the dependant's
+    own: str = ""  # and the dependant's
+    last: bool = False  # judged by the element that ended last, not by all of them
 
 
 class Resolved(NamedTuple):
@@ -39,18 +54,43 @@ class Facts(NamedTuple):
     ended: int
     ok: int
     at: float  # server time of the latest of those transitions (0 = long ago)
+    lost: int = 0  # of them, how many ended by their node or their time limit
+    last_ok: bool = False  # whether the one that ended last Completed
+    #: for aftercorr: ranks that ended, ranks that Completed
+    ended_ranks: RangeSet = _NONE
+    ok_ranks: RangeSet = _NONE
+
+
+class Verdict(NamedTuple):
+    """What becomes of a dependant."""
+
+    dep: Resolved  # with what came true, or cannot any more, stamped
+    ready: float  # as Job.ready
+    corr: str = ""  # as Job.corr
+    dead: str = ""  # as Job.dead
 
 
 def encode(dep: Resolved) -> str:
-    """As JSON text, for the store."""
-    groups = [[astuple(block) for block in group] for group in dep.groups]
+    """As JSON text, for the store; trailing fields that hold their default are left out."""
+    groups = [[_row(block) for block in group] for group in dep.groups]
     return json.dumps([dep.any_of, groups], separators=(",", ":"))
 
 
+def _row(block: Block) -> tuple[object, ...]:
+    row = astuple(block)
+    return row if block.array or block.last else row[:7]
+
+
+@lru_cache(maxsize=16384)
 def decode(text: str) -> Resolved:
-    """Back from ``encode``."""
+    """Back from ``encode``; dependants are often alike, so equal texts are decoded once."""
     any_of, groups = json.loads(text)
     return Resolved(any_of, tuple(tuple(Block(*block) for block in group) for group in groups))
+
+
+def blocks_of(dep: str) -> list[Block]:
+    """All blocks of an encoded dependency; "" has none."""
+    return [block for group in decode(dep).groups for block in group] if dep else []
 
 
 def holds(block: Block, facts: Facts) -> bool | None:
@@ -61,35 +101,48 @@ def holds(block: Block, facts: Facts) -> bool | None:
             return True if facts.began >= block.count else None
         case "afterany":
             return True if all_ended else None
+        case "afterok" | "afternotok" if block.last:
+            return facts.last_ok == (block.kind == "afterok") if all_ended else None
         case "afterok":
             return False if facts.ended > facts.ok else (True if all_ended else None)
         case "afternotok":
             return None if not all_ended else facts.ended > facts.ok
+        case "afterexcept":
+            return None if not all_ended else facts.lost > 0
+        case "expand":
+            return False if all_ended else (True if facts.began > facts.ended else None)
+        case "singleton":
+            return True if facts.ok else None
+        case "aftercorr":
+            return True if facts.ok >= block.count else None
     raise ValueError(f"unknown dependency type {block.kind!r}")
 
 
 def fire(block: Block, facts: Facts) -> Block:
-    """The block, stamped if it has just come true."""
-    return replace(block, fired_at=facts.at or 1.0) if not block.fired_at and holds(block, facts) else block
+    """The block, stamped if it has just come true, or cannot any more."""
+    verdict = None if block.fired_at else holds(block, facts)
+    if verdict is None:
+        return block
+    return replace(block, fired_at=(facts.at or 1.0) if verdict else FAILED)
 
 
-def judge(dep: Resolved, facts: dict[Block, Facts]) -> tuple[Resolved, float]:
-    """The dependency with fired blocks stamped, and ``Job.ready``: a time from which it may start, WAITING or NEVER.
+def judge(dep: Resolved, facts: Mapping[Block, Facts]) -> Verdict:
+    """What becomes of the dependant by these facts, which are keyed by the blocks of ``dep`` as given."""
+    groups = tuple(tuple(fire(block, facts[block]) for block in group) for group in dep.groups)
+    stamped, sides = Resolved(dep.any_of, groups), []
+    open_ = [block for group in dep.groups for block in group if block.kind == "aftercorr" and block.fired_at <= 0]
+    if not open_:
+        return Verdict(stamped, _combine(dep.any_of, [_ready(group) for group in groups]))
+    everything = RangeSet.span(0, max(map(_elements, open_)) - 1)
+    for old, group in zip(dep.groups, groups, strict=True):
+        sides.append(_side(old, group, facts, everything))
+    return _by_ranks(stamped, sides, everything)
 
-    ``facts`` is keyed by the blocks of ``dep`` as given.
-    """
-    groups, verdicts = [], []
-    for group in dep.groups:
-        stamped = tuple(fire(block, facts[block]) for block in group)
-        groups.append(stamped)
-        verdicts.append(_group_ready(group, stamped, facts))
-    return Resolved(dep.any_of, tuple(groups)), _combine(dep.any_of, verdicts)
 
-
-def _group_ready(group: tuple[Block, ...], stamped: tuple[Block, ...], facts: dict[Block, Facts]) -> float:
-    if any(not new.fired_at and holds(old, facts[old]) is False for old, new in zip(group, stamped, strict=True)):
+def _ready(group: Sequence[Block]) -> float:
+    if any(block.fired_at < 0 for block in group):
         return NEVER
-    return WAITING if any(not block.fired_at for block in stamped) else max(b.fired_at + b.delay for b in stamped)
+    return WAITING if any(not block.fired_at for block in group) else max(b.fired_at + b.delay for b in group)
 
 
 def _combine(any_of: bool, verdicts: list[float]) -> float:
@@ -99,3 +152,74 @@ def _combine(any_of: bool, verdicts: list[float]) -> float:
     if NEVER in verdicts:
         return NEVER
     return WAITING if len(times) < len(verdicts) else max(times, default=0.0)
+
+
+class _Side(NamedTuple):
+    """A group's verdict by ranks."""
+
+    ready: float  # of what it says of all ranks
+    free: RangeSet
+    dead: RangeSet
+    whole: bool  # it says the same of all
+
+
+def _elements(block: Block) -> int:
+    """Elements of the dependant."""
+    return len(IndexSet.parse(block.own)) if block.own else block.count
+
+
+def _side(old: Sequence[Block], group: Sequence[Block], facts: Mapping[Block, Facts], everything: RangeSet) -> _Side:
+    by_rank = [each for each, now in zip(old, group, strict=True) if now.kind == "aftercorr" and not now.fired_at]
+    ready = _ready([block for block in group if block.fired_at or block.kind != "aftercorr"] or [_ALWAYS])
+    if ready < 0:
+        return _Side(ready, _NONE, everything if ready == NEVER else _NONE, True)
+    free, dead = everything, _NONE
+    for block in by_rank:
+        passed, lost = matched(block, facts[block], everything)
+        free, dead = free & passed, dead | lost
+    return _Side(ready, free - dead, dead, not by_rank)
+
+
+_ALWAYS = Block("after", 0, 0, 0, 0, "", 0.5)
+
+
+def matched(block: Block, facts: Facts, everything: RangeSet) -> tuple[RangeSet, RangeSet]:
+    """Ranks of the dependant whose counterpart Completed, and those whose counterpart ended otherwise; an element
+    without a counterpart waits for all of the dependee."""
+    ok, bad = facts.ok_ranks, facts.ended_ranks - facts.ok_ranks
+    if not block.own:
+        return ok, bad
+    mine, theirs = IndexSet.parse(block.own), IndexSet.parse(block.array)
+    passed, lost = (mine.ranks_of(theirs.text_of(ranks)) if ranks else _NONE for ranks in (ok, bad))
+    if bad:
+        lost |= everything - mine.ranks_of(theirs)
+    return passed, lost
+
+
+def _by_ranks(stamped: Resolved, sides: list[_Side], everything: RangeSet) -> Verdict:
+    if stamped.any_of:
+        return _any_by_ranks(stamped, sides, everything)
+    ready = _combine(False, [side.ready for side in sides])
+    free, dead = everything, _NONE
+    for side in sides:
+        free, dead = free & side.free, dead | side.dead
+    return _of_ranks(stamped, ready, free - dead, dead, everything)
+
+
+def _any_by_ranks(stamped: Resolved, sides: list[_Side], everything: RangeSet) -> Verdict:
+    at_all = [side.ready for side in sides if side.whole and side.ready >= 0]
+    if at_all:
+        return Verdict(stamped, min(at_all))
+    free, dead = _NONE, everything
+    for side in sides:
+        free, dead = free | side.free, dead & side.dead
+    times = [side.ready for side in sides if side.ready >= 0]
+    return _of_ranks(stamped, max(times) if times else WAITING, free, dead - free, everything)
+
+
+def _of_ranks(stamped: Resolved, ready: float, free: RangeSet, dead: RangeSet, everything: RangeSet) -> Verdict:
+    if ready == NEVER or not everything - dead:
+        return Verdict(stamped, NEVER)
+    if ready == WAITING:
+        return Verdict(stamped, WAITING, "", dead.text)
+    return Verdict(stamped, ready, (everything - free - dead).text, dead.text)

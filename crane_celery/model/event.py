@@ -9,7 +9,8 @@ kind     data
 ======== ==============================================================================================================
 submit   {"job": <Job as codec.job_to_json>}
 judge    {"rows": [[job, ready], ...],            ready as in Job.ready
-          "deps": [dep, ...]}                     the Job.dep of each row
+          "deps": [dep, ...],                     the Job.dep of each row
+          "gates": [[corr, dead], ...]}           its Job.corr and Job.dead
 hold     {"job", "ranks", "until"}                ranks as range text; now held; until: released by itself then, 0 = not
 release  {"job", "ranks", "until": 0}             now free
 cancel   {"job", "ranks", "uid", "done": bool}    these PENDING ranks ended as Cancelled, code 320, without a run;

@@ -120,6 +120,10 @@ class Job:
     again: str = ""
     #: held ranks that release themselves: ``[[ranks, server time], ...]`` as JSON; "" = none
     until: str = ""
+    #: ranks that still wait for the element of their index (aftercorr), as range text; ``ready`` holds for the others
+    corr: str = ""
+    #: ranks that can never start, since that element failed
+    dead: str = ""
     #: server time of the latest verdict on its dependency; 0 = none yet
     judged_at: float = 0.0
     gone: int = 0  # elements that ended while pending, without a run

@@ -7,7 +7,7 @@ from dataclasses import replace
 from crane_celery.grammar.array import IndexSet
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model import tagged
-from crane_celery.model.dependency import Block, decode
+from crane_celery.model.dependency import Block, blocks_of
 from crane_celery.model.job import WAITING, Allocation, Job, JobSpec
 from crane_celery.model.overrides import spec_parts
 from crane_celery.sched.queue import Place
@@ -36,10 +36,11 @@ class Part:
 
 
 class Entry:
-    """One submission with anything pending or holding. ``free`` are the pending ranks that are not held."""
+    """One submission with anything pending or holding. ``free`` are the pending ranks neither held nor blocked."""
 
     __slots__ = (
         "active",
+        "blocked",
         "dep",
         "failed",
         "free",
@@ -58,7 +59,6 @@ class Entry:
         self.failed = 0  # elements that ended, and neither Completed nor were cancelled while pending
         self.text: dict[str, str] = {}  # specifications as messages spell them, kept by the dispatcher
         self.indexes = IndexSet.parse(job.spec.array) if job.is_array else None
-        self.dep = _blocks(job)
         self.take(job)
 
     def take(self, job: Job) -> None:
@@ -67,7 +67,9 @@ class Entry:
         self.priority = job.priority
         self.pending = ranks(job.pending)
         self.held = ranks(job.held)
-        self.free = self.pending - self.held
+        self.dep = _blocks(job)
+        self.blocked = _blocked(job)
+        self.free = self.pending - self.held - self.blocked
         self.ready = job.ready
         self.failed = job.ended - job.ok - job.gone
         self.parts = parts_of(job)
@@ -97,7 +99,13 @@ class Entry:
 
     def _refresh(self) -> None:
         self.held &= self.pending
-        self.free = self.pending - self.held
+        self.free = self.pending - self.held - self.blocked
+
+    def judged(self, ready: float, at: float, dep: str, corr: str, dead: str) -> None:
+        """A verdict on its dependency."""
+        self.job = replace(self.job, ready=ready, judged_at=at, dep=dep, corr=corr, dead=dead)
+        self.ready, self.blocked = ready, _blocked(self.job)
+        self._refresh()
 
     def startable(self, part: Part) -> RangeSet:
         """Of a part, what is pending and not held."""
@@ -166,6 +174,9 @@ class Run:
 
 def _blocks(job: Job) -> tuple[Block, ...]:
     """What it waits for; nothing once it has been judged for good."""
-    if not job.dep or job.ready != WAITING:
-        return ()
-    return tuple(block for group in decode(job.dep).groups for block in group)
+    return tuple(blocks_of(job.dep)) if job.ready == WAITING or job.corr else ()
+
+
+def _blocked(job: Job) -> RangeSet:
+    """Ranks that wait for the element of their index, or wait in vain."""
+    return ranks(job.corr) | ranks(job.dead) if job.corr or job.dead else _NONE

@@ -33,6 +33,8 @@ class Config:
 
     #: so many starts at most, so that the leader reads events in between; the rest waits for the next cycle
     max_starts: int = 512
+    #: seconds that a job whose dependency can never be met stays, before it is cancelled
+    invalid_depend_grace_s: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)

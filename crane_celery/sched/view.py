@@ -23,9 +23,7 @@ from crane_celery.model.states import PRIMARY_STEP, State
 from crane_celery.sched.entry import Entry, Part, Run, parts_of, ranks
 from crane_celery.sched.pool import Pool
 from crane_celery.sched.queue import PARTS, Order, Place, Queue
-
-#: the leader asks at once when an element of a dependee block up to this size ends; in a larger one, when all have
-_SMALL = 64
+from crane_celery.sched.waiting import Waiting
 
 
 @dataclass(slots=True)
@@ -62,8 +60,8 @@ class View:
         self.todo = Todo()
         self._partitions = partitions
         self._later: list[tuple[float, int]] = []  # (ready, job) in the future
-        self._watched: dict[int, dict[tuple[int, int], int]] = {}  # dependee -> (first, count) -> how many wait for it
-        self._now = 0.0
+        self.waits = Waiting(self.entries)
+        self._now = self._at = 0.0
         self._verbs: dict[str, Callable[[dict[str, Any]], None]] = {
             "submit": self._submit,
             "judge": self._judge,
@@ -114,6 +112,7 @@ class View:
         """Follow one event; kinds that do not concern scheduling are passed over."""
         verb = self._verbs.get(event.kind)
         if verb is not None:
+            self._at = event.at
             verb(event.data)
 
     def started(self, starts: Iterable[tuple[int, int, int, tuple[Allocation, ...]]]) -> list[Run]:
@@ -146,7 +145,7 @@ class View:
     @property
     def watches(self) -> bool:
         """Whether any submission waits for a dependency."""
-        return bool(self._watched)
+        return bool(self.waits)
 
     def take_todo(self) -> Todo:
         """What events asked for since the last call."""
@@ -168,12 +167,15 @@ class View:
             self._settle(entry)
 
     def _judge(self, data: dict[str, Any]) -> None:
-        for job, ready in data["rows"]:
+        rows = data["rows"]
+        deps, gates = data.get("deps") or [""] * len(rows), data.get("gates") or [("", "")] * len(rows)
+        for (job, ready), dep, (corr, dead) in zip(rows, deps, gates, strict=True):
             entry = self.entries.get(job)
             if entry is not None:
-                entry.ready = ready
-                if ready != WAITING:
-                    self._unwatch(entry)
+                entry.judged(ready, self._at, dep, corr, dead)
+                if ready != WAITING and not corr:
+                    self.waits.unwatch(entry)
+                self.waits.doom(entry)
                 self._settle(entry)
 
     def _hold(self, data: dict[str, Any], on: bool) -> None:
@@ -213,6 +215,7 @@ class View:
             entry = self.entries[job.id] = Entry(job)
         else:
             self._unqueue(entry)
+            self.waits.unwatch(entry)
             entry.take(job)
         self._watch(entry)
         self._time(entry)
@@ -225,7 +228,7 @@ class View:
     def _cancel(self, data: dict[str, Any]) -> None:
         job, gone = data["job"], ranks(data["ranks"])
         self._drop(job, gone)
-        if gone and job in self._watched:
+        if gone and job in self.waits:
             self.todo.ask = True
 
     def _start(self, data: dict[str, Any]) -> None:
@@ -234,14 +237,14 @@ class View:
         self.started((job, rank, run, allocation_from_json(parts)) for _, job, rank, run, parts in new)
 
     def _begin(self, data: dict[str, Any]) -> None:
-        starting, watched = self.starting, self._watched
+        starting, waits = self.starting, self.waits
         for id, job, run, _ in data["rows"]:
             held = self.runs.get(id)
             if held is not None and held.run == run:
                 held.begun = True
                 starting.get(held.node, {}).pop(id, None)
-            if job in watched:
-                self._changed(job, id, False)
+            if job in waits and waits.concerns(job, id, False):
+                self.todo.ask = True
 
     def _end(self, data: dict[str, Any]) -> None:
         touched = set()
@@ -250,8 +253,8 @@ class View:
             if held is not None and held.run == run:
                 self._release(held)
                 touched.add(job)
-            if job in self._watched:
-                self._changed(job, id, done)
+            if job in self.waits and self.waits.concerns(job, id, done):
+                self.todo.ask = True
         for job in touched:
             self._settle(self.entries[job])
         self.todo.plan = self.todo.plan or bool(touched)
@@ -328,8 +331,9 @@ class View:
                 self.queue.discard(part.queued)
                 part.queued = None
         if not entry.pending and not entry.active:
-            self._unwatch(entry)
+            self.waits.unwatch(entry)
             del self.entries[entry.job.id]
+            self.waits.over(entry)
 
     def _unqueue(self, entry: Entry) -> None:
         """Take all of it out of the queue, before it changes."""
@@ -363,27 +367,9 @@ class View:
                     yield Due("deadline", entry.job.id, over)
 
     def _watch(self, entry: Entry) -> None:
-        """Note the blocks that a submission waits for, so that the leader need not ask after every end."""
-        for block in entry.dep:
-            spans = self._watched.setdefault(block.job, {})
-            spans[block.first, block.count] = spans.get((block.first, block.count), 0) + 1
-            self.todo.ask = True
-
-    def _unwatch(self, entry: Entry) -> None:
-        for block in entry.dep:
-            spans = self._watched[block.job]
-            spans[block.first, block.count] -= 1
-            if not spans[block.first, block.count]:
-                del spans[block.first, block.count]
-            if not spans:
-                del self._watched[block.job]
-        entry.dep = ()
-
-    def _changed(self, job: int, id: int, done: bool) -> None:
-        """An element began or ended that something may wait for."""
-        self.todo.ask = self.todo.ask or any(
-            first <= id < first + count and (count <= _SMALL or done) for first, count in self._watched[job]
-        )
+        self.todo.ask = self.waits.watch(entry) or self.todo.ask
+        self.waits.name(entry)
+        self.waits.doom(entry)
 
 
 def _of(part: Part, some: RangeSet) -> RangeSet:

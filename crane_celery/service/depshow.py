@@ -51,7 +51,9 @@ def _states(group: Sequence[Block], bits: Bits) -> list[tuple[str, str]]:
 
 def _state(block: Block, bits: Bits) -> str:
     if block.fired_at:
-        return "fulfilled"
+        return "fulfilled" if block.fired_at > 0 else "failed"
+    if block.last or block.kind not in ("afterok", "afternotok"):
+        return "unfulfilled"
     ended, ok = bits(block.first, block.count)
     return "failed" if holds(block, Facts(ended, ended, ok, 0.0)) is False else "unfulfilled"
 

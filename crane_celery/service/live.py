@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from crane_celery.errors import CraneError
 from crane_celery.grammar.ranges import RangeSet
-from crane_celery.lifecycle.replay import moved
+from crane_celery.lifecycle.replay import judged, moved
 from crane_celery.model import tagged
 from crane_celery.model.asjson import allocation_from_json, job_from_json, node_from_json
 from crane_celery.model.event import Event, Position
@@ -167,8 +167,8 @@ class Live:
         self._jobs.setdefault(job.id, job)
 
     def _judge(self, event: Event) -> None:
-        for (id_, ready), dep in zip(event.data["rows"], event.data["deps"], strict=True):
-            self._change(id_, ready=ready, dep=dep, judged_at=event.at)
+        for (id_, ready), dep, (corr, dead) in judged(event):
+            self._change(id_, ready=ready, dep=dep, corr=corr, dead=dead, judged_at=event.at)
 
     def _hold(self, event: Event) -> None:
         if job := self._jobs.get(event.data["job"]):

@@ -4,9 +4,9 @@ An id that has left the store is taken from the history, else for one job; what 
 """
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from crane_celery.errors import InputError, NotFound, NotSupported
+from crane_celery.errors import Denied, InputError, NotFound
 from crane_celery.grammar.array import IndexSet
 from crane_celery.grammar.dependency import Term, display_term, parse_dependency
 from crane_celery.grammar.ranges import RangeSet
@@ -14,8 +14,6 @@ from crane_celery.grammar.selector import target_text
 from crane_celery.model.dependency import Block, Resolved
 from crane_celery.model.job import Job
 
-#: kinds that model.dependency can judge
-JUDGED = frozenset({"after", "afterok", "afternotok", "afterany"})
 #: blocks of one dependency: each is looked at in one script, and the server is not to be blocked over 50 ms
 MAX_BLOCKS = 1000
 
@@ -40,8 +38,17 @@ class Past(Protocol):
         """The index text of an ended array, "" for a plain job or when unknown."""
 
 
-def resolve(text: str, store: Lookup, past: Past) -> Resolved:
-    """The blocks of a dependency. Raises InputError (malformed, too many, or a job twice), NotFound, NotSupported.
+class Dependant(NamedTuple):
+    """Whose dependency is resolved."""
+
+    uid: int
+    array: str = ""  # index text, "" for a plain job
+    #: afterok and afternotok of a whole array are judged by the element that ends last
+    last: bool = False
+
+
+def resolve(text: str, store: Lookup, past: Past, of: Dependant) -> Resolved:
+    """The blocks of a dependency. Raises InputError (malformed, too many, or a job twice), NotFound, Denied.
 
     Cost: one look-up for each id named.
     """
@@ -51,8 +58,8 @@ def resolve(text: str, store: Lookup, past: Past) -> Resolved:
     for clause in parsed.clauses:
         group: list[Block] = []
         for term in clause.terms:
-            blocks = list(_blocks(term, store, past))
-            ids = RangeSet((block.first, block.first + block.count - 1) for block in blocks)
+            blocks = list(_blocks(term, store, past, of))
+            ids = RangeSet((block.first, block.first + block.count - 1) for block in blocks if block.count)
             if seen & ids:
                 raise InputError(
                     f"duplicate job {target_text(term.job, term.part)} in dependency {text[:200]!r}:"
@@ -69,24 +76,53 @@ def resolve(text: str, store: Lookup, past: Past) -> Resolved:
     return Resolved(parsed.any_of, tuple(groups))
 
 
-def _blocks(term: Term, store: Lookup, past: Past) -> Iterator[Block]:
+def _blocks(term: Term, store: Lookup, past: Past, of: Dependant) -> Iterator[Block]:
     """One term: a block for each contiguous range of its ids."""
-    if term.kind not in JUDGED:
-        raise NotSupported(f"dependency type {term.kind} is not supported yet: there are {' '.join(sorted(JUDGED))}")
-    shown = display_term(term)
-    job, first, ranks = _ids(term, store, past)
+    if term.kind == "singleton":
+        yield Block(term.kind, 0, 0, 0, 0, term.kind)
+        return
+    shown, kind = display_term(term), term.kind
+    job, first, ranks, array = _ids(term, store, past)
+    if kind == "expand":
+        _own(term, len(ranks), store, of)
+    if kind == "aftercorr":
+        if of.array and array:
+            yield _by_index(term, first, len(ranks), array, of)
+            return
+        kind = "afterok"
+    last = of.last and bool(array) and not term.part and kind in ("afterok", "afternotok")
     for low, high in ranks.ranges:
-        yield Block(term.kind, job, first + low, high - low + 1, term.delay, shown)
+        yield Block(kind, job, first + low, high - low + 1, term.delay, shown, last=last)
 
 
-def _ids(term: Term, store: Lookup, past: Past) -> tuple[int, int, RangeSet]:
-    """(submission, its first id, ranks) that a term speaks of."""
+def _by_index(term: Term, first: int, count: int, array: str, of: Dependant) -> Block:
+    """Element by element: the index texts are kept only where they differ."""
+    if term.part or term.delay:
+        raise InputError(
+            f"{display_term(term)}: aftercorr names a whole array, without a delay; write aftercorr:{first}"
+        )
+    differ = IndexSet.parse(array) != IndexSet.parse(of.array)
+    texts = (array, of.array) if differ else ("", "")
+    return Block(term.kind, first, first, count, 0, f"aftercorr:{first}_*", 0.0, *texts)
+
+
+def _own(term: Term, count: int, store: Lookup, of: Dependant) -> None:
+    """``expand`` names one job of the same user."""
+    owner = store.find(term.job)
+    if count != 1:
+        raise InputError(f"{display_term(term)}: expand names one job or one element")
+    if owner is not None and owner.spec.uid != of.uid:
+        raise Denied(f"job {term.job} is not yours: expand only your own")
+
+
+def _ids(term: Term, store: Lookup, past: Past) -> tuple[int, int, RangeSet, str]:
+    """(submission, its first id, ranks, index text) that a term speaks of."""
     job = store.job(term.job)
     array, count = (job.spec.array, job.count) if job else ("", 1)
     if job is None:
         owner = store.find(term.job)
         if owner is not None and not term.part:
-            return owner.id, term.job, RangeSet.span(0, 0)
+            return owner.id, term.job, RangeSet.span(0, 0), ""
         if owner is not None:
             whole = target_text(owner.id, term.part)
             raise NotFound(f"job {term.job} is an element of array {owner.id}: write {whole}")
@@ -95,8 +131,8 @@ def _ids(term: Term, store: Lookup, past: Past) -> tuple[int, int, RangeSet]:
         array = past.array_of(term.job)
         count = len(IndexSet.parse(array)) if array else 1
     if not term.part:
-        return term.job, term.job, RangeSet.span(0, count - 1)
-    return term.job, term.job, element_ranks(term.job, array, term.part)
+        return term.job, term.job, RangeSet.span(0, count - 1), array
+    return term.job, term.job, element_ranks(term.job, array, term.part), array
 
 
 def element_ranks(job: int, array: str, part: str) -> RangeSet:

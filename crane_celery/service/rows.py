@@ -133,12 +133,23 @@ def pending_lines(job: Job, around: Situation, only: RangeSet | None = None) -> 
     if only is not None:
         pending &= only
     held = RangeSet.parse(job.held) & pending
-    return [
+    lines = [
         Line(job, ranks, reason(job, spec, on, around), spec)
         for on, some in ((True, held), (False, pending - held))
         for ranks, spec in spec_parts(job.spec, job.changes, some)
         if ranks
     ]
+    return [each for line in lines for each in _by_element(line)] if job.corr or job.dead else lines
+
+
+def _by_element(line: Line) -> list[Line]:
+    """A line, apart where some of its elements wait for those of their index, or wait in vain."""
+    if line.why in (Reason.HELD, Reason.NEVER):
+        return [line]
+    dead = line.ranks & RangeSet.parse(line.job.dead)
+    waits = line.ranks & RangeSet.parse(line.job.corr)
+    parts = ((dead, Reason.NEVER), (waits, Reason.DEPENDENCY), (line.ranks - dead - waits, line.why))
+    return [line._replace(ranks=ranks, why=why) for ranks, why in parts if ranks]
 
 
 def pending_rows(job: Job, around: Situation, only: RangeSet | None = None) -> list[Row]:

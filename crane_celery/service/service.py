@@ -25,7 +25,7 @@ from crane_celery.service.caller import Caller, is_operator
 from crane_celery.service.filters import Filters
 from crane_celery.service.moments import zone_of
 from crane_celery.service.options import Meant, Offer
-from crane_celery.service.resolve import resolve
+from crane_celery.service.resolve import Dependant, resolve
 from crane_celery.service.retry import retry
 from crane_celery.service.rows import pending_row
 from crane_celery.service.submit import Accepted, Gate
@@ -67,8 +67,8 @@ class Service:
     def _feasible(self, meant: Meant) -> None:
         feasible.check(meant.spec, self.settings.nodes, self.settings.partitions)
 
-    def _resolve(self, text: str) -> Resolved:
-        return resolve(text, self.store, self)
+    def _resolve(self, text: str, uid: int, array: str) -> Resolved:
+        return resolve(text, self.store, self, Dependant(uid, array, self.settings.array_dependency == "last"))
 
     def array_of(self, job: int) -> str:
         """The index text of a submission that left the store, from the history."""

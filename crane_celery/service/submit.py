@@ -36,7 +36,8 @@ class Gate(NamedTuple):
     offer: Offer
     allow_root: bool
     feasible: Callable[[Meant], None]
-    resolve: Callable[[str], Resolved]
+    #: of (text, uid, index text)
+    resolve: Callable[[str, int, str], Resolved]
 
 
 def accept(
@@ -88,7 +89,7 @@ def prepare(
 
 def _submission(meant: Meant, body: bytes, digest: str, gate: Gate) -> Submission:
     spec = meant.spec if meant.spec.body == digest else replace(meant.spec, body=digest)
-    dep = encode(gate.resolve(spec.dependency)) if spec.dependency else ""
+    dep = encode(gate.resolve(spec.dependency, spec.uid, spec.array)) if spec.dependency else ""
     priority = BASE_PRIORITY + spec.priority
     return Submission(spec, meant.elements, body, dep, meant.held, priority, limits_of(spec, gate.offer.settings))
 

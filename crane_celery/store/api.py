@@ -137,6 +137,16 @@ class Question(NamedTuple):
     facts: list[tuple[Block, Facts]]
 
 
+class Answer(NamedTuple):
+    """The verdict on a question: ``Job.dep``, ``ready``, ``corr`` and ``dead`` as they are now."""
+
+    job: int
+    dep: str
+    ready: float
+    corr: str = ""
+    dead: str = ""
+
+
 class JobStore(Protocol):
     """Submissions and what people ask of them."""
 
@@ -273,8 +283,11 @@ class LeaderStore(Protocol):
         A store may give fewer than ``limit`` though more wait: the queue is drained when the answer is empty.
         """
 
-    def judge(self, fence: int, answers: Sequence[tuple[int, str, float]]) -> None:
-        """Store (job, dep, ready) verdicts and take these questions off the queue."""
+    def judge(self, fence: int, answers: Sequence[Answer]) -> None:
+        """Store verdicts and take these questions off the queue."""
+
+    def ask(self, fence: int, jobs: Sequence[int]) -> None:
+        """Queue these dependants to be judged, for a reason that the store does not see. Raises StaleFence."""
 
     def expire(self, fence: int, job: int, ranks: str, state: str, code: int, reason: str) -> int:
         """End pending ranks ("" = all) in this state, without a run; how many. Idempotent. Raises StaleFence."""

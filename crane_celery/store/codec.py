@@ -52,7 +52,7 @@ __all__ = [
 #: fields of the hashes in the order in which rows hold them; a row starts with the record's own id or name
 JOB_FIELDS = [
     *("count", "at", "pending", "held", "ready", "dep", "priority"),
-    *("began", "ended", "ok", "code", "state", "done", "changes", "again", "until", "judged", "gone"),
+    *("began", "ended", "ok", "code", "state", "done", "changes", "again", "until", "judged", "gone", "corr", "dead"),
 ]
 ELEMENT_FIELDS = ["job", "rank", "run", "state", "alloc", "leased", "began", "ended", "code", "reason", "cancelled"]
 ELEMENT_FIELDS += ["then", "susp_at", "susp_s"]
@@ -84,7 +84,7 @@ def _spec(text: str) -> JobSpec:
 def job_from_row(row: list[str]) -> Job:
     """A submission from ``[id, spec, *JOB_FIELDS]``."""
     id_, spec, count, at, pending, held, ready, dep, priority, began, ended, ok, code, state, done, *more = row
-    changes, again, until, judged, gone = more
+    changes, again, until, judged, gone, corr, dead = more
     return Job(
         id=int(id_),
         spec=_spec(spec),
@@ -106,6 +106,8 @@ def job_from_row(row: list[str]) -> Job:
         until=until,
         judged_at=_number(judged),
         gone=int(gone or 0),
+        corr=corr,
+        dead=dead,
     )
 
 

@@ -22,7 +22,7 @@ arrays       zset   arrays, by id: finds the array of a plain id                
 done         zset   submissions that ended, by time                                 ends, forget       for ever
 ends         hash   submissions that ended -> the event that says so                ends, forget       for ever
 idem:<hash>  string idempotency key -> first id                                     submit             a day
-bits:<k>:<c> string one bit per job id, 2^20 ids a chunk c; k = began ended ok      start, ends        for ever
+bits:<k>:<c> string one bit per job id, 2^20 ids a chunk c; k = began ended ok lost start, ends        for ever
 waits:<id>   zset   submissions that wait on this one, by id                        submit, judge      window
 spread       zset   submissions whose dependants are to be queued; the score is     ends, questions    for ever
                     the dependant to go on after

@@ -13,16 +13,19 @@ from crane_celery.errors import NotFound, StaleFence
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.lifecycle.requeue import follows
 from crane_celery.model.asjson import allocation_to_json, node_to_json, step_to_json
-from crane_celery.model.dependency import Block, Facts
+from crane_celery.model.dependency import Block, Facts, blocks_of
 from crane_celery.model.event import Event, Position
 from crane_celery.model.job import WAITING, Element, Job
 from crane_celery.model.node import Node, NodeSpec, NodeState
 from crane_celery.model.overrides import spec_of
-from crane_celery.model.states import HOLDING, NODE_DOWN, State
-from crane_celery.store.api import Beat, Began, Ended, Moved, Question, Registration, Report, Snapshot, Start
+from crane_celery.model.states import HOLDING, NODE_DOWN, STATUS_LOST, TIME_LIMIT, State
+from crane_celery.store.api import Answer, Beat, Began, Ended, Moved, Question, Registration, Report, Snapshot, Start
 from crane_celery.store.memory_control import MemoryControl
-from crane_celery.store.memory_jobs import blocks_of, span_of
+from crane_celery.store.memory_jobs import span_of
 
+#: codes of what its node or its time limit ended
+LOST = frozenset({NODE_DOWN, TIME_LIMIT, STATUS_LOST})
+_RANKS = ("ended", "ok")
 _LOST = "the node restarted while this ran"
 
 
@@ -67,6 +70,8 @@ class MemoryStore(MemoryControl):
             return "not pending"
         if start.rank in RangeSet.parse(job.held):
             return "held"
+        if start.rank in RangeSet.parse(job.corr) or start.rank in RangeSet.parse(job.dead):
+            return "not ready"
         throttle = spec_of(job.spec, job.changes, 0).throttle
         if throttle and len(self._live(job)) + sum(1 for i in taken if 0 <= i - job.id < job.count) >= throttle:
             return "as many as its limit run"
@@ -140,6 +145,8 @@ class MemoryStore(MemoryControl):
         self._tell(("end", {"node": node, "rows": [[*row, before.ended + 1 == before.count]]}))
         for kind in ("began", "ended", *(("ok",) if end.state == State.COMPLETED else ())):
             self._set_bits(kind, element.id, element.id)
+        if end.code in LOST:
+            self._set_bits("lost", element.id, element.id)
         self._moved_on(before)
 
     def lose(self, fence: int, node: str, reason: str) -> list[int]:
@@ -268,7 +275,7 @@ class MemoryStore(MemoryControl):
 
     @staticmethod
     def _is_open(job: Job | None) -> bool:
-        return job is not None and job.ready == WAITING and job.dep != "" and job.pending != ""
+        return job is not None and (job.ready == WAITING or job.corr != "") and job.dep != "" and job.pending != ""
 
     def _question(self, job: Job) -> Question:
         return Question(job.id, job.dep, [(block, self._facts(block)) for block in blocks_of(job.dep)])
@@ -276,7 +283,12 @@ class MemoryStore(MemoryControl):
     def _facts(self, block: Block) -> Facts:
         span = span_of(block)
         began, ended, ok = (self._count(kind, span) for kind in ("began", "ended", "ok"))
-        return Facts(began, ended, ok, self._moment(block))
+        last = block.last and self._last_ok.get(block.job, ok == block.count)
+        facts = Facts(began, ended, ok, self._moment(block), self._count("lost", span), last)
+        if block.kind != "aftercorr":
+            return facts._replace(lost=facts.lost if block.kind == "afterexcept" else 0)
+        ranks = [RangeSet((a - block.first, b - block.first) for a, b in (self._bits[k] & span).ranges) for k in _RANKS]
+        return facts._replace(lost=0, ended_ranks=ranks[0], ok_ranks=ranks[1])
 
     def _moment(self, block: Block) -> float:
         """When the block's ids began or ended last; of an array's part the array's latest stands in."""
@@ -286,17 +298,23 @@ class MemoryStore(MemoryControl):
             return e.began_at if after and e.began_at > 0 else e.ended_at
         return self._moved.get(block.job, (0.0, 0.0))[0 if after else 1]
 
-    def judge(self, fence: int, answers: Sequence[tuple[int, str, float]]) -> None:
+    def judge(self, fence: int, answers: Sequence[Answer]) -> None:
         """Store verdicts. See store.api."""
         with self._lock:
             self._fenced(fence)
-            for id_, dep, ready in answers:
+            for id_, dep, ready, corr, dead in answers:
                 self._asked.discard(id_)
                 job = self._records.jobs.get(id_)
-                if job and self._is_open(job) and (dep, ready) != (job.dep, WAITING):
-                    self._tell(("judge", {"rows": [[id_, ready]], "deps": [dep]}))
-                    if ready != WAITING:
+                if job and self._is_open(job) and (dep, ready, corr, dead) != (job.dep, job.ready, job.corr, job.dead):
+                    self._tell(("judge", {"rows": [[id_, ready]], "deps": [dep], "gates": [[corr, dead]]}))
+                    if ready != WAITING and not corr:
                         self._stop_waiting(job)
+
+    def ask(self, fence: int, jobs: Sequence[int]) -> None:
+        """Queue dependants to be judged. See store.api."""
+        with self._lock:
+            self._fenced(fence)
+            self._resolve |= {id_ for id_ in jobs if id_ in self._records.jobs}
 
     def forget(self, fence: int, before: float, limit: int) -> int:
         """Drop submissions that ended before this time and are filed. See store.api."""

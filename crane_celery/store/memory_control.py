@@ -73,7 +73,7 @@ class MemoryControl(MemoryJobs):
         again = job.again
         for e in over:
             again = tagged.tag(again, RangeSet.of([e.rank]), e.run)
-            for kind in ("ended", "ok"):
+            for kind in ("ended", "ok", "lost"):
                 self._bits[kind] -= RangeSet.span(e.id, e.id)
         ended = job.ended - len(over)
         record = replace(

@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from crane_celery.errors import InputError, LimitReached, NotFound, StaleFence
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.lifecycle.replay import Records, apply
-from crane_celery.model import dependency
 from crane_celery.model.asjson import job_to_json
-from crane_celery.model.dependency import Block
+from crane_celery.model.dependency import Block, blocks_of
 from crane_celery.model.event import Event
 from crane_celery.model.job import WAITING, Element, Job, StepRow
 from crane_celery.model.states import HOLDING
@@ -35,7 +34,9 @@ class MemoryJobs:
         self._bodies: dict[int, bytes] = {}
         self._keys: dict[str, tuple[int, float]] = {}
         self._last = 0
-        self._bits = {"began": RangeSet(), "ended": RangeSet(), "ok": RangeSet()}
+        self._bits = {"began": RangeSet(), "ended": RangeSet(), "ok": RangeSet(), "lost": RangeSet()}
+        #: submission -> whether its element that ended last Completed
+        self._last_ok: dict[int, bool] = {}
         #: submission -> time of the latest begin, of the latest end
         self._moved: dict[int, tuple[float, float]] = {}
         #: submission -> elements cancelled while pending
@@ -87,6 +88,8 @@ class MemoryJobs:
         begin, end = self._moved.get(job.id, (0.0, 0.0))
         at = self._log[-1].at
         self._moved[job.id] = (at if reached > was else begin, at if job.ended > before.ended else end)
+        if job.ended > before.ended:
+            self._last_ok[job.id] = job.ok > before.ok
         if over:
             self._done[job.id] = self._log[-1].seq
         spoiled = job.ended > job.ok and before.ended == before.ok
@@ -107,6 +110,8 @@ class MemoryJobs:
 
     def _refuse_unknown(self, dep: str) -> None:
         for block in blocks_of(dep):
+            if block.kind == "singleton":
+                continue
             wrong = [i for i in (block.job, block.first, block.first + block.count - 1) if not 1 <= i <= self._last]
             if wrong:
                 raise NotFound(f"there is no job {wrong[0]}; see cqueue and cacct for what there is")
@@ -161,7 +166,7 @@ class MemoryJobs:
             of, span = self._records.jobs.get(block.job), span_of(block)
             if of and self._count("ended", span) < block.count:
                 self._waits.setdefault(of.id, set()).add(id_)
-                if block.first != of.id or block.count != of.count:
+                if block.first != of.id or block.count != of.count or block.kind in ("aftercorr", "expand"):
                     self._parts.add(of.id)
 
     def _stop_waiting(self, job: Job) -> None:
@@ -275,11 +280,6 @@ class MemoryJobs:
             return RangeSet((low - first, high - first) for low, high in hit.ranges)
 
 
-def blocks_of(dep: str) -> list[Block]:
-    """The blocks of an encoded dependency."""
-    return [block for group in dependency.decode(dep).groups for block in group] if dep else []
-
-
 def span_of(block: Block) -> RangeSet:
     """The ids of a block."""
-    return RangeSet.span(block.first, block.first + block.count - 1)
+    return RangeSet.span(block.first, block.first + block.count - 1) if block.count else RangeSet()

@@ -19,6 +19,7 @@ from crane_celery.model.node import Node, NodeSpec, NodeState
 from crane_celery.model.overrides import changed, update_of
 from crane_celery.store import codec, rows
 from crane_celery.store.api import (
+    Answer,
     Beat,
     Cancelled,
     Question,
@@ -285,11 +286,17 @@ class RedisStore:
             more, found = self.link.run("questions", fence, limit)
         return [rows.question(row) for row in found]
 
-    def judge(self, fence: int, answers: Sequence[tuple[int, str, float]]) -> None:
+    def judge(self, fence: int, answers: Sequence[Answer]) -> None:
         """Store verdicts, 100 in one step. See store.api."""
         for at in range(0, len(answers), JUDGE):
-            flat = (arg for id_, dep, ready in answers[at : at + JUDGE] for arg in (id_, dep, f"{ready:.6f}"))
+            some = answers[at : at + JUDGE]
+            flat = (arg for a in some for arg in (a.job, a.dep, f"{a.ready:.6f}", a.corr, a.dead))
             self.link.run("judge", fence, *flat)
+
+    def ask(self, fence: int, jobs: Sequence[int]) -> None:
+        """Queue dependants to be judged. See store.api."""
+        for at in range(0, len(jobs), READ):
+            self.link.run("ask", fence, *jobs[at : at + READ])
 
     def expire(self, fence: int, job: int, ranks: str, state: str, code: int, reason: str) -> int:
         """End pending ranks in this state, 2,000 ranges in one step. See store.api."""

@@ -10,11 +10,12 @@ from typing import Any
 from crane_celery.errors import InputError
 from crane_celery.lifecycle.requeue import policy_of
 from crane_celery.model import dependency
-from crane_celery.model.dependency import Facts
+from crane_celery.model.dependency import Block, Facts
 from crane_celery.model.event import Event
 from crane_celery.model.job import JobSpec
 from crane_celery.store import codec
 from crane_celery.store.api import Question, Start, Submission
+from crane_celery.store.bitmaps import ranks_of
 from crane_celery.store.codec import dumps
 from crane_celery.store.keys import idempotency
 
@@ -79,14 +80,19 @@ def member(text: bytes) -> tuple[int, int]:
 
 
 def question(row: list[bytes]) -> Question:
-    """A question as questions.lua answers it."""
-    job, text = int(row[0]), row[1].decode()
-    blocks = [block for group in dependency.decode(text).groups for block in group]
-    facts = [
-        Facts(int(row[i]), int(row[i + 1]), int(row[i + 2]), float(row[i + 3]))
-        for i in range(2, 2 + 4 * len(blocks), 4)
-    ]
-    return Question(job, text, list(zip(blocks, facts, strict=True)))
+    """A row of questions.lua."""
+    job, text, values = int(row[0]), row[1].decode(), iter(row[2:])
+    return Question(job, text, [(block, _facts(block, values)) for block in dependency.blocks_of(text)])
+
+
+def _facts(block: Block, values: Iterator[bytes]) -> Facts:
+    """What it tells of one block, taken off the row."""
+    began, ended, ok, at, lost, last = (next(values) for _ in range(6))
+    facts = Facts(int(began), int(ended), int(ok), float(at), int(lost), int(last) > 0)
+    if block.kind != "aftercorr":
+        return facts
+    over = ranks_of(next(values), block.first % 8, block.count)
+    return facts._replace(ended_ranks=over, ok_ranks=ranks_of(next(values), block.first % 8, block.count))
 
 
 def events(entries: list[Any]) -> list[Event]:

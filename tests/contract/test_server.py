@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from crane_celery.errors import DiskFull, NotFound, Unreachable
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.lifecycle.replay import replay
-from crane_celery.store.api import Submission
+from crane_celery.store.api import Answer, Submission
 from crane_celery.store.keys import Keys
 from crane_celery.store.redis import RedisStore
 from crane_celery.store.scripts import part
@@ -80,7 +80,7 @@ def test_a_long_list_of_dependants_moves_in_portions(own: Server) -> None:
     dep = needs("afterany", one)
     ids = store.submit([Submission(spec(), 1, b"", dep)] * count, [""] * count)
     while asked := store.questions(world.fence, 1000):
-        store.judge(world.fence, [(q.job, q.dep, -1.0) for q in asked])
+        store.judge(world.fence, [Answer(q.job, q.dep, -1.0) for q in asked])
     world.run(one)
     assert store.link.do("ZCARD", keys.one("resolve")) == 0 and store.link.do("ZCARD", keys.one("spread")) == 1
     seen: list[int] = []
@@ -89,7 +89,7 @@ def test_a_long_list_of_dependants_moves_in_portions(own: Server) -> None:
         calls += 1
         assert len(asked) <= 200 and store.link.do("ZCARD", keys.one("resolve")) + len(asked) + len(seen) <= 400 * calls
         seen += [q.job for q in asked]
-        store.judge(world.fence, [(q.job, q.dep, 1.0) for q in asked])
+        store.judge(world.fence, [Answer(q.job, q.dep, 1.0) for q in asked])
     assert sorted(seen) == ids and store.link.do("EXISTS", keys.of("waits", one)) == 0
 
 

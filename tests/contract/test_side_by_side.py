@@ -16,7 +16,7 @@ from crane_celery.model.job import NEVER, WAITING, Allocation, Element, Job, Ste
 from crane_celery.model.node import Node, NodeState
 from crane_celery.model.states import State
 from crane_celery.service.live import Live
-from crane_celery.store.api import Began, Ended, Moved, Report, Start, Store, Submission
+from crane_celery.store.api import Answer, Began, Ended, Moved, Report, Start, Store, Submission
 from crane_celery.store.memory import MemoryStore
 from crane_celery.store.redis import RedisStore
 from tests.contract.world import node, spec
@@ -26,6 +26,7 @@ _PREFIXES = itertools.count()
 _NODES = ("n1", "n2")
 _RANKS = st.sampled_from(["", "0", "1-2", "0-3,5", "4-90"])
 _MOVES = st.sampled_from(["Suspended", "Running"])
+_KINDS = ["after", "afterok", "afternotok", "afterany", "aftercorr", "afterexcept", "expand"]
 _STATES = st.sampled_from(["Completed", "Completed", "Failed", "OutOfMemory", "Cancelled", "ExceedTimeLimit"])
 
 
@@ -115,8 +116,9 @@ class SideBySide(RuleBasedStateMachine):
             id_ = data.draw(st.integers(1, self.last + 1))
             job = self.pair[1].find(id_)
             base, count = (job.id, job.count) if job and data.draw(st.booleans()) else (job.id if job else id_, 1)
-            kind = data.draw(st.sampled_from(["after", "afterok", "afternotok", "afterany"]))
-            blocks.append(Block(kind, base, base if count > 1 else id_, count, 0, "t"))
+            kind = data.draw(st.sampled_from(_KINDS))
+            last = kind in ("afterok", "afternotok") and data.draw(st.booleans())
+            blocks.append(Block(kind, base, base if count > 1 else id_, count, 0, "t", last=last))
         dep = encode(Resolved(data.draw(st.booleans()), tuple((block,) for block in blocks)))
         self._submit(Submission(spec(), 1, b"", dep), "")
 
@@ -214,7 +216,7 @@ class SideBySide(RuleBasedStateMachine):
         if answered:
             for store, questions in zip(self.pair, asked, strict=True):
                 verdicts = [(q.job, *judge(decode(q.dep), dict(q.facts))) for q in questions]
-                store.judge(self.fence, [(job, encode(dep), ready) for job, dep, ready in verdicts])
+                store.judge(self.fence, [Answer(job, encode(dep), *rest) for job, dep, *rest in verdicts])
 
     @rule(filed=st.booleans())
     def forget(self, filed: bool) -> None:

@@ -12,7 +12,7 @@ from crane_celery.model.dependency import decode, encode, judge
 from crane_celery.model.job import NEVER, WAITING, StepRow
 from crane_celery.model.node import NodeState
 from crane_celery.model.states import State
-from crane_celery.store.api import Began, Ended, Report, Store, Submission
+from crane_celery.store.api import Answer, Began, Ended, Report, Store, Submission
 from tests.contract.world import World, needs, node, spec
 
 
@@ -25,8 +25,8 @@ def answer(world: World, limit: int = 100) -> dict[int, float]:
     """Judge what is asked, as the leader does; verdicts by job."""
     asked = world.store.questions(world.fence, limit)
     verdicts = [(q.job, *judge(decode(q.dep), dict(q.facts))) for q in asked]
-    world.store.judge(world.fence, [(job, encode(dep), ready) for job, dep, ready in verdicts])
-    return {job: ready for job, _, ready in verdicts}
+    world.store.judge(world.fence, [Answer(job, encode(dep), *rest) for job, dep, *rest in verdicts])
+    return {job: ready for job, _, ready, *_ in verdicts}
 
 
 # --- submit
@@ -138,7 +138,7 @@ def test_an_older_fence_changes_nothing(world: World) -> None:
         lambda: world.start(job),
         lambda: store.lose(world.fence, "n1", ""),
         lambda: store.questions(world.fence, 1),
-        lambda: store.judge(world.fence, [(job, "", 0.0)]),
+        lambda: store.judge(world.fence, [Answer(job, "", 0.0)]),
         lambda: store.forget(world.fence, 0, 1),
     ):
         with pytest.raises(StaleFence):
@@ -366,7 +366,7 @@ def test_questions_stay_until_judged_and_no_change_is_missed(world: World) -> No
     [asked] = world.store.questions(world.fence, 5)
     assert [q.job for q in world.store.questions(world.fence, 5)] == [two]
     world.run(one)
-    world.store.judge(world.fence, [(two, asked.dep, WAITING)])
+    world.store.judge(world.fence, [Answer(two, asked.dep, WAITING)])
     assert answer(world)[two] > 0
     assert world.store.questions(world.fence, 5) == []
 
@@ -377,7 +377,9 @@ def test_a_verdict_never_overwrites_a_later_one(world: World) -> None:
     two, three = world.submit(dep=dep), world.submit(dep=dep)
     world.store.cancel(three, "", 0)
     assert [q.job for q in world.store.questions(world.fence, 5)] == [two]
-    world.store.judge(world.fence, [(two, dep, 7.0), (two, dep, NEVER), (three, dep, 7.0), (99, dep, 7.0)])
+    world.store.judge(
+        world.fence, [Answer(two, dep, 7.0), Answer(two, dep, NEVER), Answer(three, dep, 7.0), Answer(99, dep, 7.0)]
+    )
     assert [world.store.job(j).ready for j in (two, three)] == [7.0, WAITING]
     assert world.store.cancel(one, "", 0).waiting == 0
 

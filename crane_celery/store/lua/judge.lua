@@ -1,23 +1,26 @@
 -- Stores verdicts on dependencies of submissions that still wait, and takes the questions off.
--- lib: events fence blocks
+-- lib: bits events fence blocks
 -- KEYS   1 the prefix of all keys
--- ARGV   1 fence; then for each: job, dep (JSON), ready (text)
+-- ARGV   1 fence; then for each: job, dep (JSON), ready (text), corr, dead (range texts)
 -- Returns how many were stored. Error STALE.
 local stale = fenced(ARGV[1])
 if stale then return stale end
 
-local rows, deps = {}, {}
-for i = 2, #ARGV, 3 do
-  local id, dep, ready = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+local rows, deps, gates = {}, {}, {}
+for i = 2, #ARGV, 5 do
+  local id, dep, ready, corr, dead = unpack(ARGV, i, i + 4)
   call('ZREM', key_asked, id)
-  local v = call('HMGET', key_job(id), 'ready', 'dep', 'pending')
-  if v[1] and tonumber(v[1]) == -1 and v[3] ~= '' and (v[2] ~= dep or tonumber(ready) ~= -1) then
-    call('HSET', key_job(id), 'dep', dep, 'ready', ready, 'judged', NOW)
-    if tonumber(ready) ~= -1 then stop_waiting(id, dep) end -- nothing has to wake it any more
+  local v = call('HMGET', key_job(id), 'ready', 'dep', 'pending', 'corr', 'dead')
+  local open = v[1] and v[3] ~= '' and (tonumber(v[1]) == -1 or (v[4] or '') ~= '')
+  if open and (v[2] ~= dep or tonumber(ready) ~= tonumber(v[1]) or corr ~= (v[4] or '') or dead ~= (v[5] or '')) then
+    call('HSET', key_job(id), 'dep', dep, 'ready', ready, 'corr', corr, 'dead', dead, 'judged', NOW)
+    -- where nothing has to wake it any more
+    if tonumber(ready) ~= -1 and corr == '' then stop_waiting(id, dep) end
     rows[#rows + 1] = '[' .. id .. ',' .. ready .. ']'
     deps[#deps + 1] = cjson.encode(dep)
+    gates[#gates + 1] = '["' .. corr .. '","' .. dead .. '"]'
   end
 end
-tell_rows('judge', '"deps":[' .. table.concat(deps, ',') .. '],', rows)
+tell_rows('judge', '"deps":[' .. table.concat(deps, ',') .. '],"gates":[' .. table.concat(gates, ',') .. '],', rows)
 publish()
 return #rows

@@ -4,7 +4,9 @@
 -- lib: bits fence blocks
 -- KEYS   1 the prefix of all keys
 -- ARGV   1 fence; 2 how many at most (200 whatever is asked for)
--- Returns {1 when more may wait, {{job, dep, began, ended, ok, at, ... four for each of its blocks in order}, ...}}.
+-- Returns {1 when more may wait, {{job, dep, began, ended, ok, at, lost, last, ... for each of its blocks in order}, ...}};
+-- last: whether the element that ended last Completed. For aftercorr two more: the bits ended and ok, as bytes for each
+-- chunk, which the reader shifts to the block's first id.
 -- Error STALE.
 local stale = fenced(ARGV[1])
 if stale then return stale end
@@ -38,11 +40,30 @@ local function moment(b)
   return (after and v[1] or v[2]) or '0'
 end
 
+-- Whether the element of the block's submission that ended last Completed; once that is forgotten, whether all did.
+local function last_ok(b)
+  local job = key_job(string.format('%.0f', b[2]))
+  if call('EXISTS', job) == 1 then return call('HGET', job, 'lok') == '1' and 1 or 0 end
+  return count_bits('ok', b[3], b[4]) == b[4] and 1 or 0
+end
+
+-- The bytes that hold the bits of a block, from the byte of its first bit on.
+local function raw_bits(kind, b)
+  local out, n = {}, 0
+  each_chunk(kind, b[3], b[4], function(key, at, count)
+    local low, high = math.floor(at / 8), math.floor((at + count - 1) / 8)
+    local bytes = call('GETRANGE', key, low, high)
+    n = n + 1
+    out[n] = bytes .. string.rep('\0', high - low + 1 - #bytes)
+  end)
+  return table.concat(out)
+end
+
 local cost = 0
 
 local function question(id)
-  local v = call('HMGET', key_job(id), 'ready', 'dep', 'pending')
-  if not v[1] or tonumber(v[1]) ~= -1 or v[2] == '' or v[3] == '' then return nil end
+  local v = call('HMGET', key_job(id), 'ready', 'dep', 'pending', 'corr')
+  if not v[1] or (tonumber(v[1]) ~= -1 and (v[4] or '') == '') or v[2] == '' or v[3] == '' then return nil end
   local out = { id, v[2] }
   for _, b in ipairs(blocks(v[2])) do
     cost = cost + 1 + math.floor(b[4] / 20000)
@@ -50,6 +71,12 @@ local function question(id)
     out[#out + 1] = count_bits('ended', b[3], b[4])
     out[#out + 1] = count_bits('ok', b[3], b[4])
     out[#out + 1] = moment(b)
+    out[#out + 1] = b[1] == 'afterexcept' and count_bits('lost', b[3], b[4]) or 0
+    out[#out + 1] = b[10] and last_ok(b) or 0
+    if b[1] == 'aftercorr' then
+      out[#out + 1] = raw_bits('ended', b)
+      out[#out + 1] = raw_bits('ok', b)
+    end
   end
   return out
 end

@@ -1,5 +1,5 @@
 -- Accepts submissions: takes ids, writes the records, queues those with a dependency, appends the event.
--- lib: bits events blocks
+-- lib: bits events blocks waits
 -- KEYS   1 the prefix of all keys
 -- ARGV   1 seconds that an idempotency key is kept; 2 the id to go on from where none was ever given out, "" = not known;
 --        then 15 for each submission:
@@ -9,19 +9,6 @@
 -- Returns the first id of each; -1, and nothing is taken, when the id to go on from is needed. Error NOTFOUND when a
 -- dependee was never given out, LIMIT when a user would have too many: nothing is taken then.
 local PER = 15
-
--- Makes `id` known to what it waits for, where that can still change.
-local function wait_for(id, dep)
-  for _, b in ipairs(blocks(dep)) do
-    local first, count, of = b[3], b[4], string.format('%.0f', b[2])
-    local there = call('HMGET', key_job(of), 'count', 'waits')
-    if there[1] and count_bits('ended', first, count) < count then
-      call('ZADD', key_waits(of), id, id)
-      local whole = first == b[2] and count == tonumber(there[1])
-      call('HSET', key_job(of), 'waits', whole and there[2] ~= 'p' and 'w' or 'p')
-    end
-  end
-end
 
 local given = call('GET', key_next)
 if not given and ARGV[2] == '' then return -1 end

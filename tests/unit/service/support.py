@@ -10,7 +10,7 @@ from crane_celery.model.node import NodeSpec, Partition
 from crane_celery.model.states import State
 from crane_celery.service import Service
 from crane_celery.settings import Settings
-from crane_celery.store.api import Began, Ended, Report, Start
+from crane_celery.store.api import Answer, Began, Ended, Report, Start
 from crane_celery.store.memory import MemoryStore
 
 GIB = 1 << 30
@@ -84,7 +84,7 @@ class Cluster:
 
         questions = self.store.questions(self.fence, 1000)
         verdicts = [(each.job, *judge(decode(each.dep), dict(each.facts))) for each in questions]
-        self.store.judge(self.fence, [(job, encode(dep), ready) for job, dep, ready in verdicts])
+        self.store.judge(self.fence, [Answer(job, encode(dep), *rest) for job, dep, *rest in verdicts])
 
 
 @contextlib.contextmanager

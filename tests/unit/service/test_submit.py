@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from crane_celery.errors import CraneError, Denied, Infeasible, InputError, LimitReached, NotFound, NotSupported
+from crane_celery.errors import CraneError, Denied, Infeasible, InputError, LimitReached, NotFound
 from crane_celery.model.dependency import decode
 from crane_celery.model.node import Partition
 from crane_celery.service import Service
@@ -100,7 +100,7 @@ def test_a_dependency_has_only_so_many_blocks(cluster: Cluster) -> None:
         ({"chdir": "a\0b"}, InputError, "NUL"),
         ({"dependency": "afterok:77"}, NotFound, "77"),
         ({"dependency": "afterok:x"}, InputError, "bad job id"),
-        ({"dependency": "singleton"}, NotSupported, "not supported yet"),
+        ({"dependency": "singleton:1"}, InputError, "singleton takes no job id"),
         ({"tiem": "3"}, InputError, "did you mean 'time'"),
     ],
 )

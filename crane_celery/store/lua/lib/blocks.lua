@@ -1,4 +1,4 @@
--- The blocks {kind, job, first, count, delay, text, fired_at} of a dependency, and the ids that nobody ever got.
+-- The blocks {kind, job, first, count, delay, text, fired_at, ...} of a dependency, and the ids that nobody ever got.
 
 local function blocks(dep)
   local found = {}
@@ -12,9 +12,11 @@ end
 local function unknown(dep, last)
   for _, b in ipairs(blocks(dep)) do
     local top = b[3] + b[4] - 1
-    if b[2] < 1 or b[2] > last then return b[2] end
-    if b[3] < 1 then return b[3] end
-    if top > last then return top end
+    if b[1] ~= 'singleton' then -- which names no id
+      if b[2] < 1 or b[2] > last then return b[2] end
+      if b[3] < 1 then return b[3] end
+      if top > last then return top end
+    end
   end
   return nil
 end

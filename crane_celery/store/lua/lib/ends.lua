@@ -1,5 +1,7 @@
 -- Runs touched by one script call, and their end, whoever tells it. Needs ranges, tags, bits, events, jobs, later.
 local HOLDING = { Starting = true, Running = true, Completing = true, Suspended = true }
+-- codes of what its node or its time limit ended: node down, time limit, status lost
+local LOST = { [326] = true, [325] = true, [350] = true }
 local elements = {}
 
 -- Run `run` (number) of element `id` (number) while it holds an allocation, with `node` as its first node, else false.
@@ -86,6 +88,7 @@ local function over(e, id, state, code)
   if e.state == 'Starting' then count_begin(e, id) end
   set_bit_later('ended', id)
   if state == 'Completed' then set_bit_later('ok', id) end
+  if LOST[code] then set_bit_later('lost', id) end
   count_end(job, 1, state, code)
   return job.ended == job.count and 'true' or 'false'
 end

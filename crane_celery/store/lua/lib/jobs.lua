@@ -59,6 +59,7 @@ end
 local function count_end(job, n, state, code)
   job.ended = job.ended + n
   if state == 'Completed' then job.ok = job.ok + n end
+  job.last_ok = state == 'Completed' and 1 or 0
   if job.state == '' or WORSE[state] > WORSE[job.state] then job.state = state end
   if code > job.code then job.code = code end
 end
@@ -83,7 +84,8 @@ local function settle_job(job)
     args[n + 1], args[n + 2], args[n + 3], args[n + 4] = 'ended', job.ended, 'ok', job.ok
     args[n + 5], args[n + 6], args[n + 7], args[n + 8] = 'code', job.code, 'state', job.state
     args[n + 9], args[n + 10], args[n + 11], args[n + 12] = 'et', NOW, 'gone', job.gone
-    n = n + 12
+    args[n + 13], args[n + 14] = 'lok', job.last_ok
+    n = n + 14
     count_alive(job, job.was_ended - job.ended)
   end
   if over then args[n + 1], args[n + 2] = 'done', NOW end

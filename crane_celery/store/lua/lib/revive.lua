@@ -3,15 +3,15 @@
 -- The whole record as JSON, for those who have forgotten it.
 local function job_json(id)
   local v = call('HMGET', key_job(id), 'count', 'at', 'pending', 'held', 'ready', 'dep', 'priority', 'began', 'ended', 'ok',
-    'code', 'state', 'changes', 'again', 'until', 'judged', 'gone')
+    'code', 'state', 'changes', 'again', 'until', 'judged', 'gone', 'corr', 'dead')
   local text = { ['dep'] = v[6], ['changes'] = v[13] or '', ['again'] = v[14] or '', ['until'] = v[15] or '' }
   local out = {}
   for name, value in pairs(text) do out[#out + 1] = '"' .. name .. '":' .. cjson.encode(value) end
   local state = v[12] ~= '' and '"' .. v[12] .. '"' or 'null'
   return string.format('{"id":%s,"spec":%s,"count":%s,"submitted_at":%s,"pending":"%s","held":"%s","ready":%s,'
-    .. '"priority":%s,"began":%s,"ended":%s,"ok":%s,"worst_code":%s,"worst_state":%s,"judged_at":%s,"gone":%s,%s}',
+    .. '"priority":%s,"began":%s,"ended":%s,"ok":%s,"worst_code":%s,"worst_state":%s,"judged_at":%s,"gone":%s,"corr":"%s","dead":"%s",%s}',
     id, call('GET', key_spec(id)), v[1], v[2], v[3], v[4], v[5], v[7], v[8], v[9], v[10], v[11], state,
-    v[16] and v[16] ~= '' and v[16] or '0', v[17], table.concat(out, ','))
+    v[16] and v[16] ~= '' and v[16] or '0', v[17], v[18] or '', v[19] or '', table.concat(out, ','))
 end
 
 -- What the ends that are left make of the whole: exact for one element; an array keeps its worst until all are taken back.
@@ -28,6 +28,7 @@ local function revive(job, rows, hold)
   for i, row in ipairs(rows) do
     ids[i] = row[1]
     clear_bit('ended', base + row[1])
+    clear_bit('lost', base + row[1])
     if row[3] == 'Completed' then
       clear_bit('ok', base + row[1])
       job.ok = job.ok - 1
