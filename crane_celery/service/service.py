@@ -120,7 +120,7 @@ class Service:
         site = control.Site(self.settings.nodes, self.settings.partitions, now)
 
         def dependency(text: str) -> str:
-            return encode(self._resolve(text))
+            return encode(self._resolve(text, caller.uid, ""))
 
         return self._control(
             caller, selectors, lambda target: control.update(target, wanted, who, site, dependency, self.store)
