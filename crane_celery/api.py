@@ -12,6 +12,7 @@ those of ``cbatch`` with underscores; values may be text or numbers. Errors are 
 """
 
 import os
+import time as clock
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -23,6 +24,8 @@ from crane_celery.gateway import client
 
 #: jobs in one request: bounds its size, and what a lost connection has to repeat
 BATCH = 2000
+#: options for which False is an answer and not the absence of one
+_ANSWERS = ("requeue", "kill_on_invalid_dep")
 Row = dict[str, Any]
 
 
@@ -37,15 +40,19 @@ class Task:
     #: added to (or, as the only one, instead of) what all jobs of a request share; None = the caller's environment
     env: Mapping[str, str] | None = None
     options: Mapping[str, object] = field(default_factory=dict)
+    #: makes an array with an element for each, which finds its own in CRANE_ARRAY_ITEM
+    items: Sequence[str] = ()
 
     def request(self) -> Row:
         """As the gateway takes it. Raises InputError unless exactly one of the three is given, OSError for the path."""
         if sum(map(bool, (self.script, self.path, self.command))) != 1:
             raise InputError("give exactly one of script, path and command")
-        options = {name: value if value is True else str(value) for name, value in self.options.items() if value}
+        options = {name: _option(name, value) for name, value in self.options.items() if value or name in _ANSWERS}
         options.setdefault("job_name", os.path.basename(self.path) if self.path else "Wrap" if self.command else "job")
         options["command"] = str(self.path or self.command or "-")
         job: Row = {"options": options, "script": self._text(), "argv": [str(each) for each in self.args]}
+        if self.items:
+            job["items"] = [str(each) for each in self.items]
         if self.env is not None:
             job["env"] = dict(self.env)
         return job
@@ -71,10 +78,11 @@ class Cluster:
         command: str = "",
         args: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
+        items: Sequence[str] = (),
         **options: object,
     ) -> int:
         """Submit one job and return its id. Raises Refused, InputError, Unreachable."""
-        task = Task(path=path, script=script, command=command, args=args, env=env, options=options)
+        task = Task(path=path, script=script, command=command, args=args, env=env, options=options, items=items)
         return self.submit_many([task])[0]
 
     def submit_many(self, tasks: Iterable[Task], key: str = "") -> list[int]:
@@ -102,13 +110,34 @@ class Cluster:
         asked = {"selectors": ",".join(map(str, ids)), "filters": _lists(filters), "signal": signal}
         return dict(self._call("cancel", asked))
 
-    def hold(self, *ids: int | str) -> Row:
-        """Hold pending jobs or elements: done, failed."""
-        return dict(self._call("hold", {"selectors": ",".join(map(str, ids))}))
+    def hold(self, *ids: int | str, time: str = "") -> Row:
+        """Hold pending jobs or elements, with ``time`` (``"1h"``) only so long: done, failed."""
+        return self._act("hold", ids, **({"time": time} if time else {}))
 
     def release(self, *ids: int | str) -> Row:
         """Let held jobs or elements go: done, failed."""
-        return dict(self._call("release", {"selectors": ",".join(map(str, ids))}))
+        return self._act("release", ids)
+
+    def suspend(self, *ids: int | str) -> Row:
+        """Stop what runs, its resources kept: done, failed."""
+        return self._act("suspend", ids)
+
+    def resume(self, *ids: int | str) -> Row:
+        """Let what is suspended go on: done, failed."""
+        return self._act("resume", ids)
+
+    def requeue(self, *ids: int | str, incomplete: bool = False) -> Row:
+        """Run jobs or elements again, with ``incomplete`` only what has not completed: done, failed."""
+        return self._act("requeue", ids, incomplete=incomplete)
+
+    def update(self, *ids: int | str, **changes: object) -> Row:
+        """Change jobs or elements; keys as of ``ccontrol update``, such as ``timelimit="2:00:00"``: done, failed."""
+        return self._act("update", ids, set={key: str(value) for key, value in changes.items()})
+
+    def retry(self, array: int | str, hold: bool = False) -> int:
+        """Submit again what ended of an array and did not complete, indexes kept; the new id."""
+        asked = {"selectors": str(array), "hold": hold, "key": os.urandom(16).hex()}
+        return int(self._call("retry", asked)["ids"][0])
 
     def jobs(self, *ids: int | str, **filters: Sequence[str]) -> list[Row]:
         """The live queue, arrays folded; with ids only those."""
@@ -132,8 +161,18 @@ class Cluster:
         """Version, cluster, server time and who the gateway takes us for."""
         return dict(self._call("ping", {}))
 
+    def _act(self, verb: str, ids: Sequence[int | str], **more: object) -> Row:
+        return dict(self._call(verb, {"selectors": ",".join(map(str, ids)), **more}))
+
     def _call(self, verb: str, args: Mapping[str, object]) -> Any:
         return client.call(verb, args, self._socket)
+
+
+def _option(name: str, value: object) -> object:
+    """An option as the gateway takes it: switches as they are, all else as text."""
+    if name in _ANSWERS and isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if value is True else str(value)
 
 
 def _lists(filters: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
@@ -144,4 +183,9 @@ def _lists(filters: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
 def _surroundings() -> Row:
     umask = os.umask(0o077)
     os.umask(umask)
-    return {"env": dict(os.environ), "cwd": os.getcwd(), "umask": umask, "host": os.uname().nodename}
+    return {"env": dict(os.environ), "cwd": os.getcwd(), "umask": umask, "host": os.uname().nodename, "tz": _zone()}
+
+
+def _zone() -> str:
+    """The caller's time zone, in which begin and deadline are read."""
+    return os.environ.get("TZ") or clock.strftime("%z")
