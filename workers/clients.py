@@ -16,7 +16,7 @@ from typing import Any
 
 from workers.frames import Hangup, Link, Message
 from workers.herd import Herd, Timers
-from workers.records import PRIMARY, Run, Step
+from workers.records import PRIMARY, Run, Step, of_task
 
 #: reference/cranesched.md section 2.2
 NOT_RUNNING, NOT_YOURS, TOO_MUCH, MALFORMED, BUSY = 79, 54, 85, 46, 85
@@ -213,6 +213,7 @@ class Clients:
 
     def _start(self, run: Run, request: Request) -> None:
         message, step = request.message, request.step
+        message["env"].pop("CRANE_PRIMARY_STEP_ID", None)  # its caller's, where that is the script
         template = {
             "argv": message["argv"], "env": message["env"], "cwd": message["cwd"],
             "umask": int(message["umask"]) & 0o777, "append": True,
@@ -221,7 +222,7 @@ class Clients:
         self._by_step[(*run.key, step.number)] = request
         try:
             for task in range(step.ntasks):
-                own = {"CRANE_STEP_ID": str(step.number), "CRANE_PROCID": str(task), "CRANE_PROC_ID": str(task)}
+                own = of_task(step.number, task, slurm="SLURM_JOB_ID" in message["env"])
                 tasks.append((own, [os.dup(request.fds[at]) for at in message["io"][3 * task : 3 * task + 3]]))
             self._herd.start_step(run, step, template, tasks)
         except OSError as exc:

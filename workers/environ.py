@@ -15,10 +15,15 @@ _VISIBLE = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVIC
 _TWINS = {
     "CRANE_JOB_ID": ("SLURM_JOB_ID", "SLURM_JOBID"),
     "CRANE_JOB_NAME": ("SLURM_JOB_NAME",),
+    "CRANE_JOB_ACCOUNT": ("SLURM_JOB_ACCOUNT",),
+    "CRANE_JOB_QOS": ("SLURM_JOB_QOS",),
+    "CRANE_JOB_DEPENDENCY": ("SLURM_JOB_DEPENDENCY",),
     "CRANE_JOB_PARTITION": ("SLURM_JOB_PARTITION",),
     "CRANE_JOB_NUM_NODES": ("SLURM_JOB_NUM_NODES", "SLURM_NNODES"),
     "CRANE_NTASKS": ("SLURM_NTASKS", "SLURM_NPROCS", "SLURM_STEP_NUM_TASKS"),
-    "CRANE_CPUS_ON_NODE": ("SLURM_CPUS_ON_NODE",),
+    "CRANE_NTASKS_PER_NODE": ("SLURM_NTASKS_PER_NODE", "SLURM_TASKS_PER_NODE"),
+    "CRANE_CPUS_ON_NODE": ("SLURM_CPUS_ON_NODE", "SLURM_JOB_CPUS_PER_NODE"),
+    "CRANE_GPUS": ("SLURM_GPUS_ON_NODE",),
     "CRANE_NODEID": ("SLURM_NODEID",),
     "CRANE_PROCID": ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_GTIDS"),
     "CRANE_SUBMIT_DIR": ("SLURM_SUBMIT_DIR", "SLURM_WORKING_DIR"),
@@ -32,6 +37,12 @@ _TWINS = {
     "CRANE_ARRAY_TASK_STEP": ("SLURM_ARRAY_TASK_STEP",),
     "CRANE_RESTART_COUNT": ("SLURM_RESTART_COUNT",),
 }
+#: of some jobs only, or of the daemons: a job submitted from within another must not take the other's for its own
+_NEVER_SUBMITTED = (
+    "CRANE_STEP_ID", "CRANE_HOME", "CRANE_CONFIG", "CRANE_NODE", "CRANE_DAEMON", "CRANE_RESTART_COUNT", "CRANE_GPUS",
+    "CRANE_JOB_END_TIME", "CRANE_JOB_DEPENDENCY", "CRANE_ARRAY_JOB_ID", "CRANE_ARRAY_TASK_ID", "CRANE_ARRAY_TASK_COUNT",
+    "CRANE_ARRAY_TASK_MIN", "CRANE_ARRAY_TASK_MAX", "CRANE_ARRAY_TASK_STEP", "CRANE_ARRAY_ITEM",
+)  # fmt: skip
 
 
 class Place(NamedTuple):
@@ -54,7 +65,7 @@ def of_job(
     made = {
         **account,
         "PATH": "/usr/local/bin:/usr/bin:/bin",
-        **submitted,
+        **_travelled(submitted, place),
         "CRANE_JOB_NAME": spec.name,
         "CRANE_JOB_ACCOUNT": spec.account,
         "CRANE_JOB_PARTITION": spec.partition,
@@ -75,13 +86,28 @@ def of_job(
         "CRANE_NODEID": "0",
         "CRANE_SOCKET": place.socket,
         "CRANE_SHEPHERD": place.shepherd,
+        **({"CRANE_JOB_DEPENDENCY": spec.dependency} if spec.dependency else {}),
         **(_of_array(spec, job) if spec.array else {}),
     }
-    for stale in ("CRANE_STEP_ID", "CRANE_HOME", "CRANE_CONFIG", "CRANE_NODE", "CRANE_DAEMON"):
-        made.pop(stale, None)
     if place.commands and place.commands not in made["PATH"].split(":"):
         made["PATH"] = f"{place.commands}:{made['PATH']}" if made["PATH"] else place.commands
-    return {**made, **twins(made)} if place.slurm else made
+    return {**made, **twins(made), **_of_slurm(spec)} if place.slurm else made
+
+
+def _travelled(submitted: Mapping[str, str], place: Place) -> dict[str, str]:
+    """The caller's variables without what another job's node, or a daemon's, has made."""
+    stale = {twin for name in _NEVER_SUBMITTED for twin in _TWINS.get(name, ())} if place.slurm else set()
+    stale.update(_NEVER_SUBMITTED)
+    return {name: value for name, value in submitted.items() if name not in stale}
+
+
+def _of_slurm(spec: JobSpec) -> dict[str, str]:
+    """What Slurm writes in another form."""
+    return {
+        "SLURM_CPUS_PER_TASK": f"{spec.cpus_per_task:g}",
+        "SLURM_MEM_PER_NODE": str(spec.memory >> 20),
+        "SLURM_CPU_BIND_TYPE": "none",
+    }
 
 
 def _of_array(spec: JobSpec, job: int) -> dict[str, str]:
@@ -101,8 +127,9 @@ def of_run(launch: Launch, spec: JobSpec, place: Place, now: float, item: str | 
         "CRANE_JOB_ID": str(launch.id),
         "CRANE_JOB_NODELIST": ";".join(launch.nodes),
         "CRANE_CPUS_ON_NODE": f"{launch.cpus:g}",
-        "CRANE_RESTART_COUNT": str(launch.run - 1),
     }
+    if launch.run > 1:  # its absence is how a script knows that it runs for the first time
+        made["CRANE_RESTART_COUNT"] = str(launch.run - 1)
     if launch.array_index is not None:
         made["CRANE_ARRAY_TASK_ID"] = str(launch.array_index)
     if item is not None:

@@ -143,3 +143,13 @@ def parse_key(key: str) -> tuple[tuple[int, int], int, int]:
     """((job, run), step, task)."""
     id_, run, step, task = (int(part) for part in key.split("."))
     return (id_, run), step, task
+
+
+def of_task(step: int, task: int, *, slurm: bool) -> dict[str, str]:
+    """The environment that a task of a crun step adds to its caller's."""
+    made = {"CRANE_STEP_ID": str(step), "CRANE_PROCID": str(task), "CRANE_PROC_ID": str(task)}
+    if slurm:
+        rank = str(task)
+        made |= {"SLURM_STEP_ID": str(step), "SLURM_STEPID": str(step)}
+        made |= {"SLURM_PROCID": rank, "SLURM_LOCALID": rank, "SLURM_GTIDS": rank}
+    return made

@@ -15,6 +15,7 @@ from crane_celery.wire import Launch
 from workers import environ, exits
 from workers.environ import Place
 from workers.frames import Hangup, Link, encode
+from workers.records import of_task
 from workers.uplink import to_report
 from workers.verdict import judge
 
@@ -58,6 +59,46 @@ def test_environment_of_an_array_element() -> None:
     }  # fmt: skip
     assert {name: made.get(name) for name in wanted} == wanted
     assert "CRANE_STEP_ID" not in made
+
+
+def test_a_first_run_has_no_restart_count_and_nothing_of_the_job_that_submitted_it() -> None:
+    outer = {
+        "CRANE_RESTART_COUNT": "4", "CRANE_ARRAY_TASK_ID": "7", "CRANE_ARRAY_JOB_ID": "9", "CRANE_JOB_DEPENDENCY": "x",
+        "CRANE_JOB_END_TIME": "1", "CRANE_GPUS": "2", "SLURM_RESTART_COUNT": "4", "SLURM_ARRAY_TASK_ID": "7", "A": "b",
+    }  # fmt: skip
+    spec = JobSpec(name="a", uid=1, gid=1, user="u", memory=1 << 30)
+    launch = Launch(10, 0, 10, 1, None, 1, 1.0, 1 << 30, {}, ("n1",))
+    made = {**environ.of_job(spec, 10, outer, PLACE, {}), **environ.of_run(launch, spec, PLACE, 100.0)}
+    assert made.keys() & outer.keys() == {"A"}
+
+
+def test_every_variable_of_the_reference() -> None:
+    spec = JobSpec(
+        name="a", uid=1, gid=1, user="u", memory=3 << 30, nodes=1, ntasks=3, cpus_per_task=2.0, account="acc", qos="q",
+        partition="main", time_limit=3600, submit_dir="/s", submit_host="h", dependency="afterok:3",
+    )  # fmt: skip
+    launch = Launch(10, 0, 10, 1, None, 1, 6.0, 3 << 30, {"gpu": (0,)}, ("n1",))
+    made = {**environ.of_job(spec, 10, {}, PLACE, {}), **environ.of_run(launch, spec, PLACE, 100.0)}
+    wanted = {
+        "CRANE_JOB_ID": "10", "CRANE_JOB_NAME": "a", "CRANE_JOB_ACCOUNT": "acc", "CRANE_JOB_PARTITION": "main",
+        "CRANE_JOB_QOS": "q", "CRANE_JOB_NODELIST": "n1", "CRANE_JOB_NUM_NODES": "1", "CRANE_NTASKS": "3",
+        "CRANE_NTASKS_PER_NODE": "3", "CRANE_CPUS_PER_TASK": "2.00", "CRANE_MEM_PER_NODE": "3072M",
+        "CRANE_MEM_PER_CPU": "512.00", "CRANE_GPUS": "1", "CRANE_CPUS_ON_NODE": "6", "CRANE_NODEID": "0",
+        "CRANE_PROCID": "0", "CRANE_PROC_ID": "0", "CRANE_SUBMIT_DIR": "/s", "CRANE_SUBMIT_HOST": "h",
+        "CRANE_CLUSTER_NAME": "main", "CRANE_TIMELIMIT": "01:00:00", "CRANE_JOB_END_TIME": "3700000000000",
+        "CRANE_JOB_DEPENDENCY": "afterok:3", "CUDA_VISIBLE_DEVICES": "0", "NVIDIA_VISIBLE_DEVICES": "0",
+        "SLURM_JOB_DEPENDENCY": "afterok:3", "SLURM_JOB_ACCOUNT": "acc", "SLURM_CPUS_PER_TASK": "2",
+        "SLURM_MEM_PER_NODE": "3072", "SLURM_JOBID": "10", "SLURMD_NODENAME": "n1", "SLURM_NODELIST": "n1",
+        "SLURM_WORKING_DIR": "/s", "SLURM_STEP_NUM_TASKS": "3", "SLURM_CPU_BIND_TYPE": "none", "SLURM_GTIDS": "0",
+    }  # fmt: skip
+    assert {name: made.get(name) for name in wanted} == wanted
+    plain = environ.of_job(spec, 10, {}, PLACE._replace(slurm=False), {})
+    assert not [name for name in plain if name.startswith("SLURM")]
+
+
+def test_a_task_of_a_step_knows_its_rank_by_both_names() -> None:
+    assert of_task(3, 2, slurm=False) == {"CRANE_STEP_ID": "3", "CRANE_PROCID": "2", "CRANE_PROC_ID": "2"}
+    assert {"SLURM_PROCID": "2", "SLURM_STEP_ID": "3"}.items() <= of_task(3, 2, slurm=True).items()
 
 
 def test_exit_journal(tmp_path: pathlib.Path) -> None:
