@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import Selector
+from crane_celery.model.job import Job
 
 Row = dict[str, Any]
 
@@ -56,10 +57,27 @@ class History(Protocol):
     """The reading side."""
 
     def query(self, want: Query) -> list[Row]:
-        """Ended runs, and elements cancelled before they ran (run 0), newest first. Raises SystemFault."""
+        """Ended runs, and elements that ended before they ran (run 0), newest first. Raises SystemFault."""
 
     def submission(self, id: int) -> Row | None:
         """The submission that a plain id belongs to, whether ended or not: a row without a run; None = never filed."""
+
+    def job(self, id: int) -> Job | None:
+        """The same as a record, with what was changed of it."""
+
+    def runs(self, ids: RangeSet) -> list[Row]:
+        """All ended runs of these plain ids, newest first, without steps."""
+
+    def told(self, job: int) -> list[Row]:
+        """What happened to a submission beside its runs, in order: ``at``, ``kind``, ``ranks`` (range text, "" = all),
+        ``detail`` (as model.event has it) and ``by_uid`` (-1 = nobody said)."""
+
+    def sums(self, ids: RangeSet) -> list[Row]:
+        """Ended runs of these plain ids counted: ``state``, ``again`` (0 = the last of its element), ``count``, the
+        first ``leased_at`` and the last ``ended_at``."""
+
+    def held_by_user(self, now: float, half_life_s: float) -> dict[str, float]:
+        """User -> CPU seconds held by ended runs, each decayed by 2^-(seconds since its end / half-life)."""
 
     def last_id(self) -> int:
         """No id above it was ever given out: 0 where nothing was filed, else rounded up, as the newest may never have

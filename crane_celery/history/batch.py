@@ -1,13 +1,16 @@
 """Events become what is to be written. Pure; one batch is one transaction."""
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from crane_celery.grammar.ranges import RangeSet
+from crane_celery.history.schema import FINAL, REQUEUED, REQUEUED_HELD
 from crane_celery.model.asjson import job_from_json, step_from_json
-from crane_celery.model.event import Event
-from crane_celery.model.job import Job, StepRow
+from crane_celery.model.event import Event, Position
+from crane_celery.model.job import WAITING, Job, StepRow
+from crane_celery.model.states import TERMINATED, State
 
 
 class Started(NamedTuple):
@@ -20,7 +23,7 @@ class Started(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """A row of an ``end`` event, but for its key."""
+    """A row of an ``end`` or ``again`` event, but for its key."""
 
     job: int
     rank: int
@@ -31,16 +34,43 @@ class Finished(NamedTuple):
     reason: str
     cpu_s: float
     memory_peak: int
+    again: int = FINAL  # schema.RUN
 
 
 class Cancelled(NamedTuple):
-    """A range of ranks that ended before they ran."""
+    """A range of ranks that ended while they were pending."""
 
     job: int
     first: int
     last: int
     at: float
     by_uid: int
+    state: str = State.CANCELLED.value
+    code: int = TERMINATED
+    reason: str = ""
+
+
+class Told(NamedTuple):
+    """What happened to ranks of a submission beside their runs (schema.TOLD)."""
+
+    job: int
+    ms: int
+    seq: int
+    nth: int
+    at: float
+    kind: str
+    ranks: str  # "" = all
+    detail: str = ""
+    by_uid: int = -1
+
+
+class Revived(NamedTuple):
+    """A range of ranks that had ended and are pending again."""
+
+    job: int
+    first: int
+    last: int
+    again: int
 
 
 RunKey = tuple[int, int]  # (plain id, run)
@@ -55,7 +85,25 @@ class Batch:
     finished: dict[RunKey, Finished] = field(default_factory=dict)
     cancelled: list[Cancelled] = field(default_factory=list)
     steps: dict[tuple[int, int, int], StepRow] = field(default_factory=dict)
-    done: dict[int, float] = field(default_factory=dict)  # submission -> when its last element ended
+    done: dict[int, float] = field(default_factory=dict)  # submission -> when its last element ended, 0 = it goes on
+    changes: dict[int, str] = field(default_factory=dict)  # submission -> Job.changes
+    revived: list[Revived] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
+    #: what stops these runs: told under a job of 0 and no ranks, as the event does not name them
+    stops: list[tuple[Told, list[RunKey]]] = field(default_factory=list)
+    _place: tuple[str, int] = ("", 0)
+
+    def note(self, event: Event, job: int, ranks: str, kind: str = "", **detail: Any) -> Told:
+        """What is to be told of an event; its place in the stream is its key."""
+        nth = self._place[1] + 1 if self._place[0] == event.seq else 0
+        self._place = event.seq, nth
+        text = json.dumps(detail, separators=(",", ":")) if detail else ""
+        by = event.data.get("uid", -1)
+        return Told(job, *Position.parse(event.seq), nth, event.at, kind or event.kind, ranks, text, by)
+
+    def tell(self, event: Event, job: int, ranks: str, kind: str = "", **detail: Any) -> None:
+        """Have it told."""
+        self.told.append(self.note(event, job, ranks, kind, **detail))
 
 
 def fold(events: Iterable[Event]) -> Batch:
@@ -79,21 +127,96 @@ def _start(batch: Batch, event: Event) -> None:
 
 
 def _end(batch: Batch, event: Event) -> None:
-    for id, job, rank, run, state, code, began_at, ended_at, reason, cpu_s, memory_peak, done in event.data["rows"]:
-        # the first report of a run counts
-        batch.finished.setdefault(
-            (id, run), Finished(job, rank, state, code, began_at, ended_at, reason, cpu_s, memory_peak)
-        )
+    for *row, done in event.data["rows"]:
+        _finish(batch, row, FINAL)
         if done:
-            batch.done[job] = event.at
+            batch.done[row[1]] = event.at
+
+
+def _again(batch: Batch, event: Event) -> None:
+    for *row, held in event.data["rows"]:
+        _finish(batch, row, REQUEUED_HELD if held else REQUEUED)
+
+
+def _finish(batch: Batch, row: list[Any], again: int) -> None:
+    """The first report of a run counts."""
+    id, job, rank, run, *rest = row
+    batch.finished.setdefault((id, run), Finished._make((job, rank, *rest, again)))
 
 
 def _cancel(batch: Batch, event: Event) -> None:
-    job = event.data["job"]
-    ranks = RangeSet.parse(event.data["ranks"])
-    batch.cancelled += [Cancelled(job, first, last, event.at, event.data["uid"]) for first, last in ranks.ranges]
-    if event.data["done"]:
+    data = event.data
+    job, ranks = data["job"], data["ranks"]
+    how: dict[str, Any] = {name: data[name] for name in ("state", "code", "reason") if name in data}
+    batch.cancelled += [
+        Cancelled(job, first, last, event.at, data["uid"], **how) for first, last in RangeSet.parse(ranks).ranges
+    ]
+    batch.tell(event, job, ranks, "expire" if how else "cancel", **how)
+    if data["done"]:
         batch.done[job] = event.at
+
+
+def _revive(batch: Batch, event: Event) -> None:
+    """Ends are taken back: of this batch here, of those before it when it is written."""
+    job = job_from_json(event.data["job"])
+    ranks, again = RangeSet.parse(event.data["ranks"]), REQUEUED_HELD if event.data["held"] else REQUEUED
+    batch.revived += [Revived(job.id, first, last, again) for first, last in ranks.ranges]
+    for key, end in batch.finished.items():
+        if end.job == job.id and end.rank in ranks and not end.again:
+            batch.finished[key] = end._replace(again=again)
+    batch.cancelled = [left for each in batch.cancelled for left in without(each, job.id, ranks)]
+    batch.done[job.id] = 0.0
+    batch.changes[job.id] = job.changes
+    detail: dict[str, Any] = {"held": 1} if event.data["held"] else {}
+    batch.tell(event, job.id, event.data["ranks"], **detail)
+
+
+def without(each: Cancelled, job: int, ranks: RangeSet) -> list[Cancelled]:
+    """What is left of a range when these ranks of a submission are pending again."""
+    if each.job != job:
+        return [each]
+    left = RangeSet.span(each.first, each.last) - ranks
+    return [each._replace(first=first, last=last) for first, last in left.ranges]
+
+
+def _update(batch: Batch, event: Event) -> None:
+    data = event.data
+    batch.changes[data["job"]] = data["changes"]
+    batch.tell(event, data["job"], data["ranks"], **data["set"])
+
+
+def _hold(batch: Batch, event: Event) -> None:
+    until = event.data.get("until", 0)
+    batch.tell(event, event.data["job"], event.data["ranks"], **({"until": until} if until else {}))
+
+
+def _judge(batch: Batch, event: Event) -> None:
+    """That it waits on is no news: many judgements of one job say so."""
+    for job, ready in event.data["rows"]:
+        if ready != WAITING:
+            batch.tell(event, job, "", ready=ready)
+
+
+def _depend(batch: Batch, event: Event) -> None:
+    batch.tell(event, event.data["job"], "", dependency=event.data.get("dependency", ""))
+
+
+def _kill(batch: Batch, event: Event) -> None:
+    """Runs are asked to stop, each signal apart."""
+    runs: dict[int, list[RunKey]] = {}
+    for id, run, _node, signal in event.data["rows"]:
+        runs.setdefault(signal, []).append((id, run))
+    then = {"then": event.data["then"]} if "then" in event.data else {}
+    batch.stops += [(batch.note(event, 0, "", signal=signal, **then), keys) for signal, keys in runs.items()]
+
+
+def _move(batch: Batch, event: Event) -> None:
+    """Runs were suspended or go on: those of a submission at once."""
+    moved: dict[tuple[int, str], list[int]] = {}
+    for id, job, _run, state, _at in event.data["rows"]:
+        moved.setdefault((job, state), []).append(id - job)
+    for (job, state), ranks in moved.items():
+        batch.tell(event, job, RangeSet.of(ranks).text, "suspend" if state == State.SUSPENDED else "resume")
 
 
 def _step(batch: Batch, event: Event) -> None:
@@ -106,6 +229,15 @@ _TAKERS: dict[str, Callable[[Batch, Event], None]] = {
     "submit": _submit,
     "start": _start,
     "end": _end,
+    "again": _again,
     "cancel": _cancel,
+    "revive": _revive,
+    "update": _update,
+    "hold": _hold,
+    "release": _hold,
+    "judge": _judge,
+    "depend": _depend,
+    "kill": _kill,
+    "move": _move,
     "step": _step,
 }

@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.sql.dml import Insert
 
 from crane_celery.errors import ConfigError, SystemFault
-from crane_celery.history.schema import prepare
+from crane_celery.history.migrations import prepare
 
 #: how long a writer waits for another one's transaction, milliseconds
 _BUSY_MS = 10_000

@@ -9,41 +9,56 @@ CPU for an ended run of an array, 56 us for a plain job; 140 and 380 bytes of da
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from crane_celery.grammar.ranges import RangeSet
-from crane_celery.history import record
-from crane_celery.history.batch import Batch, Finished, RunKey, Started
+from crane_celery.history import record, shares
+from crane_celery.history.batch import Batch, Cancelled, Finished, RunKey, Told, without
 from crane_celery.history.engine import Database
 from crane_celery.history.schema import (
     ALLOCATION,
     ALLOCATION_NODE,
     CANCELLED,
     CURSOR,
+    FINAL,
     OPEN_RUN,
+    REQUEUED,
     RUN,
     STEP,
     SUBMISSION,
+    TOLD,
 )
+from crane_celery.history.shares import Owner, Shares
 from crane_celery.model.event import Position
 from crane_celery.model.job import Job, StepRow
+from crane_celery.model.overrides import changed, decode
+from crane_celery.sched.weights import Priority
 
 _CACHED = 20_000
-#: of a run whose start nobody saw: when it was leased, what it held
-_UNSEEN = (0.0, 0)
+
+
+class _Open(NamedTuple):
+    """What is known of a run that has not ended; nothing where nobody saw its start."""
+
+    job: int = 0
+    rank: int = 0
+    leased_at: float = 0.0
+    allocation: int = 0
 
 
 class Filing:
     """Writes batches. Keeps what it needs of open runs in memory; forgets it when another recorder has written."""
 
-    def __init__(self, database: Database) -> None:
-        """Nothing is read until it is used."""
+    def __init__(self, database: Database, half_life_s: float = Priority().half_life_s) -> None:
+        """Nothing is read until it is used. ``half_life_s``: what people hold counts half after so long."""
         self._database = database
+        self._shares = Shares(database, half_life_s)
         self._allocations: dict[str, int] = {}
-        self._owners: dict[int, int] = {}
-        self._open: dict[RunKey, tuple[float, int]] | None = None  # (leased_at, allocation)
+        self._cpus: dict[int, float] = {}  # of allocations, by number
+        self._owners: dict[int, Owner] = {}
+        self._open: dict[RunKey, _Open] | None = None
 
     def cursor(self) -> Position:
         """The newest event that is filed."""
@@ -97,15 +112,17 @@ class Filing:
             return set(db.scalars(select(SUBMISSION.c.job).where(SUBMISSION.c.done_at == 0)))
 
     def filed_ranks(self, job: int, count: int) -> RangeSet:
-        """Ranks of which an end is filed: a run's, or a cancel before one."""
+        """Ranks of which an end is filed that nothing followed: a run's, or a cancel before one."""
         with self._database.reading() as db:
-            ended = db.scalars(select(RUN.c.rank).where(RUN.c.id.between(job, job + count - 1))).all()
+            final = RUN.c.id.between(job, job + count - 1), RUN.c.again == FINAL
+            ended = db.scalars(select(RUN.c.rank).where(*final)).all()
             never = db.execute(select(CANCELLED.c.first, CANCELLED.c.last).where(CANCELLED.c.job == job)).all()
         return RangeSet.of(ended) | RangeSet((first, last) for first, last in never)
 
     def _forget(self) -> None:
         self._allocations.clear()
         self._owners.clear()
+        self._shares.forget()
         self._open = None
 
     @staticmethod
@@ -114,43 +131,106 @@ class Filing:
 
     def _write(self, db: Connection, batch: Batch) -> None:
         self._write_submissions(db, batch.submissions.values())
+        self._write_revived(db, batch)
+        self._write_told(db, batch)
         self._write_runs(db, batch)
-        self._write_cancelled(db, batch)
+        self._write_cancelled(db, batch.cancelled)
         self._write_steps(db, batch.steps.values())
         if batch.done:
             rows = [{"b_job": job, "b_at": at} for job, at in batch.done.items()]
             db.execute(_DONE, rows)
+        self._write_changes(db, batch.changes)
 
     def _write_submissions(self, db: Connection, jobs: Iterable[Job]) -> None:
         rows = [_submission(job) for job in jobs]
         if rows:
             db.execute(self._database.insert_new(SUBMISSION), rows)
-            self._owners.update((row["job"], row["uid"]) for row in rows)
+            owners = {row["job"]: Owner(row["uid"], row["user"]) for row in rows}
+            self._owners.update(owners)
+            self._shares.meet(db, owners.values())
+
+    def _write_changes(self, db: Connection, changes: dict[int, str]) -> None:
+        """What is the same for all of a submission goes into the columns that are searched."""
+        for job, text in changes.items():
+            db.execute(update(SUBMISSION).where(SUBMISSION.c.job == job), {"changes": text})
+            if not text:
+                continue
+            told = db.scalar(select(SUBMISSION.c.record).where(SUBMISSION.c.job == job))
+            whole = record.decode(told) if told else None
+            for ranks, fields in decode(text):
+                if whole and len(ranks) == whole.count:
+                    spec = changed(whole.spec, fields)
+                    row = {name: getattr(spec, name) for name in ("name", "partition", "account", "qos")}
+                    db.execute(update(SUBMISSION).where(SUBMISSION.c.job == job), row)
+
+    def _write_revived(self, db: Connection, batch: Batch) -> None:
+        """Ends that are on file are taken back."""
+        if not batch.revived:
+            return
+        rows = [
+            {"b_low": each.job + each.first, "b_high": each.job + each.last, "b_again": each.again}
+            for each in batch.revived
+        ]
+        db.execute(_REVIVE, rows)
+        ranks: dict[int, RangeSet] = {}
+        for each in batch.revived:
+            ranks[each.job] = ranks.get(each.job, RangeSet()) | RangeSet.span(each.first, each.last)
+        for job, some in ranks.items():
+            of_job = CANCELLED.c.job == job
+            before = [_cancelled(row) for row in db.execute(select(CANCELLED).where(of_job))]
+            left = [one for each in before for one in without(each, job, some)]
+            if left != before:
+                db.execute(delete(CANCELLED).where(of_job))
+                self._write_cancelled(db, left)
+
+    def _write_told(self, db: Connection, batch: Batch) -> None:
+        """A stop names runs: which submissions they are of is known of open ones and of those that start here."""
+        told = list(batch.told)
+        if batch.stops:
+            known = self._load_open(db)
+            for each, keys in batch.stops:
+                ranks: dict[int, list[int]] = {}
+                for key in keys:
+                    run = batch.started.get(key) or known.get(key)
+                    if run:
+                        ranks.setdefault(run.job, []).append(run.rank)
+                told += [each._replace(job=job, ranks=RangeSet.of(some).text) for job, some in ranks.items()]
+        if told:
+            db.execute(self._database.insert_new(TOLD), list(map(Told._asdict, told)))
 
     def _write_runs(self, db: Connection, batch: Batch) -> None:
         """Runs that began and ended within the batch never touch the table of open ones."""
         known = self._load_open(db)
         closed = [{"b_id": id, "b_run": run} for id, run in batch.finished if (id, run) in known]
         for key, start in batch.started.items():
-            known[key] = (start.leased_at, self._allocation(db, start.allocation))
-        began = [
-            _open_run(key, start, known[key][1]) for key, start in batch.started.items() if key not in batch.finished
-        ]
+            number = self._allocation(db, start.allocation)
+            known[key] = _Open(start.job, start.rank, start.leased_at, number)
+        began = [_open_run(key, known[key]) for key in batch.started if key not in batch.finished]
         if began:
             db.execute(self._database.insert_new(OPEN_RUN), began)
         if batch.finished:
-            owners = self._owners_of(db, {end.job for end in batch.finished.values()})
-            ended = [
-                _run(key, end, known.pop(key, _UNSEEN), owners.get(end.job, 0)) for key, end in batch.finished.items()
-            ]
-            db.execute(self._database.insert_new(RUN), ended)
+            self._write_ends(db, {key: (known.pop(key, _Open()), end) for key, end in batch.finished.items()})
         if closed:
             db.execute(_CLOSE, closed)
 
-    def _write_cancelled(self, db: Connection, batch: Batch) -> None:
-        if batch.cancelled:
-            owners = self._owners_of(db, {each.job for each in batch.cancelled})
-            rows = [each._asdict() | {"uid": owners.get(each.job, 0)} for each in batch.cancelled]
+    def _write_ends(self, db: Connection, ends: dict[RunKey, tuple[_Open, Finished]]) -> None:
+        owners = self._owners_of(db, {end.job for _, end in ends.values()})
+        rows = []
+        for key, (start, end) in ends.items():
+            owner = owners.get(end.job, Owner())
+            rows.append(_run(key, end, start, owner.uid))
+            held = self._cpus.get(start.allocation, 0.0) * max(0.0, end.ended_at - (start.leased_at or end.ended_at))
+            self._shares.add(owner, held, end.ended_at)
+        db.execute(self._database.insert_new(RUN), rows)
+        later = [{"b_id": id, "b_run": run} for id, run in ends if run > 1]
+        if later:  # whatever was or was not seen of it, a run before another one was not the last
+            db.execute(_FOLLOWED, later)
+        self._shares.write(db)
+
+    def _write_cancelled(self, db: Connection, cancelled: Sequence[Cancelled]) -> None:
+        if cancelled:
+            owners = self._owners_of(db, {each.job for each in cancelled})
+            rows = [each._asdict() | {"uid": owners.get(each.job, Owner()).uid} for each in cancelled]
             db.execute(self._database.insert_new(CANCELLED), rows)
 
     def _write_steps(self, db: Connection, steps: Iterable[StepRow]) -> None:
@@ -166,21 +246,28 @@ class Filing:
                 rows,
             )
 
-    def _load_open(self, db: Connection) -> dict[RunKey, tuple[float, int]]:
+    def _load_open(self, db: Connection) -> dict[RunKey, _Open]:
         if self._open is None:
             columns = OPEN_RUN.c
-            rows = db.execute(select(columns.id, columns.run, columns.leased_at, columns.allocation)).all()
-            self._open = {(id, run): (leased_at, allocation) for id, run, leased_at, allocation in rows}
+            held = select(ALLOCATION.c.allocation, ALLOCATION.c.text).where(
+                ALLOCATION.c.allocation.in_(select(columns.allocation))
+            )
+            for number, text in db.execute(held):
+                self._cpus[number] = shares.cpus_of(json.loads(text))
+            found = db.execute(
+                select(columns.id, columns.run, columns.job, columns.rank, columns.leased_at, columns.allocation)
+            )
+            self._open = {(id, run): _Open(*rest) for id, run, *rest in found}
         return self._open
 
-    def _owners_of(self, db: Connection, jobs: set[int]) -> dict[int, int]:
+    def _owners_of(self, db: Connection, jobs: set[int]) -> dict[int, Owner]:
         if len(self._owners) > _CACHED:
             self._owners.clear()
         missing = sorted(jobs - self._owners.keys())
         for at in range(0, len(missing), 500):
-            chunk = missing[at : at + 500]
-            rows = db.execute(select(SUBMISSION.c.job, SUBMISSION.c.uid).where(SUBMISSION.c.job.in_(chunk))).all()
-            self._owners.update((job, uid) for job, uid in rows)
+            table, chunk = SUBMISSION.c, missing[at : at + 500]
+            rows = db.execute(select(table.job, table.uid, table.user).where(table.job.in_(chunk))).all()
+            self._owners.update((job, Owner(uid, user)) for job, uid, user in rows)
         return self._owners
 
     def _allocation(self, db: Connection, held: list[list[Any]]) -> int:
@@ -189,7 +276,9 @@ class Filing:
         if text not in self._allocations:
             if len(self._allocations) > _CACHED:
                 self._allocations.clear()
-            self._allocations[text] = self._intern(db, text, sorted({each[0] for each in held}))
+            number = self._intern(db, text, sorted({each[0] for each in held}))
+            self._allocations[text] = number
+            self._cpus[number] = shares.cpus_of(held)
         return self._allocations[text]
 
     def _intern(self, db: Connection, text: str, nodes: Sequence[str]) -> int:
@@ -203,10 +292,16 @@ class Filing:
         return int(number)
 
 
-_DONE = (
-    update(SUBMISSION)
-    .where(SUBMISSION.c.job == bindparam("b_job"), SUBMISSION.c.done_at == 0)
-    .values(done_at=bindparam("b_at"))
+_DONE = update(SUBMISSION).where(SUBMISSION.c.job == bindparam("b_job")).values(done_at=bindparam("b_at"))
+_REVIVE = (
+    update(RUN)
+    .where(RUN.c.id.between(bindparam("b_low"), bindparam("b_high")), RUN.c.again == FINAL)
+    .values(again=bindparam("b_again"))
+)
+_FOLLOWED = (
+    update(RUN)
+    .where(RUN.c.id == bindparam("b_id"), RUN.c.run < bindparam("b_run"), RUN.c.again == FINAL)
+    .values(again=REQUEUED)
 )
 _CLOSE = delete(OPEN_RUN).where(OPEN_RUN.c.id == bindparam("b_id"), OPEN_RUN.c.run == bindparam("b_run"))
 _STEP_CHANGES = (
@@ -229,29 +324,27 @@ def _submission(job: Job) -> dict[str, Any]:
         "account": spec.account,
         "qos": spec.qos,
         "record": record.encode(job),
+        "changes": job.changes,
     }
 
 
-def _open_run(key: RunKey, start: Started, allocation: int) -> dict[str, Any]:
-    return {
-        "id": key[0],
-        "run": key[1],
-        "job": start.job,
-        "rank": start.rank,
-        "leased_at": start.leased_at,
-        "allocation": allocation,
-    }
+def _open_run(key: RunKey, start: _Open) -> dict[str, Any]:
+    return {"id": key[0], "run": key[1], **start._asdict()}
 
 
-def _run(key: RunKey, end: Finished, start: tuple[float, int], uid: int) -> dict[str, Any]:
+def _run(key: RunKey, end: Finished, start: _Open, uid: int) -> dict[str, Any]:
     return {
         "id": key[0],
         "run": key[1],
         "uid": uid,
-        "leased_at": start[0],
-        "allocation": start[1],
+        "leased_at": start.leased_at,
+        "allocation": start.allocation,
         **end._asdict(),
     }
+
+
+def _cancelled(row: Row[Any]) -> Cancelled:
+    return Cancelled(*(getattr(row, name) for name in Cancelled._fields))
 
 
 def _step(step: StepRow) -> dict[str, Any]:

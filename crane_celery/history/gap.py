@@ -13,8 +13,10 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from crane_celery.grammar.ranges import RangeSet
-from crane_celery.history.batch import Batch, Cancelled, Finished, Started
+from crane_celery.history.batch import Batch, Cancelled, Finished, Revived, Started
 from crane_celery.history.filing import Filing
+from crane_celery.history.schema import FINAL, REQUEUED
+from crane_celery.model import tagged
 from crane_celery.model.event import Position
 from crane_celery.model.job import Element, Job
 from crane_celery.model.states import ENDED, STATUS_LOST, State
@@ -55,6 +57,8 @@ def _newer(store: Store, id: int) -> Iterator[Job]:
 def _compare(batch: Batch, job: Job, store: Store, filing: Filing) -> None:
     """File of one submission what is missing."""
     batch.submissions[job.id] = job
+    batch.changes[job.id] = job.changes
+    _take_back(batch, job, store)
     missing = RangeSet.span(0, job.count - 1) - RangeSet.parse(job.pending) - filing.filed_ranks(job.id, job.count)
     found: list[int] = []
     for ids in _chunks(job.id + rank for rank in missing):
@@ -69,7 +73,20 @@ def _compare(batch: Batch, job: Job, store: Store, filing: Filing) -> None:
         batch.done[job.id] = job.ended_at
 
 
-def _take(batch: Batch, element: Element) -> None:
+def _take_back(batch: Batch, job: Job, store: Store) -> None:
+    """What is pending and ran before: its last run is filed, and was not the end of it."""
+    again = RangeSet()
+    for ranks, _run in tagged.decode(job.again):
+        again |= ranks & RangeSet.parse(job.pending)
+    batch.revived += [Revived(job.id, first, last, REQUEUED) for first, last in again.ranges]
+    for ids in _chunks(job.id + rank for rank in again):
+        for element in store.elements(ids):
+            _take(batch, element, REQUEUED)
+    if not job.ended_at:
+        batch.done[job.id] = 0.0
+
+
+def _take(batch: Batch, element: Element, again: int = FINAL) -> None:
     key = (element.id, element.run)
     held = [
         [a.node, a.cpus, a.memory, {name: list(slots) for name, slots in a.gres.items()}] for a in element.allocation
@@ -78,7 +95,7 @@ def _take(batch: Batch, element: Element) -> None:
     if element.state in ENDED:
         batch.finished[key] = Finished(
             *(element.job, element.rank, str(element.state), element.code, element.began_at, element.ended_at),
-            *(element.reason, 0.0, 0),
+            *(element.reason, 0.0, 0, again),
         )
 
 
@@ -88,11 +105,11 @@ def _give_up(batch: Batch, snapshot: Snapshot, store: Store, filing: Filing) -> 
     unsure = {key: open_run for key, open_run in filing.open_runs().items() if key not in running}
     for ids in _chunks(sorted({id for id, _ in unsure})):
         for element in store.elements(ids):
-            if (element.id, element.run) in unsure:
+            if (element.id, element.run) in unsure and (element.id, element.run) not in batch.finished:
                 _take(batch, element)
     for key, (job, rank) in unsure.items():
         if key not in batch.started:
-            failed = Finished(job, rank, str(State.FAILED), STATUS_LOST, 0.0, snapshot.now, _LOST, 0.0, 0)
+            failed = Finished(job, rank, State.FAILED.value, STATUS_LOST, 0.0, snapshot.now, _LOST, 0.0, 0)
             batch.finished.setdefault(key, failed)
 
 

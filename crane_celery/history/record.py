@@ -25,8 +25,8 @@ def encode(job: Job) -> str:
     return json.dumps(head | {"spec": spec}, separators=(",", ":"))
 
 
-def decode(text: str) -> Job:
-    """Back from ``encode``, whichever version wrote it; a record with nothing pending."""
+def decode(text: str, changes: str = "") -> Job:
+    """Back from ``encode``, whichever version wrote it; a record with nothing pending, and with these changes."""
     found: dict[str, Any] = json.loads(text)
     spec = {name: value for name, value in found["spec"].items() if name in _SPEC}
     spec |= {name: tuple(spec.get(name, ())) for name in _TUPLES}
@@ -37,4 +37,5 @@ def decode(text: str) -> Job:
         submitted_at=found["submitted_at"],
         pending="",
         priority=found.get("priority", 0.0),
+        changes=changes,
     )

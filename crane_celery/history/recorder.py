@@ -111,7 +111,7 @@ def run(settings: Settings) -> None:
     store = open_store(settings)
     database = Database(settings.history_url)
     try:
-        Recorder(store, Filing(database)).run(Flag())
+        Recorder(store, Filing(database, settings.priority.half_life_s)).run(Flag())
     finally:
         database.close()
         store.close()

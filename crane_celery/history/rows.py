@@ -3,7 +3,7 @@
 ========================== ==========================================================================================
 key                        value
 ========================== ==========================================================================================
-id, job, run, rank         plain id; id of its submission; attempt (0 = cancelled before it ran); rank in the array
+id, job, run, rank         plain id; id of its submission; attempt (0 = ended before it ran); rank in the array
 jobid                      as people see it: ``12``, ``36_1``
 index                      array index, None for a plain job
 array, throttle            canonical index text of the array ("" = none), at most so many at once (0 = no limit)
@@ -24,12 +24,14 @@ steps                      step rows (``step_rows``), absent where not asked for
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from crane_celery.grammar.array import IndexSet
 from crane_celery.model.job import Element, Job, JobSpec, StepRow
-from crane_celery.model.states import CODE_MEANING, State
+from crane_celery.model.overrides import spec_of
+from crane_celery.model.states import CODE_MEANING, TERMINATED, State
 
 Row = dict[str, Any]
 
@@ -82,21 +84,37 @@ def element_row(
     }
 
 
-def cancelled_row(job: Job, rank: int, at: float, base: Row | None = None) -> Row:
-    """The row of an element that was cancelled while it was pending: run 0, code 320."""
-    from crane_celery.model.states import TERMINATED
+def in_force(job: Job, rank: int) -> Job:
+    """The submission with what was changed for one rank in place of what was submitted."""
+    if not job.changes:
+        return job
+    spec = spec_of(job.spec, job.changes, rank)
+    priority = job.priority if spec.priority == job.spec.priority else float(spec.priority)
+    return replace(job, spec=spec, priority=priority)
 
+
+class Gone(NamedTuple):
+    """How an element ended that never ran, or was pending again: by a cancel, or by the leader's word."""
+
+    at: float
+    state: str = State.CANCELLED.value
+    code: int = TERMINATED
+    reason: str = ""
+
+
+def cancelled_row(job: Job, rank: int, gone: Gone, base: Row | None = None) -> Row:
+    """The row of an element that ended while it was pending: run 0."""
     never = Element(
         id=job.id + rank,
         job=job.id,
         rank=rank,
         run=0,
-        state=State.CANCELLED,
+        state=State(gone.state),
         allocation=(),
         leased_at=0.0,
-        ended_at=at,
-        code=TERMINATED,
-        reason="cancelled while pending",
+        ended_at=gone.at,
+        code=gone.code,
+        reason=gone.reason or "cancelled while pending",
     )
     return element_row(job, never, base=base)
 

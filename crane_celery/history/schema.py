@@ -1,16 +1,16 @@
-"""Tables of the history. Version 1.
+"""Tables of the history, as of ``VERSION``; ``migrations`` brings older ones here.
 
 ``run`` is the large one: a row per ended run, about 100 bytes, written once. It is stored in the order of ids (newest
 first is a walk from the end), and its two indexes hold all that time, user and state filters ask for, so that a search
 among millions reads the index only. What a run held is interned in ``allocation``: clusters repeat few shapes.
-Elements cancelled while pending are ranges of ranks, whatever their number. ``open_run`` holds what the end of a run
-needs of its start. ``cursor`` moves in the transaction that files the events before it.
+Elements that ended while pending are ranges of ranks, whatever their number. ``open_run`` holds what the end of a run
+needs of its start. ``told`` is what happened to a submission beside its runs, a row per event. ``person`` finds uids by
+name, and sums up what each has held. ``cursor`` moves in the transaction that files the events before it.
 """
 
 from sqlalchemy import (
     BigInteger,
     Column,
-    Connection,
     Float,
     Index,
     Integer,
@@ -20,14 +20,11 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    inspect,
-    select,
-    text,
 )
 
-from crane_celery.errors import SystemFault
+from crane_celery.model.states import TERMINATED, State
 
-VERSION = 1
+VERSION = 2
 METADATA = MetaData()
 
 
@@ -42,7 +39,8 @@ def _time(name: str) -> Column[float]:
 
 SCHEMA_VERSION = Table("schema_version", METADATA, _key("version", Integer))
 
-#: one row: the newest event that is filed, as the two halves of its stream id; and whether a gap is to be closed
+#: one row: the newest event that is filed, as the two halves of its stream id; and whether a gap is to be
+#: closed
 CURSOR = Table(
     "cursor",
     METADATA,
@@ -50,6 +48,8 @@ CURSOR = Table(
     Column("ms", BigInteger, nullable=False),
     Column("seq", BigInteger, nullable=False),
     Column("gap", SmallInteger, nullable=False),
+    #: seconds after which ``person.used`` counts half; -1 = it is to be summed up anew
+    Column("half_life", Float(53), nullable=False, default=-1.0),
 )
 
 SUBMISSION = Table(
@@ -65,11 +65,15 @@ SUBMISSION = Table(
     Column("partition", String, nullable=False),
     Column("account", String, nullable=False),
     Column("qos", String, nullable=False),
-    Column("record", Text, nullable=False),  # the whole of it, as store.codec writes it
+    Column("record", Text, nullable=False),  # the whole of it as submitted (history.record)
+    #: what was changed since, by ranks (model.overrides); what was changed for all is in the columns above too
+    Column("changes", Text, nullable=False, default=""),
     Index("submission_by_name", "name"),
-    Index("submission_by_user", "user"),
     Index("submission_by_time", "submitted_at"),
 )
+
+#: ``run.again``: the last run of its element; one after which it was pending again; and then held
+FINAL, REQUEUED, REQUEUED_HELD = 0, 1, 2
 
 RUN = Table(
     "run",
@@ -88,6 +92,7 @@ RUN = Table(
     Column("reason", Text, nullable=False),
     Column("cpu_s", Float(53), nullable=False),
     Column("memory_peak", BigInteger, nullable=False),
+    Column("again", SmallInteger, nullable=False, default=FINAL),
     Index("run_by_user", "uid", "ended_at", "began_at", "state", "job"),
     Index("run_by_end", "ended_at", "began_at", "state", "job"),
     sqlite_with_rowid=False,
@@ -114,7 +119,36 @@ CANCELLED = Table(
     _time("at"),
     Column("uid", BigInteger, nullable=False),  # whose job it was
     Column("by_uid", BigInteger, nullable=False),  # who cancelled it
+    Column("state", String, nullable=False, default=State.CANCELLED.value),
+    Column("code", SmallInteger, nullable=False, default=TERMINATED),
+    Column("reason", Text, nullable=False, default=""),
     Index("cancelled_by_user", "uid", "at"),
+    sqlite_with_rowid=False,
+)
+
+TOLD = Table(
+    "told",
+    METADATA,
+    _key("job"),
+    _key("ms"),  # the event's stream id, and which of its rows
+    _key("seq"),
+    _key("nth", Integer),
+    _time("at"),
+    Column("kind", String, nullable=False),
+    Column("ranks", Text, nullable=False),  # range text; "" = all
+    Column("detail", Text, nullable=False),  # a JSON object, "" = nothing more
+    Column("by_uid", BigInteger, nullable=False),  # -1 = nobody said
+    sqlite_with_rowid=False,
+)
+
+#: ``used``: CPU seconds held, as they counted at ``used_at``
+PERSON = Table(
+    "person",
+    METADATA,
+    Column("user", String, primary_key=True),
+    _key("uid"),
+    Column("used", Float(53), nullable=False, default=0.0),
+    _time("used_at"),
     sqlite_with_rowid=False,
 )
 
@@ -155,25 +189,3 @@ ALLOCATION_NODE = Table(
     _key("allocation", Integer),
     sqlite_with_rowid=False,
 )
-
-#: any number, the same in all processes: who creates the tables holds it (PostgreSQL)
-_CREATION_LOCK = 7_306_181
-
-
-def prepare(db: Connection) -> None:
-    """Create the tables, or check that they are of this version. Runs in a transaction; two at once are safe.
-
-    Raises SystemFault for a database that a newer program has made.
-    """
-    if db.dialect.name == "postgresql":
-        db.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CREATION_LOCK})
-    if not inspect(db).has_table(SCHEMA_VERSION.name):
-        METADATA.create_all(db)
-        db.execute(SCHEMA_VERSION.insert(), {"version": VERSION})
-        db.execute(CURSOR.insert(), {"only": 1, "ms": 0, "seq": 0, "gap": 0})
-    found = db.scalar(select(SCHEMA_VERSION.c.version))
-    if found != VERSION:
-        raise SystemFault(
-            f"the history has schema version {found} and this program knows version {VERSION}:"
-            " run the crane-celery that made it, or name another database as history_url"
-        )

@@ -11,8 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, o
 
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.history.api import ANY_TIME, Query, Span
-from crane_celery.history.schema import ALLOCATION, ALLOCATION_NODE, CANCELLED, RUN, SUBMISSION
-from crane_celery.model.states import State
+from crane_celery.history.schema import ALLOCATION, ALLOCATION_NODE, CANCELLED, FINAL, PERSON, RUN, SUBMISSION
 
 #: more ranges of ids than this are first searched by their hull, and sifted while reading
 MAX_RANGES = 100
@@ -27,7 +26,7 @@ def find_runs(want: Query, ids: RangeSet | None) -> Select[Any]:
         inner = inner.limit(want.limit)
     found = inner.subquery()
     return (
-        select(RUN, SUBMISSION.c.record, ALLOCATION.c.text.label("held"))
+        select(RUN, SUBMISSION.c.record, SUBMISSION.c.changes, ALLOCATION.c.text.label("held"))
         .select_from(found)
         .join(RUN, and_(RUN.c.id == found.c.id, RUN.c.run == found.c.run))
         .join(SUBMISSION, SUBMISSION.c.job == RUN.c.job)
@@ -37,15 +36,17 @@ def find_runs(want: Query, ids: RangeSet | None) -> Select[Any]:
 
 
 def find_cancelled(want: Query, ids: RangeSet | None) -> Select[Any] | None:
-    """Ranges of elements cancelled while pending, newest first; None where the query cannot mean any."""
-    if want.nodes or want.start != ANY_TIME or (want.states and State.CANCELLED not in want.states):
+    """Ranges of elements that ended while pending, newest first; None where the query cannot mean any."""
+    if want.nodes or want.start != ANY_TIME:
         return None
     table = CANCELLED.c
     conditions = [*_within(table.at, want.end), *_about_submission(want, table.job, table.uid)]
+    if want.states:
+        conditions.append(table.state.in_(want.states))
     if ids is not None:
         conditions.append(_meets(ids))
     statement = (
-        select(table.job, table.first, table.last, table.at, SUBMISSION.c.record)
+        select(CANCELLED, SUBMISSION.c.record, SUBMISSION.c.changes)
         .join(SUBMISSION, SUBMISSION.c.job == table.job)
         .where(*conditions)
         .order_by(table.job.desc(), table.first.desc())
@@ -61,7 +62,12 @@ def find_arrays(want: Query, ids: RangeSet | None) -> Select[Any]:
         reach = table.job + table.count - 1
         spans: Sequence[tuple[int, int]] = [(ids.first, ids.last)] if sifts(ids) else ids.ranges
         conditions.append(or_(false(), *(and_(table.job <= high, reach >= low) for low, high in spans)))
-    return select(table.job, table.record).where(*conditions).order_by(table.job.desc()).limit(want.limit or None)
+    return (
+        select(table.job, table.record, table.changes)
+        .where(*conditions)
+        .order_by(table.job.desc())
+        .limit(want.limit or None)
+    )
 
 
 def portions(ids: RangeSet) -> list[RangeSet]:
@@ -71,8 +77,7 @@ def portions(ids: RangeSet) -> list[RangeSet]:
 
 def sum_runs(ids: RangeSet) -> Select[Any]:
     """Sums over the last runs of these ids, by submission, state and what was held."""
-    newer, table = RUN.alias(), RUN.c
-    last = select(func.max(newer.c.run)).where(newer.c.id == table.id).scalar_subquery()
+    table = RUN.c
     wall = case((table.began_at > 0, table.ended_at - table.began_at), else_=0.0)
     return (
         select(
@@ -88,9 +93,17 @@ def sum_runs(ids: RangeSet) -> Select[Any]:
             func.max(table.ended_at).label("ended_at"),
         )
         .outerjoin(ALLOCATION, ALLOCATION.c.allocation == table.allocation)
-        .where(_any_of(table.id, ids), table.run == last)
+        .where(_any_of(table.id, ids), table.again == FINAL)
         .group_by(table.job, table.state, ALLOCATION.c.text)
     )
+
+
+def sum_ends(ids: RangeSet) -> Select[Any]:
+    """How many runs of these ids ended in which state, when, and whether they were the last of their element."""
+    table = RUN.c
+    times = func.min(table.leased_at).label("leased_at"), func.max(table.ended_at).label("ended_at")
+    columns = table.state, table.again, func.count().label("count"), *times
+    return select(*columns).where(_any_of(table.id, ids)).group_by(table.state, table.again)
 
 
 def _any_of(column: ColumnElement[int], ids: RangeSet) -> ColumnElement[bool]:
@@ -98,8 +111,8 @@ def _any_of(column: ColumnElement[int], ids: RangeSet) -> ColumnElement[bool]:
 
 
 def cancelled_within(ids: RangeSet) -> Select[Any]:
-    """Ranges of elements cancelled while pending that meet these ids."""
-    return select(CANCELLED.c.job, CANCELLED.c.first, CANCELLED.c.last, CANCELLED.c.at).where(_meets(ids))
+    """Ranges of elements that ended while pending and that meet these ids."""
+    return select(CANCELLED).where(_meets(ids))
 
 
 def sifts(ids: RangeSet | None) -> bool:
@@ -134,7 +147,7 @@ def _about_submission(want: Query, job: ColumnElement[int], uid: ColumnElement[i
     """What the submission decides. Users become uids first, which the index of runs holds."""
     conditions: list[ColumnElement[bool]] = []
     if want.uids or want.users:
-        named = select(SUBMISSION.c.uid).where(SUBMISSION.c.user.in_(want.users))
+        named = select(PERSON.c.uid).where(PERSON.c.user.in_(want.users))
         conditions.append(or_(uid.in_(want.uids), uid.in_(named)) if want.uids else uid.in_(named))
     table = SUBMISSION.alias().c
     asked: list[ColumnElement[bool]] = [

@@ -10,14 +10,15 @@ from sqlalchemy.engine import Row as SqlRow
 
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import Selector
-from crane_celery.history import record, rows, search, selection
+from crane_celery.history import record, rows, search, selection, shares
 from crane_celery.history.api import Query, Row
 from crane_celery.history.engine import Database
-from crane_celery.history.schema import CANCELLED, RUN, STEP, SUBMISSION
+from crane_celery.history.schema import CANCELLED, FINAL, RUN, STEP, SUBMISSION, TOLD
 from crane_celery.model.job import Allocation, Element, Job, StepRow
-from crane_celery.model.states import TERMINATED, State
+from crane_celery.model.states import State
 
 _CHUNK = 500
+_ALL = Query(limit=0)
 #: an empty server goes on with ids from the next multiple of this: more than can have been given out and not filed
 _ROUND_IDS = 1_000_000
 
@@ -47,6 +48,11 @@ class SqlHistory:
             job = self._owner(db, id)
         return rows.job_row(job) if job else None
 
+    def job(self, id: int) -> Job | None:
+        """See ``api.History``."""
+        with self._database.reading() as db:
+            return self._owner(db, id)
+
     def last_id(self) -> int:
         """See ``api.History``."""
         with self._database.reading() as db:
@@ -68,24 +74,48 @@ class SqlHistory:
         """See ``api.History``."""
         with self._database.reading() as db:
             ids = selection.pick(want.selectors, lambda id: self._owner(db, id)).ids if want.selectors else None
-            jobs = [record.decode(row.record) for row in db.execute(search.find_arrays(want, ids))]
+            jobs = [record.decode(row.record, row.changes) for row in db.execute(search.find_arrays(want, ids))]
             return [{**rows.job_row(job), "counts": _counts(db, job)} for job in jobs if job.is_array]
 
     def usage(self, selectors: Sequence[Selector], without: RangeSet) -> list[Row]:
         """See ``api.History``."""
         with self._database.reading() as db:
             ids = selection.pick(selectors, lambda id: self._owner(db, id)).ids - without
-            never: dict[int, RangeSet] = {}
+            never: dict[tuple[int, str, int], RangeSet] = {}
             for span in (span for some in search.portions(ids) for span in db.execute(search.cancelled_within(some))):
                 gone = RangeSet.span(span.job + span.first, span.job + span.last) & ids
-                never[span.job] = never.get(span.job, RangeSet()) | gone
-            for gone in never.values():  # it may have run before it was requeued and cancelled
-                ids -= gone
+                key = span.job, span.state, span.code
+                never[key] = never.get(key, RangeSet()) | gone
             portions = search.portions(ids)
             summed = [dict(row._mapping) for some in portions for row in db.execute(search.sum_runs(some))]
-            jobs = {job: self._owner(db, job) for job in {*never, *(row["job"] for row in summed)}}
+            jobs = {job: self._owner(db, job) for job in {*(key[0] for key in never), *(row["job"] for row in summed)}}
         groups = [_group(job, row) for row in summed if (job := jobs[row["job"]])]
-        return groups + [_group(job, _unused(len(gone))) for id, gone in never.items() if gone and (job := jobs[id])]
+        unused = ((jobs[id], _unused(len(gone), state, code)) for (id, state, code), gone in never.items() if gone)
+        return groups + [_group(job, row) for job, row in unused if job]
+
+    def runs(self, ids: RangeSet) -> list[Row]:
+        """See ``api.History``."""
+        jobs = _Jobs()
+        with self._database.reading() as db:
+            found = [row for some in search.portions(ids) for row in self._runs(db, _ALL, some, jobs)]
+        return rows.newest_first(found, 0)
+
+    def told(self, job: int) -> list[Row]:
+        """See ``api.History``."""
+        statement = select(TOLD).where(TOLD.c.job == job).order_by(TOLD.c.ms, TOLD.c.seq, TOLD.c.nth)
+        with self._database.reading() as db:
+            return [_told(row) for row in db.execute(statement)]
+
+    def sums(self, ids: RangeSet) -> list[Row]:
+        """See ``api.History``."""
+        with self._database.reading() as db:
+            found = [row for some in search.portions(ids) for row in db.execute(search.sum_ends(some))]
+        return [dict(row._mapping) for row in found]
+
+    def held_by_user(self, now: float, half_life_s: float) -> dict[str, float]:
+        """See ``api.History``."""
+        with self._database.reading() as db:
+            return shares.read(db, now, half_life_s)
 
     def close(self) -> None:
         """See ``api.History``."""
@@ -94,9 +124,10 @@ class SqlHistory:
     @staticmethod
     def _owner(db: Connection, id: int) -> Job | None:
         """The submission of a plain id: the last one that begins at or before it, if it reaches that far."""
-        nearest = select(SUBMISSION.c.record).where(SUBMISSION.c.job <= id).order_by(SUBMISSION.c.job.desc()).limit(1)
-        text = db.scalar(nearest)
-        job = record.decode(text) if text else None
+        table = SUBMISSION.c
+        nearest = select(table.record, table.changes).where(table.job <= id).order_by(table.job.desc()).limit(1)
+        found = db.execute(nearest).first()
+        job = record.decode(found.record, found.changes) if found else None
         return job if job and id < job.id + job.count else None
 
     @staticmethod
@@ -131,23 +162,27 @@ def _group(job: Job, row: Row) -> Row:
     return {**rows.job_row(job), **row, **shape, "held_s": row["wall_s"] * cpus}
 
 
-def _unused(count: int) -> Row:
-    """So many elements that were cancelled while pending, as a row of ``search.sum_runs``."""
-    sums = {"cpu_s": 0.0, "wall_s": 0.0, "memory_peak": 0, "code": TERMINATED, "began_at": 0.0, "ended_at": 1.0}
-    return {"state": str(State.CANCELLED), "held": "", "count": count, **sums}
+def _unused(count: int, state: str, code: int) -> Row:
+    """So many elements that ended while pending, as a row of ``search.sum_runs``."""
+    sums = {"cpu_s": 0.0, "wall_s": 0.0, "memory_peak": 0, "code": code, "began_at": 0.0, "ended_at": 1.0}
+    return {"state": state, "held": "", "count": count, **sums}
 
 
 def _counts(db: Connection, job: Job) -> dict[str, int]:
     """Final state -> how many elements ended so."""
-    newer = RUN.alias()
-    last = select(func.max(newer.c.run)).where(newer.c.id == RUN.c.id).scalar_subquery()
-    block = RUN.c.id.between(job.id, job.id + job.count - 1)
-    ended = db.execute(select(RUN.c.state, func.count()).where(block, RUN.c.run == last).group_by(RUN.c.state)).all()
-    never = db.scalar(select(func.sum(CANCELLED.c.last - CANCELLED.c.first + 1)).where(CANCELLED.c.job == job.id))
-    found = {str(state): int(count) for state, count in ended}
-    if never:
-        found[State.CANCELLED] = found.get(State.CANCELLED, 0) + int(never)
+    block = RUN.c.id.between(job.id, job.id + job.count - 1), RUN.c.again == FINAL
+    ran = select(RUN.c.state, func.count()).where(*block).group_by(RUN.c.state)
+    size, table = func.sum(CANCELLED.c.last - CANCELLED.c.first + 1), CANCELLED.c
+    never = select(table.state, size).where(table.job == job.id).group_by(table.state)
+    found: dict[str, int] = {}
+    for state, count in (*db.execute(ran), *db.execute(never)):
+        found[str(state)] = found.get(str(state), 0) + int(count)
     return found
+
+
+def _told(row: SqlRow[Any]) -> Row:
+    detail = json.loads(row.detail) if row.detail else {}
+    return {"at": row.at, "kind": row.kind, "ranks": row.ranks, "detail": detail, "by_uid": row.by_uid}
 
 
 class _Jobs:
@@ -158,24 +193,32 @@ class _Jobs:
 
     def run_row(self, row: SqlRow[Any]) -> Row:
         """A run with what its submission says."""
-        job, base = self._of(row.job, row.record)
+        job, base = self._of(row, row.rank)
         return rows.element_row(job, _element(row), cpu_s=row.cpu_s, memory_peak=row.memory_peak, base=base)
 
     def cancelled_rows(self, span: SqlRow[Any], ids: RangeSet | None) -> Iterator[Row]:
         """The elements of a cancelled range that are asked for, highest first."""
-        job, base = self._of(span.job, span.record)
+        job, base = self._of(span, span.first)
+        gone = rows.Gone(span.at, span.state, span.code, span.reason)
         wanted = RangeSet.span(job.id + span.first, job.id + span.last)
         if ids is not None:
             wanted &= ids
         for low, high in reversed(wanted.ranges):
             for id in range(high, low - 1, -1):
-                yield rows.cancelled_row(job, id - job.id, span.at, base)
+                if span.changes:
+                    job, base = self._of(span, id - span.job)
+                yield rows.cancelled_row(job, id - span.job, gone, base)
 
-    def _of(self, id: int, text: str) -> tuple[Job, Row]:
-        if id not in self._known:
-            job = record.decode(text)
-            self._known[id] = (job, rows.job_row(job))
-        return self._known[id]
+    def _of(self, row: SqlRow[Any], rank: int) -> tuple[Job, Row]:
+        """The submission as it was in force for a rank, and what is the same in all its rows."""
+        if row.job not in self._known:
+            job = record.decode(row.record, row.changes)
+            self._known[row.job] = (job, rows.job_row(job))
+        job, base = self._known[row.job]
+        if not job.changes:
+            return job, base
+        changed = rows.in_force(job, rank)
+        return changed, rows.job_row(changed)
 
 
 def _element(row: SqlRow[Any]) -> Element:

@@ -27,7 +27,8 @@ revive   {"job": <Job>, "ranks", "held": bool}    these ranks had ended and are 
 move     {"node", "rows": [[id, job, run, state, at], ...]}              Suspended, or Running again
 step     {"node", "rows": [<StepRow as codec.step_to_json>, ...]}        a COMMON step began or ended
 kill     {"rows": [[id, run, node, signal], ...]} asked to stop; the leader tells the node. signal 0 = TERM, grace, KILL
-                                                  with "then" (requeue, hold): they are pending again when they have
+                                                  with "then" (requeue, hold): they are pending again when they have;
+                                                  with "uid" where a cancel asked
 order    {"rows": [[id, run, node, {...}], ...]}  all that is wanted of a run (store.api.Wanted)
 kill_step {"rows": [[id, run, node, signal, step], ...]}  one COMMON step of a run is asked to stop
 node     {"node": <Node as codec.node_to_json>}   registered, lost, drained, resumed

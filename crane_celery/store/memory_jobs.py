@@ -183,7 +183,7 @@ class MemoryJobs:
             hit = RangeSet() if signal else RangeSet.parse(before.pending) & chosen
             if hit:
                 self._end_pending(before, hit, uid)
-            told = self._stop(before, chosen, signal)
+            told = self._stop(before, chosen, signal, uid)
             return Cancelled(len(hit), told, len(self._waits.get(job, ())))
 
     def cancel_whole(self, jobs: Sequence[int], uid: int) -> list[int]:
@@ -208,7 +208,7 @@ class MemoryJobs:
         if not after.pending:
             self._stop_waiting(after)
 
-    def _stop(self, job: Job, chosen: RangeSet, signal: int) -> list[int]:
+    def _stop(self, job: Job, chosen: RangeSet, signal: int, uid: int) -> list[int]:
         told, rows = [], []
         for element in self._live(job):
             if element.rank not in chosen:
@@ -222,7 +222,7 @@ class MemoryJobs:
                 kills[name] = signal
             rows.append([*name, node, signal])
         if rows:
-            self._tell(("kill", {"rows": rows}))
+            self._tell(("kill", {"uid": uid, "rows": rows}))
         return told
 
     def _live(self, job: Job) -> list[Element]:

@@ -55,6 +55,6 @@ else
   for _, rank in ipairs(ranks_held) do stop(rank) end
   if #ranks_held >= LIMIT then next_rank = ranks_held[#ranks_held] + 1 end
 end
-tell_rows('kill', '', rows)
+tell_rows('kill', '"uid":' .. ARGV[3] .. ',', rows)
 settle()
 return { ended, next_rank, call('ZCARD', key_waits(job.id)), unpack(told) }

@@ -163,6 +163,21 @@ class TestGap:
         drain(Recorder(site.store, filing))
         assert history.counts(array) == {"Completed": 2, "Failed": 1, "Cancelled": 2}
 
+    def test_what_runs_again_has_not_ended(
+        self, site: Site, filing: Filing, history: SqlHistory, lost: Callable[[], None]
+    ) -> None:
+        job = site.ran(count=3)
+        drain(Recorder(site.store, filing))
+        site.store.requeue(job, "0-1")
+        site.start(job, 0, run=2)
+        lost()
+        site.end(job, run=2, code=1)
+        drain(Recorder(site.store, filing))
+        found = [(row["rank"], row["run"], row["state"]) for row in history.query(Query())]
+        assert found == [(2, 1, "Completed"), (1, 1, "Completed"), (0, 2, "Failed"), (0, 1, "Completed")]
+        assert history.counts(job) == {"Completed": 1, "Failed": 1}
+        assert filing.unfinished() == {job}
+
     def test_runs_that_nobody_knows_of_are_lost(
         self, site: Site, filing: Filing, history: SqlHistory, lost: Callable[[], None]
     ) -> None:
@@ -204,7 +219,9 @@ _PROGRAM = """
 import sys
 from types import SimpleNamespace
 from crane_celery.history.recorder import run
-run(SimpleNamespace(server_url=sys.argv[1], prefix="{test}", history_url=sys.argv[2], min_free_bytes=0))
+from crane_celery.sched.weights import Priority
+run(SimpleNamespace(server_url=sys.argv[1], prefix="{test}", history_url=sys.argv[2], min_free_bytes=0,
+    priority=Priority()))
 """
 
 

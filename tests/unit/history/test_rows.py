@@ -54,7 +54,7 @@ def test_a_run_that_never_began_has_its_daemon_only() -> None:
 
 
 def test_an_element_cancelled_while_pending() -> None:
-    row = rows.cancelled_row(JOB, 0, 9.0)
+    row = rows.cancelled_row(JOB, 0, rows.Gone(9.0))
     assert (row["jobid"], row["run"], row["state"], row["code"], row["began_at"]) == ("36_1", 0, "Cancelled", 320, 0.0)
     assert rows.step_rows(row, ()) == []
 

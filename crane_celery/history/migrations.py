@@ -1,0 +1,64 @@
+"""From no tables, or those of an older version, to those of ``schema``: all in the transaction of the first use.
+
+A step is written once and never changed after a release: it names columns in SQL of its own, not those of ``schema``,
+which go on changing.
+"""
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection, inspect, select, text, update
+
+from crane_celery.errors import SystemFault
+from crane_celery.history.schema import CURSOR, METADATA, SCHEMA_VERSION, VERSION
+
+#: any number, the same in all processes: who makes or changes the tables holds it (PostgreSQL; SQLite has one writer)
+_LOCK = 7_306_181
+
+
+def prepare(db: Connection) -> None:
+    """Make the tables, or bring them to this version. Runs in a transaction; two at once are safe.
+
+    Raises SystemFault for a database that a newer program has made.
+    """
+    if db.dialect.name == "postgresql":
+        db.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    if not inspect(db).has_table(SCHEMA_VERSION.name):
+        METADATA.create_all(db)
+        db.execute(SCHEMA_VERSION.insert(), {"version": VERSION})
+        db.execute(CURSOR.insert(), {"only": 1, "ms": 0, "seq": 0, "gap": 0})
+    found = int(db.scalar(select(SCHEMA_VERSION.c.version)) or 0)
+    if not 1 <= found <= VERSION:
+        raise SystemFault(
+            f"the history has schema version {found} and this program knows versions 1 to {VERSION}:"
+            " run the crane-celery that made it, or name another database as history_url"
+        )
+    for version in range(found, VERSION):
+        STEPS[version](db)
+        db.execute(update(SCHEMA_VERSION), {"version": version + 1})
+
+
+def _from_1(db: Connection) -> None:
+    """Requeues, changes, ends by the leader, what happened beside runs, and what each person used."""
+    tail = " WITHOUT ROWID" if db.dialect.name == "sqlite" else ""
+    for statement in (
+        "ALTER TABLE cursor ADD COLUMN half_life DOUBLE PRECISION NOT NULL DEFAULT -1",
+        "ALTER TABLE submission ADD COLUMN changes TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE run ADD COLUMN again SMALLINT NOT NULL DEFAULT 0",
+        "ALTER TABLE cancelled ADD COLUMN state VARCHAR NOT NULL DEFAULT 'Cancelled'",
+        "ALTER TABLE cancelled ADD COLUMN code SMALLINT NOT NULL DEFAULT 320",
+        "ALTER TABLE cancelled ADD COLUMN reason TEXT NOT NULL DEFAULT ''",
+        "DROP INDEX submission_by_user",
+        "CREATE TABLE told (job BIGINT NOT NULL, ms BIGINT NOT NULL, seq BIGINT NOT NULL, nth INTEGER NOT NULL,"
+        " at DOUBLE PRECISION NOT NULL, kind VARCHAR NOT NULL, ranks TEXT NOT NULL, detail TEXT NOT NULL,"
+        f" by_uid BIGINT NOT NULL, PRIMARY KEY (job, ms, seq, nth)){tail}",
+        'CREATE TABLE person ("user" VARCHAR NOT NULL, uid BIGINT NOT NULL, used DOUBLE PRECISION NOT NULL,'
+        f' used_at DOUBLE PRECISION NOT NULL, PRIMARY KEY ("user", uid)){tail}',
+        'INSERT INTO person SELECT DISTINCT "user", uid, 0.0, 0.0 FROM submission',
+        "UPDATE run SET again = 1"
+        " WHERE EXISTS (SELECT 1 FROM run AS newer WHERE newer.id = run.id AND newer.run > run.run)",
+    ):
+        db.exec_driver_sql(statement)
+
+
+#: version -> what brings its tables to the next one
+STEPS: dict[int, Callable[[Connection], None]] = {1: _from_1}
