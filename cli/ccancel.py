@@ -39,6 +39,7 @@ def parser() -> Parser:
     add("-s", "--signal", metavar="SIGNAL", help="send this signal to what runs instead of ending it")
     add("-b", "--batch", action="store_true", help="with --signal: to the script's own process alone")
     add("-f", "--full", action="store_true", help="with --signal: to the script and all it has started (as without)")
+    add("--cascade", action="store_true", help="also what can then never start, and so on")
     add("-i", "--interactive", action="store_true", help="ask before it is done")
     add("--json", action="store_true", help="answer in one line of JSON")
     return made
@@ -71,6 +72,10 @@ def body(argv: list[str]) -> int:
         asked["signal"] = options.signal
     if options.batch and not options.full:
         asked["script"] = True
+    if options.cascade:
+        asked["cascade"] = True
+    if options.cascade and options.signal:
+        raise InputError("--cascade cancels: it goes with no --signal")
     if options.batch and not options.signal:
         raise InputError("--batch signals the script alone: say which signal, such as --signal USR1")
     if options.interactive and not confirmed(filters, ids):

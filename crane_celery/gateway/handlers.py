@@ -65,7 +65,7 @@ def _retry(service: Service, request: Request) -> object:
 
 
 def _cancel(service: Service, request: Request) -> object:
-    read.only(request.args, "selectors", "filters", "signal", "script")
+    read.only(request.args, "selectors", "filters", "signal", "script", "cascade")
     chosen = selectors(request.args)
     wanted = read.text(request.args, "signal")
     number = signal_number(wanted) if wanted else 0
@@ -73,7 +73,7 @@ def _cancel(service: Service, request: Request) -> object:
     script = read.flag(request.args, "script")
     if script and not number:
         raise InputError("a script alone can be signalled, not cancelled: name a signal too")
-    outcome = service.cancel(request.caller, chosen, filters, How(number, script))
+    outcome = service.cancel(request.caller, chosen, filters, How(number, script, read.flag(request.args, "cascade")))
     return {"cancelled": outcome.done, "failed": outcome.failed, "never": outcome.never}
 
 
@@ -197,6 +197,14 @@ def _usage(service: Service, request: Request) -> object:
     return service.usage(chosen)
 
 
+def _dependents(service: Service, request: Request) -> object:
+    read.only(request.args, "selectors")
+    chosen = selectors(request.args)
+    if not chosen:
+        raise InputError("name the jobs: write ids such as 12, 12_4 or 12_[1-3]")
+    return service.dependents(chosen)
+
+
 def _watch(service: Service, request: Request) -> object:
     """One of the listings, whenever it has changed."""
     read.only(request.args, "verb", "args")
@@ -253,6 +261,7 @@ _VERBS: dict[str, Callable[[Service, Request], object]] = {
     "nodes": _nodes,
     "history": _history,
     "usage": _usage,
+    "dependents": _dependents,
     "wait": following.wait,
     "watch": _watch,
     "ping": _ping,

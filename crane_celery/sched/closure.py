@@ -27,7 +27,7 @@ def downstream(gone: Mapping[int, RangeSet], waiters: Iterable[Waiter]) -> dict[
     waiting: dict[int, dict[int, Waiter]] = {}
     for waiter in waiters:
         for block in blocks_of(waiter.dep):
-            if not block.fired_at:
+            if block.fired_at <= 0:  # what failed just now still hangs on it
                 waiting.setdefault(block.job, {})[waiter.job] = waiter
     lost = dict(gone)
     left = list(gone)

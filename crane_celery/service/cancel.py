@@ -6,12 +6,12 @@ from typing import NamedTuple
 from crane_celery.errors import CraneError, Denied, NotFound, Refused
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import target_text
-from crane_celery.model.dependency import Block, decode
 from crane_celery.model.job import Job
 from crane_celery.model.states import ENDED, PRIMARY_STEP, SCRIPT, State
+from crane_celery.sched.closure import Waiter, downstream
 from crane_celery.service.filters import Filters
 from crane_celery.service.queue import Alive
-from crane_celery.service.rows import live_row, pending_rows
+from crane_celery.service.rows import index_set, live_row, pending_rows
 from crane_celery.service.targets import Missed, Target
 from crane_celery.store.api import Store
 
@@ -23,6 +23,8 @@ class How(NamedTuple):
     signal: int = 0
     #: the signal goes to the script's own process alone, not to what it has started
     script: bool = False
+    #: what can then never start is cancelled too
+    cascade: bool = False
 
 
 CANCEL = How()
@@ -95,7 +97,7 @@ def cancel(
         done.append(target.shown)
         if target.step in (None, PRIMARY_STEP):
             gone.append(target)
-    return Outcome(done, failed, doomed(store.jobs(), gone) if waiting and not how.signal else 0)
+    return Outcome(done, failed, len(doomed(store.jobs(), gone)) if waiting and not how.signal else 0)
 
 
 def _cancel_whole(targets: Sequence[Target], uid: int, operator: bool, store: Store) -> dict[int, int]:
@@ -160,19 +162,22 @@ def own(job: Job, uid: int, operator: bool) -> None:
         raise Denied("Permission Denied")
 
 
-def doomed(jobs: Iterable[Job], gone: Sequence[Target]) -> int:
-    """How many of ``jobs`` can never start now that these targets are cancelled (``afterok`` on any of them)."""
-    ids = RangeSet((target.job.id + low, target.job.id + high) for target in gone for low, high in target.ranks.ranges)
-    return sum(1 for job in jobs if job.dep and job.pending and _never(job.dep, ids))
+def doomed(jobs: Iterable[Job], gone: Sequence[Target]) -> list[Target]:
+    """What of ``jobs`` can never start once these targets are cancelled, and what that takes along, and so on."""
+    by_id = {job.id: job for job in jobs if job.pending}
+    ranks: dict[int, RangeSet] = {}
+    for target in gone:
+        ranks[target.job.id] = ranks.get(target.job.id, RangeSet()) | target.ranks
+    waiters = (Waiter(job.id, job.dep, RangeSet.parse(job.pending), job.count) for job in by_id.values() if job.dep)
+    lost = downstream(ranks, waiters)
+    more = ((id_, some - ranks.get(id_, RangeSet())) for id_, some in sorted(lost.items()))
+    return [_target(by_id[id_], some) for id_, some in more if some and id_ in by_id]
 
 
-def _never(dep: str, ids: RangeSet) -> bool:
-    resolved = decode(dep)
-    lost = [any(_lost(block, ids) for block in group) for group in resolved.groups]
-    return all(lost) if resolved.any_of else any(lost)
-
-
-def _lost(block: Block, ids: RangeSet) -> bool:
-    if block.kind != "afterok" or block.fired_at:
-        return False
-    return bool(RangeSet.span(block.first, block.first + block.count - 1) & ids)
+def _target(job: Job, ranks: RangeSet) -> Target:
+    whole = ranks == RangeSet.span(0, job.count - 1)
+    shown = str(job.id)
+    if not whole:
+        text = index_set(job.spec.array).text_of(ranks)
+        shown += f"_{text}" if text.isdigit() else f"_[{text}]"
+    return Target(shown, job, ranks, whole)

@@ -1,10 +1,12 @@
 """How a job's dependency is shown (documents/job-dependency.txt, reference/cranesched.md section 3.3). Pure."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from crane_celery.model.dependency import Block, Facts, Resolved, holds
-from crane_celery.model.job import NEVER, WAITING
+from crane_celery.grammar.ranges import RangeSet
+from crane_celery.model.dependency import FAILED, Block, Facts, Resolved, decode, holds
+from crane_celery.model.job import NEVER, WAITING, Job
 
 #: (ended, succeeded) over a block of ids
 Bits = Callable[[int, int], tuple[int, int]]
@@ -17,6 +19,23 @@ class Shown(NamedTuple):
     status: str  # WaitForAll WaitForAny ReadyAfter SomeFailed AllFailed
     detail: str  # every condition with (fulfilled) (unfulfilled) (failed)
     ready_at: float  # server time, with ReadyAfter; else 0
+
+
+def of_rank(job: Job, rank: int) -> tuple[Resolved, float]:
+    """The dependency and ``ready`` as they are for one rank: with aftercorr each element has its own."""
+    dep, state = decode(job.dep), 1.0
+    if job.ready == NEVER or rank in RangeSet.parse(job.dead):
+        state = FAILED
+    elif job.ready == WAITING or rank in RangeSet.parse(job.corr):
+        state = 0.0
+    groups = tuple(tuple(_for_rank(block, state) for block in group) for group in dep.groups)
+    if not (job.corr or job.dead):
+        return Resolved(dep.any_of, groups), job.ready
+    return Resolved(dep.any_of, groups), NEVER if state < 0 else job.ready if state else WAITING
+
+
+def _for_rank(block: Block, state: float) -> Block:
+    return replace(block, fired_at=state) if block.kind == "aftercorr" and not block.fired_at else block
 
 
 def show(dep: Resolved, ready: float, bits: Bits) -> Shown:

@@ -22,6 +22,7 @@ from crane_celery.service import cancel as cancelling
 from crane_celery.service import control, listing, queue, show, submit, waiting
 from crane_celery.service import nodes as places
 from crane_celery.service.caller import Caller, is_operator
+from crane_celery.service.dependents import dependents
 from crane_celery.service.filters import Filters
 from crane_celery.service.moments import zone_of
 from crane_celery.service.options import Meant, Offer
@@ -90,7 +91,17 @@ class Service:
             alive = self.queue.alive()
             found = cancelling.narrowed(found, alive, filters) if selectors else cancelling.matching(alive, filters)
             found = [each for each in found if operator or selectors or each.job.spec.uid == caller.uid]
+        if how.cascade and not how.signal:
+            lost = cancelling.doomed(self.store.jobs(), found)
+            found = [*found, *(each for each in lost if operator or each.job.spec.uid == caller.uid)]
         return cancelling.cancel(found, missed, caller.uid, operator, self.store, how)
+
+    def dependents(self, selectors: Sequence[Selector]) -> list[Row]:
+        """Who waits for the jobs named. Raises NotFound for one that is not there."""
+        found, missed = targets(tuple(selectors), self.store)
+        if missed:
+            raise NotFound(f"{missed[0].shown}: {missed[0].error.message}")
+        return dependents(found, self.queue.live.current().jobs)
 
     def hold(self, caller: Caller, selectors: Sequence[Selector], on: bool, time: str = "") -> cancelling.Outcome:
         """Hold or release pending jobs or elements; with ``time`` a hold lasts so long."""

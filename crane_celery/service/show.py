@@ -13,7 +13,6 @@ from crane_celery.grammar.licenses import parse_licenses
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import Selector, format_selector
 from crane_celery.history.rows import Row
-from crane_celery.model.dependency import decode
 from crane_celery.model.job import Element, Job, JobSpec
 from crane_celery.model.overrides import spec_of
 from crane_celery.model.states import PRIMARY_STEP, Reason, State
@@ -101,7 +100,7 @@ def detailed(row: Row, job: Job, store: Store) -> Row:
         indexes = index_set(spec.array)
         more["array_range"] = {"min": indexes.first, "max": indexes.last, "step": indexes.step}
     if job.dep:
-        shown = depshow.show(decode(job.dep), job.ready, store.ended_bits)
+        shown = depshow.show(*depshow.of_rank(job, row["rank"]), store.ended_bits)
         more["dependency"] = {"typed": spec.dependency, **shown._asdict()}
     return {**row, **more}
 

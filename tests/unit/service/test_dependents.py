@@ -1,0 +1,82 @@
+"""Who waits for a job, how many are lost with it, and taking them along."""
+
+from pathlib import Path
+
+import pytest
+
+from crane_celery.errors import Denied, InputError
+from crane_celery.grammar.selector import parse_selectors
+from crane_celery.service.cancel import How
+from crane_celery.service.filters import Filters
+from crane_celery.service.resolve import Dependant, resolve
+from tests.unit.service.support import Cluster
+from tests.unit.service.test_queue import ALICE, BOB, submit
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Cluster:
+    return Cluster(tmp_path)
+
+
+def chain(cluster: Cluster, length: int) -> list[int]:
+    """Jobs of which each needs the one before."""
+    ids = [submit(cluster)]
+    for _ in range(length - 1):
+        ids.append(submit(cluster, dependency=f"afterok:{ids[-1]}"))
+    return ids
+
+
+def test_a_cancel_counts_all_that_is_lost_however_far(cluster: Cluster) -> None:
+    ids = chain(cluster, 30)
+    submit(cluster, dependency=f"afterany:{ids[0]}")
+    cluster.judge()
+    assert cluster.service.cancel(ALICE, parse_selectors(str(ids[0])), Filters()).never == 29
+
+
+def test_a_cascade_takes_them_along(cluster: Cluster) -> None:
+    ids = chain(cluster, 4)
+    other = submit(cluster, dependency=f"afterany:{ids[-1]}")
+    outcome = cluster.service.cancel(ALICE, parse_selectors(str(ids[1])), Filters(), How(cascade=True))
+    assert (outcome.done, outcome.never) == ([str(id_) for id_ in ids[1:]], 0)
+    assert [job.id for job in cluster.store.jobs()] == [ids[0], other]
+
+
+def test_a_cascade_of_one_element(cluster: Cluster) -> None:
+    array = submit(cluster, array="0-3")
+    other = submit(cluster, array="0-3", dependency=f"aftercorr:{array}")
+    outcome = cluster.service.cancel(ALICE, parse_selectors(f"{array}_2"), Filters(), How(cascade=True))
+    assert outcome.done == [f"{array}_2", f"{other}_2"]
+
+
+def test_who_waits_for_it(cluster: Cluster) -> None:
+    array = submit(cluster, array="0-3")
+    one, two = submit(cluster, dependency=f"afterok:{array}_1"), submit(cluster, dependency=f"after:{array}")
+    [found] = cluster.service.dependents(parse_selectors(f"{array}_1"))
+    assert [(each["jobid"], each["text"]) for each in found["dependents"]] == [
+        (str(one), f"afterok:{array}_1(unfulfilled)"),
+        (str(two), f"after:{array}(unfulfilled)"),
+    ]
+    assert cluster.service.dependents(parse_selectors(f"{array}_0"))[0]["dependents"][0]["jobid"] == str(two)
+
+
+def test_expand_names_one_job_of_ones_own(cluster: Cluster) -> None:
+    job, array = submit(cluster), submit(cluster, array="0-3")
+    with pytest.raises(Denied, match="not yours"):
+        resolve(f"expand:{job}", cluster.store, cluster.service, Dependant(BOB.uid))
+    with pytest.raises(InputError, match="one job or one element"):
+        submit(cluster, dependency=f"expand:{array}")
+    assert submit(cluster, dependency=f"expand:{job}") == array + 4
+
+
+def test_each_element_shows_its_own_state(cluster: Cluster) -> None:
+    array = submit(cluster, array="1-3")
+    other = submit(cluster, array="1-3", dependency=f"aftercorr:{array}")
+    cluster.run(array, 0, code=1)
+    cluster.run(array, 1)
+    cluster.judge()
+    rows = cluster.service.show("job", (), parse_selectors(str(other)))
+    assert [(row["jobid"], row["reason"], row["dependency"]["detail"]) for row in rows] == [
+        (f"{other}_1", "DependencyNeverSatisfied", f"aftercorr:{array}_*(failed)"),
+        (f"{other}_2", "Priority", f"aftercorr:{array}_*(fulfilled)"),
+        (f"{other}_3", "Dependency", f"aftercorr:{array}_*(unfulfilled)"),
+    ]
