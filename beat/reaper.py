@@ -70,11 +70,9 @@ class Reaper:
         timeout = self._settings.node_timeout_s
         if self._monotonic() - self._heard_since < timeout:
             return
-        silent = [
-            node.spec.name
-            for node in self._store.nodes()
-            if node.state is not NodeState.DOWN and now - node.heard_at > timeout
-        ]
-        for name in silent:
+        silent = [node for node in self._store.nodes() if now - node.heard_at > timeout]
+        for node in silent:  # one that an operator took down may have run on until now
+            name, was_down = node.spec.name, node.state is NodeState.DOWN
             ended = self._store.lose(self._fence, name, f"not heard of for {timeout:g} s")
-            log.warning("node %s written off: not heard of for %g s, %d runs ended", name, timeout, len(ended))
+            if ended or not was_down:
+                log.warning("node %s written off: not heard of for %g s, %d runs ended", name, timeout, len(ended))

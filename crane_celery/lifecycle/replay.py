@@ -18,7 +18,7 @@ from crane_celery.model.asjson import allocation_from_json, job_from_json, node_
 from crane_celery.model.event import Event
 from crane_celery.model.job import Element, Job, StepRow
 from crane_celery.model.node import Node
-from crane_celery.model.overrides import updated
+from crane_celery.model.overrides import depended, updated
 from crane_celery.model.states import HOLDING, TERMINATED, WORST, State
 
 
@@ -64,6 +64,11 @@ def _judge(records: Records, event: Event) -> None:
     for (id_, ready), dep, (corr, dead) in judged(event):
         if job := records.jobs.get(id_):
             records.jobs[id_] = replace(job, ready=ready, dep=dep, corr=corr, dead=dead, judged_at=event.at)
+
+
+def _depend(records: Records, event: Event) -> None:
+    if job := records.jobs.get(event.data["job"]):
+        records.jobs[job.id] = depended(job, event.data)
 
 
 def judged(event: Event) -> Iterable[tuple[tuple[int, float], str, tuple[str, str]]]:
@@ -246,6 +251,7 @@ def _forget(records: Records, event: Event) -> None:
 _RULES = {
     "submit": _submit,
     "judge": _judge,
+    "depend": _depend,
     "hold": _hold,
     "release": _hold,
     "cancel": _cancel,

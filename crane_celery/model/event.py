@@ -18,6 +18,8 @@ cancel   {"job", "ranks", "uid", "done": bool}    these PENDING ranks ended as C
                                                   "reason" where the leader ended them (uid 0)
 update   {"job", "ranks", "set": {field: value},  fields changed for these ranks; changes: Job.changes after it
           "changes"}
+depend   {"job", "text", "dep", "ready",          another dependency, "" = none: as typed, as Job.dep and Job.ready;
+          "changes"}                              changes: Job.changes after it
 start    {"fence", "rows": [[id, job, rank, run, [[node, cpus, memory, {gres: [slots]}], ...]], ...]}
 begin    {"node", "rows": [[id, job, run, at], ...]}                     Starting -> Running
 end      {"node", "rows": [[id, job, rank, run, state, code, began_at, ended_at, reason, cpu_s, memory_peak, done],

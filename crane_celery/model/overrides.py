@@ -29,7 +29,18 @@ CHANGEABLE = frozenset(
             "account",
             "qos",
         ),
-        *("comment", "wckey", "time_limit", "throttle", "priority", "nodelist", "exclude", "exclusive", "begin"),
+        *(
+            "dependency",
+            "comment",
+            "wckey",
+            "time_limit",
+            "throttle",
+            "priority",
+            "nodelist",
+            "exclude",
+            "exclusive",
+            "begin",
+        ),
         *("deadline", "signal", "requeue", "kill_on_invalid_dep", "constraint", "licenses", "max_fails", "extra"),
     }
 )
@@ -105,3 +116,14 @@ def updated(job: Job, data: Mapping[str, Any]) -> Job:
     job = replace(job, changes=data["changes"])
     whole = data["ranks"] == RangeSet.span(0, job.count - 1).text
     return replace(job, priority=float(data["set"]["priority"])) if whole and "priority" in data["set"] else job
+
+
+def dependent(job: Job, text: str) -> str:
+    """``Job.changes`` with this text as the dependency of all of it."""
+    return change(job.changes, RangeSet.span(0, job.count - 1), {"dependency": text})
+
+
+def depended(job: Job, data: Mapping[str, Any]) -> Job:
+    """The submission after a ``depend`` event."""
+    changes, dep, ready = data["changes"], data["dep"], data["ready"]
+    return replace(job, changes=changes, dep=dep, ready=ready, corr="", dead="", judged_at=0.0)

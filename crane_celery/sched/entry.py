@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from crane_celery.grammar.array import IndexSet
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model import tagged
 from crane_celery.model.dependency import Block, blocks_of
 from crane_celery.model.job import WAITING, Allocation, Job, JobSpec
-from crane_celery.model.overrides import spec_parts
+from crane_celery.model.overrides import depended, spec_parts
 from crane_celery.sched.queue import Place
 from crane_celery.sched.want import Want, want_of
 
@@ -105,6 +107,13 @@ class Entry:
         """A verdict on its dependency."""
         self.job = replace(self.job, ready=ready, judged_at=at, dep=dep, corr=corr, dead=dead)
         self.ready, self.blocked = ready, _blocked(self.job)
+        self._refresh()
+
+    def depend(self, data: Mapping[str, Any]) -> None:
+        """Another dependency, as its event tells."""
+        self.job = depended(self.job, data)
+        self.ready, self.dep, self.blocked = self.job.ready, _blocks(self.job), _NONE
+        self.parts = parts_of(self.job)
         self._refresh()
 
     def startable(self, part: Part) -> RangeSet:

@@ -65,6 +65,7 @@ class View:
         self._verbs: dict[str, Callable[[dict[str, Any]], None]] = {
             "submit": self._submit,
             "judge": self._judge,
+            "depend": self._depend,
             "hold": lambda data: self._hold(data, True),
             "release": lambda data: self._hold(data, False),
             "update": self._update,
@@ -177,6 +178,15 @@ class View:
                     self.waits.unwatch(entry)
                 self.waits.doom(entry)
                 self._settle(entry)
+
+    def _depend(self, data: dict[str, Any]) -> None:
+        entry = self.entries.get(data["job"])
+        if entry is not None:
+            self.waits.unwatch(entry)
+            self._unqueue(entry)
+            entry.depend(data)
+            self._watch(entry)
+            self._settle(entry)
 
     def _hold(self, data: dict[str, Any], on: bool) -> None:
         entry = self.entries.get(data["job"])

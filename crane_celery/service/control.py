@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from crane_celery.errors import CraneError, Infeasible, NotSupported, Refused
+from crane_celery.errors import CraneError, Infeasible, Refused
 from crane_celery.grammar.duration import format_duration
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import target_text
@@ -142,7 +142,7 @@ class Plan(NamedTuple):
 
 
 def update(
-    target: Target, wanted: Mapping[str, str], who: Who, site: Site, encode: Callable[[str], str], store: Store
+    target: Target, wanted: Mapping[str, str], who: Who, site: Site, encode: Callable[[str, Job], str], store: Store
 ) -> Outcome:
     """Set fields of a submission's ranks. ``encode``: a dependency as the store has it. Everything is checked before
     anything is done; what a running one has to know is ordered of its node. Raises CraneError."""
@@ -157,14 +157,14 @@ def update(
         for part, fields in _fields(some, pending, changes.read(wanted, _ground(spec, who, site)), spec)
     ]
     text = next((plan.fields.pop("dependency") for plan in plans if "dependency" in plan.fields), None)
-    dep = encode(text) if text else ""
+    dep = encode(text, job) if text else ""
     for plan in plans:
         plan.fields.pop("dependency", None)
         _check(target, plan, site, who, text is not None)
     for some, fields in _joined(plans):
         store.update(job.id, some.text, fields)
     if text is not None:
-        raise NotSupported(f"dependency={dep or text[:60]} cannot be changed yet")
+        store.depend(job.id, text, dep)
     _order(running, plans, store)
     return Outcome([target.shown], [])
 

@@ -22,7 +22,7 @@ from crane_celery.model.asjson import allocation_from_json, job_from_json, node_
 from crane_celery.model.event import Event, Position
 from crane_celery.model.job import Element, Job
 from crane_celery.model.node import Node
-from crane_celery.model.overrides import updated
+from crane_celery.model.overrides import depended, updated
 from crane_celery.model.states import State
 from crane_celery.store.api import Store
 
@@ -68,6 +68,7 @@ class Live:
         self._verbs: dict[str, Callable[[Event], None]] = {
             "submit": self._submit,
             "judge": self._judge,
+            "depend": self._depend,
             "hold": self._hold,
             "release": self._hold,
             "cancel": self._cancel,
@@ -169,6 +170,10 @@ class Live:
     def _judge(self, event: Event) -> None:
         for (id_, ready), dep, (corr, dead) in judged(event):
             self._change(id_, ready=ready, dep=dep, corr=corr, dead=dead, judged_at=event.at)
+
+    def _depend(self, event: Event) -> None:
+        if job := self._jobs.get(event.data["job"]):
+            self._jobs[job.id] = depended(job, event.data)
 
     def _hold(self, event: Event) -> None:
         if job := self._jobs.get(event.data["job"]):

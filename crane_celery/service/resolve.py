@@ -11,8 +11,9 @@ from crane_celery.grammar.array import IndexSet
 from crane_celery.grammar.dependency import Term, display_term, parse_dependency
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import target_text
-from crane_celery.model.dependency import Block, Resolved
+from crane_celery.model.dependency import Block, Resolved, blocks_of
 from crane_celery.model.job import Job
+from crane_celery.store.api import JobStore
 
 #: blocks of one dependency: each is looked at in one script, and the server is not to be blocked over 50 ms
 MAX_BLOCKS = 1000
@@ -143,3 +144,28 @@ def element_ranks(job: int, array: str, part: str) -> RangeSet:
     if len(ranks) < len(IndexSet.parse(part)):
         raise NotFound(f"array {job} has no such element {target_text(job, part)[:80]}: its indexes are {array[:80]}")
     return ranks
+
+
+def refuse_circle(job: int, dep: str, store: JobStore) -> None:
+    """Raise InputError when a job would wait for itself, however far away: it could never start.
+
+    Two changes at one moment may still close a circle; who waits in it can be changed again. Cost: a read of each that
+    is waited for, directly or not.
+    """
+    came_from = {block.job: job for block in blocks_of(dep) if block.job and not block.fired_at}
+    level = list(came_from)
+    while level and job not in came_from:
+        below: list[int] = []
+        for waiter in store.jobs(level):
+            for block in blocks_of(waiter.dep) if waiter.pending else ():
+                if block.job and not block.fired_at and block.job not in came_from:
+                    came_from[block.job] = waiter.id
+                    below.append(block.job)
+        level = below
+    if job in came_from:
+        path = [job]
+        while len(path) < 2 or path[-1] != job:
+            path.append(came_from[path[-1]])
+        shown = [str(each) for each in reversed(path)]
+        text = " -> ".join(shown if len(shown) < 8 else [*shown[:4], "...", *shown[-2:]])
+        raise InputError(f"job {job} would wait for itself ({text}): name jobs that do not wait for it")

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from crane_celery.grammar.array import IndexSet
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.history.rows import AS_SUBMITTED, Row, element_row
+from crane_celery.model import tagged
 from crane_celery.model.job import NEVER, WAITING, Element, Job, JobSpec
 from crane_celery.model.overrides import spec_of, spec_parts
 from crane_celery.model.states import HOLDING, Reason, State
@@ -127,7 +128,7 @@ _ALL_OF_ONE = RangeSet.span(0, 0)
 def pending_lines(job: Job, around: Situation, only: RangeSet | None = None) -> list[Line]:
     """A line for the held and one for the other pending ranks of a job (of ``only``, if given), apart where they were
     changed differently."""
-    if job.pending == "0" and only is None and not job.changes:
+    if job.pending == "0" and only is None and not job.changes and not job.again:
         return [Line(job, _ALL_OF_ONE, reason(job, job.spec, bool(job.held), around), job.spec)]
     pending = RangeSet.parse(job.pending)
     if only is not None:
@@ -139,17 +140,29 @@ def pending_lines(job: Job, around: Situation, only: RangeSet | None = None) -> 
         for ranks, spec in spec_parts(job.spec, job.changes, some)
         if ranks
     ]
-    return [each for line in lines for each in _by_element(line)] if job.corr or job.dead else lines
+    return [each for line in lines for each in _by_element(line)] if job.corr or job.dead or job.again else lines
 
 
 def _by_element(line: Line) -> list[Line]:
-    """A line, apart where some of its elements wait for those of their index, or wait in vain."""
-    if line.why in (Reason.HELD, Reason.NEVER):
+    """A line, apart where some of its elements wait for those of their index, wait in vain, or ran too often."""
+    if line.why is Reason.NEVER:
         return [line]
-    dead = line.ranks & RangeSet.parse(line.job.dead)
-    waits = line.ranks & RangeSet.parse(line.job.corr)
-    parts = ((dead, Reason.NEVER), (waits, Reason.DEPENDENCY), (line.ranks - dead - waits, line.why))
+    if line.why is Reason.HELD:
+        worn = line.ranks & _worn(line.job)
+        parts = [(worn, Reason.REQUEUE_LIMIT), (line.ranks - worn, line.why)]
+    else:
+        dead = line.ranks & RangeSet.parse(line.job.dead)
+        waits = line.ranks & RangeSet.parse(line.job.corr)
+        parts = [(dead, Reason.NEVER), (waits, Reason.DEPENDENCY), (line.ranks - dead - waits, line.why)]
     return [line._replace(ranks=ranks, why=why) for ranks, why in parts if ranks]
+
+
+def _worn(job: Job) -> RangeSet:
+    """Ranks that ran again more often than that is done for them."""
+    worn = RangeSet()
+    for ranks, run in tagged.decode(job.again):
+        worn |= ranks if run > job.spec.max_requeue else RangeSet()
+    return worn
 
 
 def pending_rows(job: Job, around: Situation, only: RangeSet | None = None) -> list[Row]:
@@ -190,7 +203,7 @@ PENDING: dict[str, Callable[[Line], Any]] = {
     "nodelist": lambda _line: [],
     **dict.fromkeys(("alloc_cpus", "leased_at", "began_at", "ended_at", "cpu_s"), _always(0.0)),
     **dict.fromkeys(("alloc_memory", "memory_peak"), _always(0)),
-    "held": lambda line: line.why is Reason.HELD,
+    "held": lambda line: line.why in (Reason.HELD, Reason.REQUEUE_LIMIT),
     "elapsed": _always(None),
 }
 

@@ -16,6 +16,7 @@ from crane_celery.history.api import History, Query, Span
 from crane_celery.history.rows import Row, newest_first, step_rows
 from crane_celery.model.dependency import Resolved, encode
 from crane_celery.model.event import Position
+from crane_celery.model.job import Job
 from crane_celery.model.states import ENDED, HOLDING
 from crane_celery.sched import feasible
 from crane_celery.service import cancel as cancelling
@@ -26,7 +27,7 @@ from crane_celery.service.dependents import dependents
 from crane_celery.service.filters import Filters
 from crane_celery.service.moments import zone_of
 from crane_celery.service.options import Meant, Offer
-from crane_celery.service.resolve import Dependant, resolve
+from crane_celery.service.resolve import Dependant, refuse_circle, resolve
 from crane_celery.service.retry import retry
 from crane_celery.service.rows import pending_row
 from crane_celery.service.submit import Accepted, Gate
@@ -130,8 +131,10 @@ class Service:
         now = datetime.fromtimestamp(self.store.now(), zone_of(zone))
         site = control.Site(self.settings.nodes, self.settings.partitions, now)
 
-        def dependency(text: str) -> str:
-            return encode(self._resolve(text, caller.uid, ""))
+        def dependency(text: str, job: Job) -> str:
+            found = encode(self._resolve(text, job.spec.uid, job.spec.array))
+            refuse_circle(job.id, found, self.store)
+            return found
 
         return self._control(
             caller, selectors, lambda target: control.update(target, wanted, who, site, dependency, self.store)

@@ -184,6 +184,10 @@ class JobStore(Protocol):
         ``max_fails`` are of the whole array. Raises NotFound.
         """
 
+    def depend(self, job: int, text: str, dep: str) -> bool:
+        """Give a submission another dependency ("" = none), queued for judgement; False when nothing of it is pending.
+        ``text``: as typed. Raises NotFound as ``submit`` does."""
+
     def requeue(self, job: int, ranks: str, hold: bool = False, only_live: bool = False) -> Requeued:
         """Have ranks ("" = all) run again. Running ones are told to stop; ended ones are pending again at once, unless
         ``only_live``; pending ones stay as they are. ``hold``: they are held then. A cancel wins. Raises NotFound."""
@@ -261,7 +265,8 @@ class NodeStore(Protocol):
         """All nodes that ever registered, by name."""
 
     def set_node(self, name: str, state: NodeState, reason: str) -> None:
-        """Drain, resume or down by an operator. Raises NotFound."""
+        """Drain, resume or down by an operator, which outlasts restarts of the node; what runs there runs on. Raises
+        NotFound."""
 
 
 class LeaderStore(Protocol):

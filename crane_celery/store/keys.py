@@ -10,7 +10,8 @@ next         string the last job id given out                                   
 job:<id>     hash   a submission: codec.JOB_FIELDS; also ``array`` (1 = array),     submit, cancel,    window
                     ``gone`` (cancelled while pending), ``top`` (highest rank that  hold, judge,
                     ever started), ``waits`` (w: others wait on all of it, p: on a  start, report,
-                    part), ``bt``/``et`` (time of the latest begin/end)             lose
+                    part), ``bt``/``et`` (time of the latest begin/end), ``fails``  lose, update,
+                    (failed elements), ``uid part throttle policy``                 requeue, expire
 spec:<id>    string its JobSpec, JSON; never changes                                submit             window
 body:<id>    string script, arguments, environment                                  submit             window
 el:<id>      hash   a started element by its plain id: codec.ELEMENT_FIELDS; also   start, report,     window
@@ -29,7 +30,8 @@ spread       zset   submissions whose dependants are to be queued; the score is 
 resolve      zset   dependants to be judged, by id                                  submit, questions  for ever
 asked        zset   dependants given to the leader and not judged yet               questions, judge   for ever
 nodes        set    names of all nodes that ever registered                         register           for ever
-node:<name>  hash   codec.NODE_FIELDS; also ``drain`` (reason of a drain, JSON)     register, nodes    for ever
+node:<name>  hash   codec.NODE_FIELDS; also ``drain`` (reason of a drain, JSON),    register, nodes    for ever
+                    ``off`` (1 = down by an operator)
 runs:<name>  set    "id:run" that hold something on this node                       start, ends        for ever
 leases:<n>   zset   "id:run" given to this node and not begun, by time of the lease start, report      for ever
 orders:<n>   hash   "id:run" on this node -> what is wanted of it (JSON)    order, ends        for ever

@@ -35,8 +35,8 @@ class MemoryStore(MemoryControl):
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         """``clock`` stands for the server's: seconds since the epoch."""
         super().__init__(clock)
-        self._asked: set[int] = set()
-        self._drains: dict[str, str] = {}
+        self._spoiled: set[int] = set()
+        self._drains: dict[str, tuple[NodeState, str]] = {}
         self._leader: tuple[str, float] = ("", 0.0)
         self._cursors: dict[str, str] = {}
 
@@ -95,6 +95,7 @@ class MemoryStore(MemoryControl):
             for ended in report.ended:
                 if element := self._held_run(node, ended.id, ended.run):
                     self._end(node, element, ended)
+            self._stop_rests()
 
     def _outlived(self, node: str, epoch: int) -> None:
         known = self._records.nodes.get(node)
@@ -148,6 +149,18 @@ class MemoryStore(MemoryControl):
         if end.code in LOST:
             self._set_bits("lost", element.id, element.id)
         self._moved_on(before)
+        if before.is_array and end.state not in (State.COMPLETED, State.CANCELLED):
+            self._fails[before.id] = self._fails.get(before.id, 0) + 1
+            if 0 < spec_of(before.spec, before.changes, 0).max_fails <= self._fails[before.id]:
+                self._spoiled.add(before.id)
+
+    def _stop_rests(self) -> None:
+        """So many elements failed that the rest of these arrays does not start."""
+        for id_ in sorted(self._spoiled):
+            job = self._records.jobs[id_]
+            if job.pending:
+                self._end_pending(job, RangeSet.parse(job.pending), 0, reason="too many of its elements failed")
+        self._spoiled.clear()
 
     def lose(self, fence: int, node: str, reason: str) -> list[int]:
         """Write a node off. See store.api."""
@@ -169,6 +182,7 @@ class MemoryStore(MemoryControl):
         lost = self._runs(node)
         for e in lost:
             self._end(node, e, Ended(e.id, e.run, State.FAILED, NODE_DOWN, 0.0, self.now(), reason))
+        self._stop_rests()
         return [e.id for e in lost]
 
     def nudge(self, node: str) -> None:
@@ -197,10 +211,9 @@ class MemoryStore(MemoryControl):
             return Registration(epoch, [(e.id, e.run) for e in self._runs(spec.name)])
 
     def _revived(self, node: Node) -> Node:
-        """Up, or draining as it was told."""
-        drain = self._drains.get(node.spec.name)
-        state = NodeState.UP if drain is None else NodeState.DRAIN
-        return replace(node, state=state, reason=drain or "")
+        """Up, or draining or down as it was told."""
+        state, reason = self._drains.get(node.spec.name, (NodeState.UP, ""))
+        return replace(node, state=state, reason=reason)
 
     def heartbeat(self, node: str, epoch: int, stale_s: float) -> Beat:
         """The node is alive. See store.api."""
@@ -208,7 +221,7 @@ class MemoryStore(MemoryControl):
             self._outlived(node, epoch)
             now = self.now()
             known = self._records.nodes[node] = replace(self._records.nodes[node], heard_at=now)
-            if known.state == NodeState.DOWN:
+            if known.state == NodeState.DOWN != self._drains.get(node, (NodeState.UP, ""))[0]:
                 self._tell(("node", {"node": node_to_json(self._revived(known))}))
             leases = [e for e in self._runs(node) if e.state == State.STARTING and e.allocation[0].node == node]
             stale = sorted((e.leased_at, e.id, e.run) for e in leases if e.leased_at <= now - stale_s)
@@ -232,10 +245,10 @@ class MemoryStore(MemoryControl):
             node = self._records.nodes.get(name)
             if not node:
                 raise NotFound(f"there is no node {name}; see cinfo for what there is")
-            if state == NodeState.DRAIN:
-                self._drains[name] = reason
             if state == NodeState.UP:
                 self._drains.pop(name, None)
+            else:
+                self._drains[name] = (state, reason)
             self._tell(("node", {"node": node_to_json(replace(node, state=state, reason=reason))}))
 
     # --- LeaderStore
@@ -329,7 +342,7 @@ class MemoryStore(MemoryControl):
             if gone:
                 self._tell(("forget", {"jobs": gone}))
             for id_ in gone:
-                for kept in (self._done, self._bodies, self._waits, self._moved, self._gone):
+                for kept in (self._done, self._bodies, self._waits, self._moved, self._gone, self._fails):
                     kept.pop(id_, None)
             return len(gone)
 

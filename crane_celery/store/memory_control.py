@@ -10,8 +10,8 @@ from crane_celery.errors import NotFound
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model import tagged
 from crane_celery.model.asjson import job_to_json
-from crane_celery.model.job import Element, Job
-from crane_celery.model.overrides import update_of
+from crane_celery.model.job import WAITING, Element, Job
+from crane_celery.model.overrides import dependent, update_of
 from crane_celery.model.states import HOLDING, State
 from crane_celery.store.api import Requeued, Wanted
 from crane_celery.store.memory_jobs import MemoryJobs
@@ -43,6 +43,23 @@ class MemoryControl(MemoryJobs):
         """Change fields of the specification for some ranks. Raises NotFound."""
         with self._lock:
             self._tell(("update", update_of(self._record(job), ranks, fields)))
+
+    def depend(self, job: int, text: str, dep: str) -> bool:
+        """Another dependency. See store.api."""
+        with self._lock:
+            record = self._record(job)
+            self._refuse_unknown(dep)
+            if not record.pending:
+                return False
+            self._stop_waiting(record)
+            self._asked.discard(job)
+            self._resolve.discard(job)
+            ready = WAITING if dep else 0.0
+            data = {"job": job, "text": text, "dep": dep, "ready": ready, "changes": dependent(record, text)}
+            self._tell(("depend", data))
+            if dep:
+                self._wait_for(job, dep)
+            return True
 
     def requeue(self, job: int, ranks: str, hold: bool = False, only_live: bool = False) -> Requeued:
         """Have ranks run again. See store.api."""
@@ -88,6 +105,7 @@ class MemoryControl(MemoryJobs):
             ended_at=0.0,
         )
         self._done.pop(job.id, None)
+        self._fails.pop(job.id, None)
         self._tell(("revive", {"job": job_to_json(record), "ranks": ranks.text, "held": hold}))
 
     def order(self, id: int, run: int, wanted: Wanted) -> bool:

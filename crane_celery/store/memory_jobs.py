@@ -45,6 +45,9 @@ class MemoryJobs:
         #: submissions whose dependants wait for a part of them
         self._parts: set[int] = set()
         self._resolve: set[int] = set()
+        self._asked: set[int] = set()
+        #: failed elements of arrays
+        self._fails: dict[int, int] = {}
         self._kills: dict[str, dict[tuple[int, int], int]] = {}
         self._orders: dict[str, dict[tuple[int, int], dict[str, float]]] = {}
         self._done: dict[int, str] = {}

@@ -16,7 +16,7 @@ from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model.event import Event
 from crane_celery.model.job import Element, Job, StepRow
 from crane_celery.model.node import Node, NodeSpec, NodeState
-from crane_celery.model.overrides import changed, update_of
+from crane_celery.model.overrides import dependent, spec_of, update_of
 from crane_celery.store import codec, rows
 from crane_celery.store.api import (
     Answer,
@@ -120,9 +120,20 @@ class RedisStore:
             event = update_of(record, ranks, fields)
             whole = event["ranks"] == RangeSet.span(0, record.count - 1).text
             priority = f"{float(fields['priority'])!r}" if whole and "priority" in fields else ""
-            policy = rows.policy(changed(record.spec, fields)) if "requeue" in fields else ""
+            after = spec_of(record.spec, event["changes"], 0)
+            policy = rows.policy(after) if fields.keys() & {"requeue", "max_fails"} else ""
             args = (record.changes, event["changes"], dumps(event), priority, fields.get("throttle", ""), policy)
             done = bool(self.link.run("update", job, *args))
+
+    def depend(self, job: int, text: str, dep: str) -> bool:
+        """Another dependency; tried again when somebody else changed the job meanwhile. See store.api."""
+        done = 0
+        while not done:
+            record = self.job(job)
+            if record is None:
+                raise NotFound(f"there is no job {job}; see cqueue and cacct for what there is")
+            done = self.link.run("depend", job, record.changes, dependent(record, text), dep, dumps(text))
+        return done > 0
 
     def requeue(self, job: int, ranks: str, hold: bool = False, only_live: bool = False) -> Requeued:
         """Have ranks run again, 500 in one step. See store.api."""

@@ -63,7 +63,7 @@ def accepted(job: Submission, key: str) -> tuple[str | bytes | int, ...]:
 
 def policy(spec: JobSpec) -> str:
     """What follows a run's end, as the scripts read it."""
-    return f"{policy_of(spec)}:{spec.max_requeue}"
+    return f"{policy_of(spec)}:{spec.max_requeue}:{spec.max_fails}"
 
 
 def start_row(start: Start) -> tuple[Any, ...]:

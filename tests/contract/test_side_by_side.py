@@ -100,7 +100,9 @@ class SideBySide(RuleBasedStateMachine):
     def submit(self, count: int, held: bool, key: str) -> None:
         """A submission without dependency."""
         policy = ("never", "node", "failure")[self.last % 3]
-        asked = spec("0-9" if count > 1 else "", requeue=policy, throttle=self.last % 4 // 3)
+        asked = spec(
+            "0-9" if count > 1 else "", requeue=policy, throttle=self.last % 4 // 3, max_fails=self.last % 5 // 3
+        )
         self._submit(Submission(asked, count, b"x", "", held, 0.0, (0, 40)), key)
 
     def _submit(self, job: Submission, key: str) -> None:
@@ -111,6 +113,14 @@ class SideBySide(RuleBasedStateMachine):
     @rule(data=st.data())
     def depend(self, data: st.DataObject) -> None:
         """A submission that waits on what exists, or on what does not."""
+        self._submit(Submission(spec(), 1, b"", self._dependency(data)), "")
+
+    @rule(data=st.data(), none=st.booleans())
+    def depend_anew(self, data: st.DataObject, none: bool) -> None:
+        """Another dependency for what waits, and for what does not."""
+        self.both("depend", self._some(data), "typed é \udc80", "" if none else self._dependency(data))
+
+    def _dependency(self, data: st.DataObject) -> str:
         blocks = []
         for _ in range(data.draw(st.integers(1, 2))):
             id_ = data.draw(st.integers(1, self.last + 1))
@@ -119,8 +129,7 @@ class SideBySide(RuleBasedStateMachine):
             kind = data.draw(st.sampled_from(_KINDS))
             last = kind in ("afterok", "afternotok") and data.draw(st.booleans())
             blocks.append(Block(kind, base, base if count > 1 else id_, count, 0, "t", last=last))
-        dep = encode(Resolved(data.draw(st.booleans()), tuple((block,) for block in blocks)))
-        self._submit(Submission(spec(), 1, b"", dep), "")
+        return encode(Resolved(data.draw(st.booleans()), tuple((block,) for block in blocks)))
 
     def _some(self, data: st.DataObject) -> int:
         return data.draw(st.integers(1, self.last + 1))
@@ -176,6 +185,7 @@ class SideBySide(RuleBasedStateMachine):
     def update(self, data: st.DataObject, ranks: str, limit: int) -> None:
         """Change all or a part."""
         fields = data.draw(st.sampled_from([{"time_limit": limit}, {"priority": limit}, {"comment": "é \udc80"}]))
+        fields = data.draw(st.sampled_from([fields, {"requeue": "failure"}, {"max_fails": 1}])) if not ranks else fields
         self.both("update", self._some(data), ranks, fields)
 
     @rule(data=st.data(), wanted=st.sampled_from([{"suspend": 1}, {"limit": 60, "suspend": 0}, {"deadline": 1.5}]))

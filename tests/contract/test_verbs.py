@@ -448,6 +448,8 @@ def test_a_drain_outlasts_loss_and_return(world: World) -> None:
     store.set_node("n1", NodeState.UP, "")
     store.set_node("n1", NodeState.DOWN, "cable")
     store.heartbeat("n1", world.epoch + 1, 0)
+    assert [(n.state, n.reason) for n in store.nodes()] == [(NodeState.DOWN, "cable")]
+    store.set_node("n1", NodeState.UP, "")
     assert [(n.state, n.reason) for n in store.nodes()] == [(NodeState.UP, "")]
     with pytest.raises(NotFound):
         store.set_node("n9", NodeState.UP, "")

@@ -8,11 +8,11 @@ from crane_celery.model.node import NodeSpec
 from crane_celery.store.api import Began, Ended, Report, Start, Store, Submission
 
 
-def spec(array: str = "", name: str = "work", requeue: str = "never", throttle: int = 0) -> JobSpec:
+def spec(array: str = "", name: str = "work", requeue: str = "never", throttle: int = 0, max_fails: int = 0) -> JobSpec:
     """A specification with texts that are hard to carry."""
     return JobSpec(
         name=name, uid=1000, gid=1000, user="anna", memory=1 << 20, array=array, command='a "b" \n \udc80 é',
-        requeue=requeue, throttle=throttle, max_requeue=2,
+        requeue=requeue, throttle=throttle, max_requeue=2, max_fails=max_fails,
     )  # fmt: skip
 
 

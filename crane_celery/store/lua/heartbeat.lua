@@ -8,8 +8,9 @@ local name = ARGV[1]
 local stale = outlived(name, ARGV[2])
 if stale then return stale end
 call('HSET', key_node(name), 'heard', NOW)
-if call('HGET', key_node(name), 'state') == 'down' then
-  revive(name)
+local v = call('HMGET', key_node(name), 'state', 'off')
+if v[1] == 'down' and v[2] ~= '1' then
+  raise(name)
   tell_node(name)
   publish()
 end

@@ -1,5 +1,5 @@
 -- A node's worker has started. On another boot than before, what ran there is written off and the epoch grows.
--- lib: ranges tags bits events later jobs ends nodes lost
+-- lib: ranges tags bits events later jobs blocks pending ends nodes lost
 -- KEYS   1 the prefix of all keys
 -- ARGV   1 node; 2 its name as JSON; then as JSON: 3 spec, 4 host, 5 driver, 6 version, 7 boot id, 8 reason of a write-off
 -- Returns {epoch, {"id:run" that it is meant to be running}}.
@@ -12,7 +12,7 @@ end
 if boot ~= ARGV[7] then call('HINCRBY', key, 'epoch', 1) end
 call('SADD', key_nodes, name)
 call('HSET', key, 'spec', ARGV[3], 'heard', NOW, 'host', ARGV[4], 'driver', ARGV[5], 'version', ARGV[6], 'boot', ARGV[7])
-revive(name)
+raise(name)
 tell_node(name)
 settle()
 return { tonumber(call('HGET', key, 'epoch')), call('SMEMBERS', key_runs(name)) }

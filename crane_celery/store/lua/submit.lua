@@ -5,7 +5,8 @@
 --        then 15 for each submission:
 --        spec (JSON), count, array (1 or 0), pending (range text), held (the same or ""), dep (JSON or ""), priority,
 --        idempotency (hash or ""), body (bytes), throttle (0 = none), uid, partition, and at most so many living elements
---        of this user altogether, and in this partition (0 = no limit); policy of requeues (never|node|failure:most)
+--        of this user altogether, and in this partition (0 = no limit); policy (requeues never|node|failure, at most so many, and so
+--        many failed elements end an array; 0 = none do)
 -- Returns the first id of each; -1, and nothing is taken, when the id to go on from is needed. Error NOTFOUND when a
 -- dependee was never given out, LIMIT when a user would have too many: nothing is taken then.
 local PER = 15

@@ -244,6 +244,32 @@ def test_nodes(cluster: Cluster) -> None:
     assert service.update_node(ROOT, ["cn1"], "resume", "").done == ["cn1"]
 
 
+def test_a_pending_job_gets_another_dependency(cluster: Cluster) -> None:
+    one, two = submit(cluster), submit(cluster)
+    waits = submit(cluster, dependency=f"afterok:{one}")
+    assert update(cluster, waits, dependency=f"afterany:{two}").done == [str(waits)]
+    assert of(cluster, waits, 0, "dependency") == f"afterany:{two}" and record(cluster, waits).ready == -1
+    cluster.run(two)
+    cluster.judge()
+    assert record(cluster, waits).ready > 0
+    for wrong in ("afterok:99", "afterok", f"afterok:{one},afterok:{one}"):
+        assert update(cluster, waits, dependency=wrong, comment="x").failed and of(cluster, waits, 0, "comment") == ""
+    assert update(cluster, waits, dependency="").done == [str(waits)] and record(cluster, waits).dep == ""
+    array = submit(cluster, array="0-1")
+    assert "of the whole array" in update(cluster, f"{array}_1", dependency=f"afterok:{one}").failed[0][1]
+
+
+def test_a_dependency_on_oneself_is_refused_at_any_depth(cluster: Cluster) -> None:
+    chain = [submit(cluster)]
+    for _ in range(50):
+        chain.append(submit(cluster, dependency=f"afterany:{chain[-1]}"))
+    for job in (chain[0], chain[1], chain[-1]):
+        [(_, why)] = update(cluster, chain[0], dependency=f"afterok:{job}").failed
+        assert "would wait for itself" in why
+    assert record(cluster, chain[0]).dep == ""
+    assert update(cluster, chain[0], dependency=f"afterok:{submit(cluster)}").done
+
+
 def test_ended_ones_are_not_changed(cluster: Cluster) -> None:
     array = submit(cluster, array="0-1")
     cluster.run(array, 0)

@@ -77,7 +77,7 @@ local function follows(e, state, code)
   if e.stopped == '1' then return false end
   if e.next ~= '' then return e.next end
   if state == 'Completed' or state == 'Cancelled' or state == 'Deadline' then return false end
-  local policy, most = string.match(job_of(e.job).policy, '^(%a+):(%d+)$')
+  local policy, most = string.match(job_of(e.job).policy, '^(%a+):(%d+)')
   if not policy or policy == 'never' or (policy == 'node' and not NODE_CODES[code]) then return false end
   return e.number > tonumber(most) and 'hold' or 'requeue'
 end
@@ -90,6 +90,7 @@ local function over(e, id, state, code)
   if state == 'Completed' then set_bit_later('ok', id) end
   if LOST[code] then set_bit_later('lost', id) end
   count_end(job, 1, state, code)
+  if job.array and state ~= 'Completed' and state ~= 'Cancelled' then count_failure(job) end
   return job.ended == job.count and 'true' or 'false'
 end
 

@@ -55,6 +55,14 @@ local function write_back(job)
   call('HSET', key_job(job.id), 'pending', to_text(pending), 'held', to_text(held), 'again', tags_text(again))
 end
 
+-- An element of an array failed: with so many, the rest of it does not start.
+local function count_failure(job)
+  local most = tonumber(string.match(job.policy, ':(%d+)$') or '0')
+  if most > 0 and call('HINCRBY', key_job(job.id), 'fails', 1) >= most then job.stop = true end
+end
+
+local stop_rest -- lib/pending.lua, where ends can stop an array
+
 -- n elements have ended in this state with this code.
 local function count_end(job, n, state, code)
   job.ended = job.ended + n
@@ -69,7 +77,7 @@ local function matters(job)
   if job.waits == '' then return false end
   if job.waits == 'p' then return true end
   return (job.ended == job.count and job.was_ended < job.count)
-    or (job.began + job.gone == job.count and job.was_reached < job.count)
+    or (job.began + job.gone >= job.count and job.was_reached < job.count)
     or (job.ended > job.ok and not job.was_bad)
 end
 
@@ -103,6 +111,7 @@ local function settle()
   local over = {}
   for id, job in pairs(jobs) do
     if job and job.back then write_back(job) end
+    if job and job.stop then stop_rest(job) end
     if job and (job.began + job.gone ~= job.was_reached or job.ended ~= job.was_ended) and settle_job(job) then
       over[#over + 1] = id
     end

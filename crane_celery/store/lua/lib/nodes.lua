@@ -7,8 +7,9 @@ local function tell_node(name)
     .. '"driver":%s,"version":%s,"boot":%s}}', unpack(v)))
 end
 
--- The node lives: up, or draining as it was told.
-local function revive(name)
-  local drain = call('HGET', key_node(name), 'drain')
-  call('HSET', key_node(name), 'state', drain and 'drain' or 'up', 'reason', drain or '""')
+-- The node lives: up, or draining or down as it was told.
+local function raise(name)
+  local v = call('HMGET', key_node(name), 'drain', 'off')
+  local state = v[2] == '1' and 'down' or v[1] and 'drain' or 'up'
+  call('HSET', key_node(name), 'state', state, 'reason', v[1] or '""')
 end

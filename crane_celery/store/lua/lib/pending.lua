@@ -33,3 +33,8 @@ local function end_pending(job, ranks, state, code, by, limit)
     job.ended == job.count and 'true' or 'false'))
   return n, more
 end
+
+-- So many elements failed that the rest of the array does not start. A later failure ends what is beyond the limit here.
+stop_rest = function(job)
+  end_pending(job, { 0, job.count - 1 }, 'Cancelled', 320, '"uid":0,"reason":"too many of its elements failed"', 4000)
+end

@@ -22,7 +22,7 @@ end
 
 -- rows: {{rank, last run, state}, ...} of elements that have ended.
 local function revive(job, rows, hold)
-  local base, ids = tonumber(job.id), {}
+  local base, ids, runs = tonumber(job.id), {}, {}
   local v = call('HMGET', key_job(job.id), 'pending', 'held', 'again')
   local pending, held, again = to_ranges(v[1]), to_ranges(v[2]), to_tags(v[3])
   for i, row in ipairs(rows) do
@@ -33,8 +33,10 @@ local function revive(job, rows, hold)
       clear_bit('ok', base + row[1])
       job.ok = job.ok - 1
     end
-    tag(again, { row[1], row[1] }, row[2])
+    runs[row[2]] = runs[row[2]] or {}
+    table.insert(runs[row[2]], row[1])
   end
+  for run, some in pairs(runs) do tag(again, ranges_of(some), run) end
   job.ended = job.ended - #rows
   job.state, job.code = worst_left(job)
   local ranks = ranges_of(ids)
@@ -42,7 +44,7 @@ local function revive(job, rows, hold)
   if hold then held = union(held, ranks) end
   call('HSET', key_job(job.id), 'pending', to_text(pending), 'held', to_text(held), 'again', tags_text(again), 'ended',
     job.ended, 'ok', job.ok, 'code', job.code, 'state', job.state)
-  call('HDEL', key_job(job.id), 'done')
+  call('HDEL', key_job(job.id), 'done', 'fails')
   call('ZREM', key_done, job.id)
   call('HDEL', key_ends, job.id)
   call('ZADD', key_alive, job.id, job.id)

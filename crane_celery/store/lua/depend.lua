@@ -1,0 +1,26 @@
+-- Gives a submission that has pending ranks another dependency, or none, if it still is as the caller saw it.
+-- lib: bits events blocks waits
+-- KEYS   1 the prefix of all keys
+-- ARGV   1 job; 2 changes as the caller saw them; 3 new changes; 4 dep (JSON or ""); 5 text as JSON
+-- Returns 1; 0, and nothing is done, when somebody else changed it meanwhile; -1 when nothing of it is pending.
+-- Error NOTFOUND for an unknown job, and for a dependee that was never given out.
+local id, dep, key = ARGV[1], ARGV[4], key_job(ARGV[1])
+local v = call('HMGET', key, 'pending', 'dep', 'changes')
+if not v[1] then return redis.error_reply('NOTFOUND job ' .. id) end
+local missing = dep ~= '' and unknown(dep, tonumber(call('GET', key_next)))
+if missing then return redis.error_reply(string.format('NOTFOUND job %.0f', missing)) end
+if v[1] == '' then return -1 end
+if (v[3] or '') ~= ARGV[2] then return 0 end
+stop_waiting(id, v[2])
+local ready = dep == '' and '0.0' or '-1.0'
+call('HSET', key, 'changes', ARGV[3], 'dep', dep, 'ready', ready, 'corr', '', 'dead', '', 'judged', '')
+call('ZREM', key_asked, id)
+call('ZREM', key_resolve, id)
+if dep ~= '' then
+  wait_for(id, dep)
+  call('ZADD', key_resolve, id, id)
+end
+tell('depend', string.format('{"job":%s,"text":%s,"dep":%s,"ready":%s,"changes":%s}', id, ARGV[5], cjson.encode(dep),
+  ready, cjson.encode(ARGV[3])))
+publish()
+return 1

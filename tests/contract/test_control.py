@@ -1,0 +1,196 @@
+"""The verbs of control on both stores: running again, changing, ending what is left, and what nodes are told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from crane_celery.errors import NotFound, StaleFence
+from crane_celery.lifecycle.replay import replay
+from crane_celery.lifecycle.requeue import follows
+from crane_celery.model.dependency import decode, encode, judge
+from crane_celery.model.job import WAITING, Job
+from crane_celery.model.node import NodeState
+from crane_celery.model.states import State
+from crane_celery.store.api import Answer, Store, Submission
+from tests.contract.world import World, needs, node, spec
+
+
+@pytest.fixture
+def world(store: Store) -> World:
+    return World(store)
+
+
+def record(world: World, job: int) -> Job:
+    """A submission that is there."""
+    found = world.store.job(job)
+    assert found
+    return found
+
+
+def agreed(world: World) -> bool:
+    """Whether a replay of the events gives the records."""
+    again = replay(world.store.events("0", 0, 100_000))
+    ids = sorted(again.jobs)
+    return [again.jobs[i] for i in ids] == world.store.jobs(ids)
+
+
+@pytest.mark.parametrize("policy", ["never", "node", "failure"])
+@pytest.mark.parametrize("then", ["", "requeue", "hold", "cancel"])
+@pytest.mark.parametrize("kind", ["Batch", "Interactive"])
+def test_what_follows_an_end_is_one_table(world: World, policy: str, then: str, kind: str) -> None:
+    """reference/cranesched.md section 9, in Python and in Lua, for every end and for runs at the limit."""
+    asked = replace(spec(requeue=policy), kind=kind)
+    ends = [("Completed", 0), ("Failed", 1), ("Failed", 326), ("Failed", 328), ("Cancelled", 320), ("OutOfMemory", 265)]
+    ends += [("ExceedTimeLimit", 325), ("Deadline", 330)]
+    for state, code in ends:
+        [job] = world.store.submit([Submission(asked, 1, b"")], [""])
+        run = 0
+        while record(world, job).pending and run < 4:
+            run += 1
+            world.store.hold(job, "", False)
+            assert world.start(job, run=run) == [""]
+            if then == "cancel":
+                world.store.cancel(job, "", 0)
+            elif then:
+                world.store.requeue(job, "", then == "hold")
+            expected = follows(asked, world.store.elements([job])[0], State(state), code)
+            world.end(job, state=state, code=code, run=run)
+            after = record(world, job)
+            assert (after.pending, after.held) == {"": ("", ""), "requeue": ("0", ""), "hold": ("0", "0")}[expected]
+        world.store.cancel(job, "", 0)
+    assert agreed(world)
+
+
+def test_what_was_requeued_too_often_is_held(world: World) -> None:
+    job = world.submit(requeue="failure")
+    for run in (1, 2, 3):
+        assert record(world, job).held == ""
+        world.start(job, run=run)
+        world.end(job, state="Failed", code=1, run=run)
+    assert (record(world, job).pending, record(world, job).held, record(world, job).again) == ("0", "0", '[["0",3]]')
+
+
+def test_dependants_are_judged_at_the_end_of_the_last_run(world: World) -> None:
+    job = world.submit(requeue="failure")
+    waits = {kind: world.submit(dep=needs(kind, job)) for kind in ("after", "afterok", "afternotok", "afterany")}
+    judged(world)
+    world.start(job)
+    world.begin(job)
+    assert judged(world) and {k for k, id_ in waits.items() if record(world, id_).ready == WAITING} == {
+        "afterok", "afternotok", "afterany",
+    }  # fmt: skip
+    world.end(job, state="Failed", code=1)
+    assert not judged(world) and record(world, job).began == 1
+    world.start(job, run=2)
+    world.begin(job, run=2)
+    world.end(job, run=2)
+    judged(world)
+    assert record(world, waits["afterok"]).ready >= 0 and record(world, waits["afterany"]).ready >= 0
+    assert record(world, waits["afternotok"]).ready == -2.0
+    assert (record(world, job).began, record(world, job).ended, record(world, job).ok) == (1, 1, 1)
+
+
+def judged(world: World) -> bool:
+    """Answer what is asked; whether anything was."""
+    asked = world.store.questions(world.fence, 100)
+    verdicts = [(q.job, *judge(decode(q.dep), dict(q.facts))) for q in asked]
+    world.store.judge(world.fence, [Answer(job, encode(dep), *rest) for job, dep, *rest in verdicts])
+    return any(record(world, q.job).ready != WAITING for q in asked)
+
+
+def test_so_many_failures_end_the_rest_of_an_array(world: World) -> None:
+    asked = replace(spec("0-9"), max_fails=2)
+    [array] = world.store.submit([Submission(asked, 10, b"")], [""])
+    world.start(array, 0, 1, 2, 3)
+    world.end(array, state="Failed", code=1)
+    world.end(array + 1)
+    assert record(world, array).pending == "4-9"
+    world.end(array + 2, state="Failed", code=1)
+    after = record(world, array)
+    assert (after.pending, after.ended, after.gone) == ("", 9, 6) and not after.ended_at
+    world.end(array + 3)  # what runs already runs to its end
+    assert record(world, array).ended_at and world.store.ended_bits(array, 10) == (10, 2) and agreed(world)
+
+
+def test_cancelled_elements_are_no_failures(world: World) -> None:
+    [array] = world.store.submit([Submission(replace(spec("0-9"), max_fails=1), 10, b"")], [""])
+    world.start(array, 0)
+    world.store.cancel(array, "0", 0)
+    world.end(array, state="Cancelled", code=320)
+    assert record(world, array).pending == "1-9"
+    world.store.update(array, "", {"max_fails": 0})
+    world.start(array, 1)
+    world.end(array + 1, state="Failed", code=1)
+    assert record(world, array).pending == "2-9"
+
+
+def test_a_throttle_is_exact_whatever_the_leader_believes(world: World) -> None:
+    array = world.submit(4, throttle=1)
+    assert world.start(array, 0, 1) == ["", "as many as its limit run"]
+    world.store.update(array, "", {"throttle": 3})
+    assert world.start(array, 1, 2, 3) == ["", "", "as many as its limit run"]
+    world.store.update(array, "", {"throttle": 0})
+    assert world.start(array, 3) == [""]
+
+
+def test_another_dependency(world: World) -> None:
+    one, two = world.submit(), world.submit()
+    waits = world.submit(dep=needs("afterok", one))
+    judged(world)
+    assert world.store.depend(waits, f"afterok:{two}", needs("afterok", two))
+    assert record(world, waits).ready == WAITING and agreed(world)
+    world.run(one)
+    assert not judged(world)
+    world.run(two)
+    assert judged(world) and world.start(waits) == [""]
+    assert not world.store.depend(waits, "", "") and not world.store.depend(one, "", "")
+
+
+def test_a_dependency_can_be_taken_away_and_be_wrong(world: World) -> None:
+    one = world.submit()
+    waits = world.submit(dep=needs("afterok", one))
+    before = record(world, waits)
+    for job, dep in ((waits, needs("afterok", 99)), (99, "")):
+        with pytest.raises(NotFound):
+            world.store.depend(job, "x", dep)
+    assert record(world, waits) == before
+    assert world.store.depend(waits, "", "") and world.start(waits) == [""] and agreed(world)
+
+
+def test_an_ended_job_runs_again(world: World) -> None:
+    job = world.submit()
+    world.run(job, "Failed", 3)
+    waits = world.submit(dep=needs("afterok", job))
+    assert world.store.requeue(job, "").ended == 1
+    after = record(world, job)
+    assert (after.pending, after.ended, after.worst_code, after.worst_state, after.ended_at) == ("0", 0, 0, None, 0.0)
+    assert [found.id for found in world.store.jobs()] == [job, waits]
+    assert world.start(job) == ["run 1 is over"] and world.start(job, run=2) == [""]
+    world.begin(job, run=2)
+    world.end(job, run=2)
+    assert world.store.ended_bits(job, 1) == (1, 1) and record(world, job).began == 1
+    assert judged(world) and world.start(waits) == [""] and agreed(world)
+
+
+def test_a_node_taken_down_stays_down_until_it_is_resumed(world: World) -> None:
+    store, job = world.store, world.submit()
+    store.set_node("n1", NodeState.DOWN, "broken")
+    store.heartbeat("n1", world.epoch, 60)
+    store.register(node(), "host", "none", "1", "boot-1")
+    found = store.node("n1")
+    assert found and (found.state, found.reason) == (NodeState.DOWN, "broken")
+    assert world.start(job) == ["node n1 is down"]
+    store.set_node("n1", NodeState.UP, "")
+    assert world.start(job) == [""]
+
+
+def test_only_the_leader_expires(world: World) -> None:
+    array = world.submit(5)
+    with pytest.raises(StaleFence):
+        world.store.expire(world.fence - 1, array, "", "Deadline", 330, "late")
+    assert world.store.expire(world.fence, array, "1-2", "Deadline", 330, "late") == 2
+    after = record(world, array)
+    assert (after.pending, after.worst_state, after.worst_code) == ("0,3-4", State.DEADLINE, 330)
+    assert world.store.expire(world.fence, array, "1-2", "Deadline", 330, "late") == 0
