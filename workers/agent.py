@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from crane_celery.errors import CraneError, Denied, StaleFence
+from crane_celery.model.node import NodeState
 from crane_celery.model.states import State
 from crane_celery.settings import Settings
 from crane_celery.store.api import Beat, Report, Store, Wanted
@@ -64,7 +65,7 @@ class Agent:
         log_path = f"{settings.log_dir}/shepherd.{node}.log"
         os.makedirs(settings.log_dir, exist_ok=True)
         self._shepherd = Shepherding(config, log_path, self._hear)
-        self._uplink = Uplink(self._send, self._ack, lambda: self._offset)
+        self._uplink = Uplink(self._send, self._ack, lambda: self._offset, self._drain)
         self._lock = threading.RLock()  # registration against launches
         self._ready = threading.Event()
         self._stop = threading.Event()
@@ -120,7 +121,7 @@ class Agent:
             self._order(message.orders)
         if batch.hopeless:
             now = self._clock()
-            rows = [[0, "e", i, r, None, "spawn", 0.0, now, 0.0, 0, 0, why] for i, r, why in batch.hopeless]
+            rows = [[0, "e", i, r, None, at, 0.0, now, 0.0, 0, 0, why] for i, r, at, why in batch.hopeless]
             self._uplink.put(News(0, rows))
 
     def _order(self, orders: Sequence[tuple[int, int, Wanted]]) -> None:
@@ -172,6 +173,12 @@ class Agent:
 
     def _ack(self, generation: int, seq: int) -> None:
         self._shepherd.send({"op": "ack", "seq": seq}, generation)
+
+    def _drain(self, reason: str) -> None:
+        """Take no more jobs: a program around a job failed. What an operator has said of the node stands."""
+        known = self._store.node(self._node)
+        if known is not None and known.state is NodeState.UP:
+            self._store.set_node(self._node, NodeState.DRAIN, reason)
 
     def _send(self, report: Report) -> None:
         steps = [replace(step, node=self._node) for step in report.steps]

@@ -68,4 +68,5 @@ def place_of(settings: Settings, node: str) -> Place:
     beside = os.path.dirname(sys.executable)
     found = shutil.which("crun", path=os.defpath + ":/usr/local/bin")
     commands = "" if found or not os.path.exists(f"{beside}/crun") else beside
-    return Place(node, settings.cluster, f"{run}/gateway.sock", f"{run}/shepherd.sock", commands, settings.slurm_env)
+    gateway, shepherd = f"{run}/gateway.sock", f"{run}/shepherd.sock"
+    return Place(node, settings.cluster, gateway, shepherd, commands, settings.slurm_env, settings.hooks)

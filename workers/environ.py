@@ -7,6 +7,7 @@ from crane_celery.grammar.array import IndexSet
 from crane_celery.grammar.duration import format_duration
 from crane_celery.grammar.memory import format_memory
 from crane_celery.model.job import JobSpec
+from crane_celery.settings.model import Hooks
 from crane_celery.wire import Launch
 
 #: GRES whose slots are named to libraries by these variables
@@ -54,6 +55,7 @@ class Place(NamedTuple):
     shepherd: str
     commands: str  # directory of crun and the others, "" = they are on every PATH
     slurm: bool
+    hooks: Hooks = Hooks()
 
 
 def of_job(
@@ -154,3 +156,26 @@ def _devices(launch: Launch) -> dict[str, str]:
 def twins(made: Mapping[str, str]) -> dict[str, str]:
     """The Slurm names of what is there."""
     return {twin: made[name] for name, names in _TWINS.items() if name in made for twin in names}
+
+
+def of_hooks(spec: JobSpec, job: int, place: Place) -> dict[str, str]:
+    """What a prolog or epilog is told of a submission, beside what a run adds. Nothing of it is a name that the user
+    chose, nor is any other variable of the user there: these programs are the daemon's."""
+    made = {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "CRANE_NODE_NAME": place.node,
+        "CRANE_CLUSTER_NAME": place.cluster,
+        "CRANE_JOB_USER": spec.user,
+        "CRANE_JOB_UID": str(spec.uid),
+        "CRANE_JOB_GID": str(spec.gid),
+        "CRANE_JOB_NAME": spec.name,
+        "CRANE_JOB_ACCOUNT": spec.account,
+        "CRANE_JOB_PARTITION": spec.partition,
+        "CRANE_JOB_QOS": spec.qos,
+        "CRANE_JOB_NUM_NODES": str(spec.nodes),
+        "CRANE_JOB_WORK_DIR": spec.cwd,
+        "CRANE_CPUS_PER_TASK": f"{spec.cpus_per_task:.2f}",
+        "CRANE_MEM_PER_NODE": format_memory(spec.memory),
+        **(_of_array(spec, job) if spec.array else {}),
+    }
+    return {**made, **twins(made)} if place.slurm else made

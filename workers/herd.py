@@ -62,6 +62,9 @@ class Herd:
         #: told of each run whose script has begun, and of each that is going to be stopped
         self.on_begin: Callable[[Run], None] = lambda _run: None
         self.before_stop: Callable[[Run], None] = lambda _run: None
+        #: of runs with hooks: given each start that waits for a prolog; whether an empty group may be closed
+        self.on_hold: Callable[[Run, Start], None] = lambda _run, _start: None
+        self.on_empty: Callable[[Run], bool] = lambda _run: True
 
     # -- starting
 
@@ -73,13 +76,17 @@ class Herd:
         mark = self.ledger.mark()
         batches: dict[tuple[int, int], list[Start]] = {}
         taken: list[Run] = []
+        held: list[tuple[Run, Start]] = []
         for id_, run_, job, environ, paths in rows:
             if not self._known((id_, run_)):
-                run = self._accept(id_, run_, jobs[job])
+                run = self._accept(id_, run_, jobs[job], environ)
                 if run is not None:
                     taken.append(run)
                     start = self._first(run, job, jobs[job], environ, paths)
-                    batches.setdefault((run.uid, run.gid), []).append(start)
+                    if run.stage:
+                        held.append((run, start))
+                    else:
+                        batches.setdefault((run.uid, run.gid), []).append(start)
         try:
             self.ledger.commit()
         except OSError:
@@ -90,6 +97,12 @@ class Herd:
             raise
         for user, starts in batches.items():
             self._send(user, self.ledger.runs[parse_key(starts[0].key)[0]].groups, starts)
+        for run, start in held:
+            self.on_hold(run, start)
+
+    def dispatch(self, run: Run, start: Start) -> None:
+        """Start what waited for its prolog."""
+        self._send((run.uid, run.gid), run.groups, [start])
 
     def _known(self, key: Key) -> bool:
         run = self.ledger.runs.get(key)
@@ -104,7 +117,7 @@ class Herd:
             return True
         return key in self.ledger.closed
 
-    def _accept(self, id_: int, run_: int, job: dict[str, Any]) -> Run | None:
+    def _accept(self, id_: int, run_: int, job: dict[str, Any], environ: dict[str, str]) -> Run | None:
         limits = Limits(cpus=job["cpus"], memory=job["memory"] or None, pids=job["pids"] or None)
         try:
             group = self.pens.take(limits)
@@ -118,7 +131,12 @@ class Herd:
         )  # fmt: skip
         run.native = True
         run.steps[PRIMARY] = Step(number=PRIMARY, flying=1)
+        if hooks := job.get("hooks"):
+            run.hooks = {**hooks, "env": {**hooks["env"], **environ}}
+            run.stage = "prolog" if hooks["prolog"] else ""
         self.ledger.accept(run)
+        if run.stage:
+            self.ledger.stage(run)
         return run
 
     def _first(self, run: Run, job: str, template: dict[str, Any], environ: dict[str, str], paths: Any) -> Start:
@@ -321,7 +339,8 @@ class Herd:
         group = self.group(run)
         empty = not run.flying and (self._bare(run) or group.empty())
         if empty and len(run.steps) == 1:
-            self._close(run, group)
+            if not run.hooks or self.on_empty(run):
+                self._close(run, group)
             return
         for step in run.steps.values():
             if step.number != PRIMARY:

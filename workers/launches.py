@@ -4,7 +4,7 @@ import os
 import time
 from typing import Any, NamedTuple
 
-from crane_celery.errors import CraneError
+from crane_celery.errors import CraneError, NotFound
 from crane_celery.grammar.filename import FilenameContext, expand_filename
 from crane_celery.grammar.signals import parse_signals
 from crane_celery.model.job import JobSpec
@@ -18,10 +18,10 @@ _PIDS, _PIDS_PER_CPU = 4096, 1024
 
 
 class Batch(NamedTuple):
-    """One ``launch`` frame, and what cannot be launched at all: (id, run, why)."""
+    """One ``launch`` frame, and what cannot be launched at all: (id, run, stage, why)."""
 
     frame: dict[str, Any]
-    hopeless: list[tuple[int, int, str]]
+    hopeless: list[tuple[int, int, str, str]]
     cancelled: list[Kill]
 
 
@@ -38,12 +38,13 @@ def build(message: Message, bodies: Bodies, place: Place, grace_s: float, now: f
             item = bodies.get(launch.job, spec).item(launch.rank)
         except (OSError, IndexError) as error:
             why = f"the value of element {launch.rank} cannot be read ({error}): submit it again"
-            hopeless.append((launch.id, launch.run, why))
+            hopeless.append((launch.id, launch.run, "spawn", why))
             continue
         except CraneError as error:
             if error.code == "E_UNREACHABLE":
                 raise
-            hopeless.append((launch.id, launch.run, error.message))
+            stage = "rpc" if isinstance(error, NotFound) else "spawn"
+            hopeless.append((launch.id, launch.run, stage, error.message))
             continue
         rows.append(
             [launch.id, launch.run, key, environ.of_run(launch, spec, place, now, item), paths(launch, spec, place)]
@@ -74,6 +75,18 @@ def template(
         "deadline": spec.deadline + ahead_s if spec.deadline else 0.0,
         "warn": [list(each) for each in parse_signals(spec.signal)] if spec.signal else [],
         "grace": grace_s,
+        "hooks": _hooks(launch, spec, place) if place.hooks.prolog or place.hooks.epilog else {},
+    }
+
+
+def _hooks(launch: Launch, spec: JobSpec, place: Place) -> dict[str, Any]:
+    hooks = place.hooks
+    return {
+        "prolog": hooks.prolog,
+        "prolog_s": hooks.prolog_timeout_s,
+        "epilog": hooks.epilog,
+        "epilog_s": hooks.epilog_timeout_s,
+        "env": environ.of_hooks(spec, launch.job, place),
     }
 
 

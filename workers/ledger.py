@@ -1,10 +1,11 @@
 """The shepherd's journal: what it was asked for and what came of it, so that `kill -9` of it loses and doubles nothing.
 
-Lines of JSON, appended before the act they speak of: ``l`` a run accepted (before it goes to the spawner), ``c`` a crun
-step, ``d`` that step is over, ``k`` a stop asked for, ``o`` its times, ``t`` a tombstone (stopped before it came),
-``r`` a report (before it is sent), ``a`` reports up to here are with the store, ``n`` never started after all, ``z`` a
-run is closed, ``q`` the last number given. It is written again, short, when it has grown. No fsync: what it must
-outlive is a process; after a power cut nothing runs any more, and another boot id voids it.
+Lines of JSON, appended before the act they speak of: ``l`` a run accepted (before it goes to the spawner), ``c`` a
+crun step, ``d`` that step is over, ``k`` a stop asked for, ``o`` its times, ``h`` a prolog or epilog, ``t`` a
+tombstone (stopped before it came), ``r`` a report (before it is sent), ``a`` reports up to here are with the store,
+``n`` never started after all, ``z`` a run is closed, ``q`` the last number given. It is written again, short, when it
+has grown. No fsync: what it must outlive is a process; after a power cut nothing runs any more, and another boot id
+voids it.
 """
 
 import contextlib
@@ -91,6 +92,10 @@ class Ledger:
         """What is wanted of a run has changed, or has come true."""
         self.note("o", *run.key, run.limit, run.deadline, run.suspended_at, run.suspended_s)
 
+    def stage(self, run: Run) -> None:
+        """A run waits for a program, or does so no more."""
+        self.note("h", *run.staged())
+
     def stop(self, key: Key, step: int, cause: str, when: float) -> None:
         """Someone, or a limit, asked it to end; the first cause counts."""
         if (key, step) not in self.stops:
@@ -170,9 +175,9 @@ class Ledger:
                 self._apply_step(kind, (id_, run_), number, about)
             case ["k", id_, run_, step, cause, when]:
                 self.stops.setdefault(((id_, run_), step), (cause, when))
-            case ["o", id_, run_, *times]:
+            case ["o" | "h" as kind, id_, run_, *about]:
                 if known := self.runs.get((id_, run_)):
-                    known.limit, known.deadline, known.suspended_at, known.suspended_s = times
+                    self._apply_state(kind, known, about)
             case ["t", id_, run_]:
                 self.tombs[id_, run_] = None
             case ["r", seq, row]:
@@ -188,6 +193,14 @@ class Ledger:
             case ["z", id_, run_]:
                 self._clear((id_, run_))
                 self._remember(self.closed, (id_, run_))
+
+    @staticmethod
+    def _apply_state(kind: str, run: Run, about: list[Any]) -> None:
+        if kind == "o":
+            run.limit, run.deadline, run.suspended_at, run.suspended_s = about
+        else:
+            stage, pid, start, *ended = about
+            run.restage(stage, pid, start, ended)
 
     def _apply_step(self, kind: str, key: Key, number: int, about: list[Any]) -> None:
         run = self.runs.get(key)
@@ -214,6 +227,7 @@ class Ledger:
                 if s.number > 1
             ]
             lines += [["d", run.id, run.run, number] for number in sorted(run.past)]
+            lines += [["h", *run.staged()]] if run.stage else []
         lines += [["k", *key, step, cause, when] for (key, step), (cause, when) in self.stops.items()]
         lines += [["r", seq, row] for seq, row in self.reports.items() if row[0] != "b"]
         data = "".join(_ENCODE(line) + "\n" for line in lines).encode()

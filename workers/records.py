@@ -13,7 +13,7 @@ class Ending(NamedTuple):
 
     ``status``: >= 0 an exit code, < 0 minus the signal, None unknown (nobody saw it). ``cause``: why it was stopped, or
     "": cancel, limit, deadline, stale, oom, orphan (crun vanished), job (the job ended), or the stage at which a launch
-    failed (cwd, input, output, exec, spawn, cgroup), then with ``number`` (errno) and ``text``.
+    failed (prolog, cwd, input, output, exec, spawn, cgroup), then with ``number`` (errno) and ``text``.
     """
 
     status: int | None
@@ -90,6 +90,11 @@ class Run:
     suspended_s: float = 0.0  # earlier ones
     #: number of the timers that count
     alarm: int = 0
+    #: prolog and epilog with their times and their environment (workers.hooks); empty = none
+    hooks: dict[str, Any] = field(default_factory=dict)
+    #: which of them it waits for ("", prolog, epilog, done), and the process: (pid, start)
+    stage: str = ""
+    hook: tuple[int, int] = (0, 0)
     marker: str = ""
     steps: dict[int, Step] = field(default_factory=dict)
     next_step: int = 2
@@ -115,20 +120,34 @@ class Run:
         """Whether a start is under way in its cgroup: then nothing may be killed there."""
         return any(step.flying for step in self.steps.values())
 
+    def staged(self) -> list[Any]:
+        """Its stage, for the journal; with how the script ended, where that is known."""
+        step = self.primary
+        ended = [step.worst, step.cause, step.began, step.ended, step.cpu_s, step.peak, *step.number_text]
+        return [self.id, self.run, self.stage, *self.hook, *(ended if step.over else [])]
+
+    def restage(self, stage: str, pid: int, start: int, ended: list[Any]) -> None:
+        """The same, back from the journal."""
+        self.stage, self.hook, step = stage, (pid, start), self.primary
+        if ended:
+            step.status[0], step.cause, step.began, step.ended, step.cpu_s, step.peak, *about = ended
+            step.number_text = (about[0], about[1])
+
     def line(self) -> list[Any]:
         """For the journal."""
         return [
             self.id, self.run, self.uid, self.gid, self.groups, self.cpus, self.memory, self.grace, self.limit,
-            self.pen, self.deadline, self.warn, self.suspended_at, self.suspended_s,
+            self.pen, self.deadline, self.warn, self.suspended_at, self.suspended_s, self.hooks,
         ]  # fmt: skip
 
 
 def run_from(line: list[Any]) -> Run:
     """Back from the journal, with its primary step."""
-    id_, run, uid, gid, groups, cpus, memory, grace, limit, pen, deadline, warn, suspended_at, suspended_s = line
+    (id_, run, uid, gid, groups, cpus, memory, grace, limit, pen, deadline, warn, suspended_at, suspended_s,
+     hooks) = line  # fmt: skip
     made = Run(
         id=id_, run=run, uid=uid, gid=gid, groups=groups, cpus=cpus, memory=memory, grace=grace, limit=limit, pen=pen,
-        deadline=deadline, warn=warn, suspended_at=suspended_at, suspended_s=suspended_s,
+        deadline=deadline, warn=warn, suspended_at=suspended_at, suspended_s=suspended_s, hooks=hooks,
     )  # fmt: skip
     made.steps[PRIMARY] = Step(number=PRIMARY)
     return made

@@ -123,7 +123,7 @@ class Recovery:
     @staticmethod
     def _fly(run: Run) -> None:
         for step in run.steps.values():
-            step.flying = step.ntasks
+            step.flying = step.ntasks - len(step.status)
 
     @staticmethod
     def acknowledge(post: Outpost, keys: list[str]) -> None:

@@ -23,6 +23,7 @@ from workers.cgroup import favour, probe
 from workers.clients import BUSY, Clients
 from workers.frames import Hangup, Link, Message, listen
 from workers.herd import Herd, Timers
+from workers.hooks import Hooks
 from workers.ledger import Ledger
 from workers.nursery import Nursery, Outpost
 from workers.pens import Pens
@@ -70,8 +71,10 @@ class Shepherd:
         self._clients = Clients(self._herd, self._timers)
         self._reins = Reins(self._herd)
         self._reins.on_resume = self._clients.pump
+        self._hooks = Hooks(self._herd)
         self._adopted = Adopted(self._register_pid, self._unregister_pid)
         self._recovery = Recovery(self._herd, self._nursery, self._adopted, self._strays, self._reap)
+        self._hooks.recover()
         self._recovery.restart()
         self._clients.expect_back()
         self._tell()
@@ -142,6 +145,7 @@ class Shepherd:
                 status = info.si_status if info.si_code == os.CLD_EXITED else -info.si_status
                 if pid in self._nursery.pids:
                     self._nursery.pids.discard(pid)
+                    self._hooks.ended(pid, status)
                 else:
                     self._stray(pid, status)
                 os.waitpid(pid, 0)

@@ -62,10 +62,12 @@ class Uplink:
     """The thread that reports."""
 
     def __init__(
-        self, send: Callable[[Report], None], ack: Callable[[int, int], object], offset: Callable[[], float]
-    ) -> None:
-        """``send`` raises CraneError when the store did not take it; ``ack`` gets (generation, last number)."""
-        self._send, self._ack, self._offset = send, ack, offset
+        self, send: Callable[[Report], None], ack: Callable[[int, int], object], offset: Callable[[], float],
+        drain: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        """``send`` raises CraneError when the store did not take it, ``drain`` (gets a reason) likewise; ``ack`` gets
+        (generation, last number)."""
+        self._send, self._ack, self._offset, self._drain = send, ack, offset, drain
         self._queue: queue.Queue[News | None] = queue.Queue()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="uplink", daemon=True)
@@ -108,6 +110,9 @@ class Uplink:
         pause = _BACK_OFF_S[0]
         while True:
             try:
+                for row in rows:
+                    if row[1] == "d":  # before the end is told: what runs again must not come back here
+                        self._drain(row[2])
                 for at in range(0, len(rows), _MOST):
                     self._send(to_report(rows[at : at + _MOST], self._offset()))
                 return True

@@ -42,6 +42,8 @@ class Herder:
         self.missing: list[Any] = []
         self.closed: list[Any] = []
         self.moves: list[tuple[int, str]] = []  # (job, state)
+        self.drains: list[str] = []
+        self.owner = os.geteuid()
         self.repeats = 0
         self.ack = True
 
@@ -70,7 +72,7 @@ class Herder:
         job = {
             "uid": self.uid, "gid": self.uid, "groups": [self.uid], "argv": ["/bin/sh", "-c", script], "env": env,
             "cwd": str(self.out), "umask": 0o022, "append": False, "cpus": 1.0, "memory": 256 << 20, "pids": 64,
-            "limit": None, "grace": 0.5, "deadline": 0.0, "warn": [],
+            "limit": None, "grace": 0.5, "deadline": 0.0, "warn": [], "hooks": {},
         }  # fmt: skip
         job.update({key: value for key, value in over.items() if key in job})
         paths = over.get("paths", ["/dev/null", f"{self.out}/o", ""])
@@ -106,6 +108,8 @@ class Herder:
                 self.ends[row[2], row[3]] = row[4:]
             elif row[1] == "m":
                 self.moves.append((row[2], row[4]))
+            elif row[1] == "d":
+                self.drains.append(row[2])
             else:
                 self.steps.append(row)
             if self.ack:

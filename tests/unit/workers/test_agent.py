@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from crane_celery.model.states import NODE_DOWN, STATUS_LOST, State
+from crane_celery.model.node import NodeState
+from crane_celery.model.states import NODE_DOWN, RPC, STATUS_LOST, State
+from crane_celery.settings.model import Hooks
 from crane_celery.wire import Kill
 from tests.support.agents import Node, begin, end
 from workers.agent import DEAF_S
@@ -56,6 +58,17 @@ def test_a_script_that_is_not_the_signed_one_never_runs(node: Node) -> None:
     assert node.launched() == []
     (element,) = node.store.elements([id_])
     assert (element.state, "not the one that was signed" in element.reason) == (State.FAILED, True)
+
+
+def test_a_script_that_the_store_has_lost_is_a_lost_message(node: Node) -> None:
+    [id_] = node.started()
+    del vars(node.store)["_bodies"][id_]
+    node.uplink.start()
+    node.agent.deliver(*node.message(id_))
+    node.store.until(lambda: node.states([id_]) != [State.STARTING])
+    node.uplink.stop()
+    told = [event for event in node.store.events("0", 0, 1000) if event.kind in ("end", "again")]
+    assert [row[5] for event in told for row in event.data["rows"]] == [RPC]
 
 
 def test_a_body_that_cannot_be_fetched_puts_the_launch_off(node: Node) -> None:
@@ -198,3 +211,30 @@ def test_a_server_that_is_away_stops_no_heartbeat_for_good(node: Node) -> None:
     node.agent.turn()
     found = node.store.node("n1")
     assert found is not None and found.heard_at == node.store.now()
+
+
+def test_a_failed_prolog_drains_the_node_before_the_end_is_told_unless_an_operator_has(node: Node) -> None:
+    id_, other = node.started(2)
+    node.uplink.start()
+    node.shepherd.reports([1, "d", "prolog /p ended with exit code 1 (job 1)"], end(2, id_))
+    node.store.until(lambda: node.states([id_]) == [State.COMPLETED])
+    known = node.store.node("n1")
+    assert known is not None and (known.state, known.reason) == (
+        NodeState.DRAIN,
+        "prolog /p ended with exit code 1 (job 1)",
+    )
+    node.store.set_node("n1", NodeState.DRAIN, "new disk")
+    node.shepherd.reports([3, "d", "epilog"], end(4, other))
+    node.store.until(lambda: node.states([other]) == [State.COMPLETED])
+    node.uplink.stop()
+    known = node.store.node("n1")
+    assert known is not None and known.reason == "new disk"
+
+
+def test_hooks_come_with_a_launch_where_they_are_configured(node: Node) -> None:
+    node.agent.deliver(*node.message(*node.started()))
+    assert next(iter(node.shepherd.said("launch")[0]["jobs"].values()))["hooks"] == {}
+    node.agent._place = node.agent._place._replace(hooks=Hooks(prolog="/p", epilog_timeout_s=5.0))
+    node.agent.deliver(*node.message(*node.started()))
+    made = next(iter(node.shepherd.said("launch")[1]["jobs"].values()))["hooks"]
+    assert (made["prolog"], made["epilog"], made["prolog_s"], made["epilog_s"]) == ("/p", "", 60.0, 5.0)

@@ -37,6 +37,22 @@ def test_what_is_committed_comes_back(tmp_path: pathlib.Path) -> None:
         assert again.seq == 1
 
 
+def test_a_run_in_its_epilog_comes_back_with_its_end(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "journal"
+    ledger = _open(path)
+    run = _run(1)
+    run.hooks = {"prolog": "/p", "epilog": "/e", "env": {}}
+    ledger.accept(run)
+    run.stage, run.hook = "epilog", (7, 8)
+    run.primary.status[0], run.primary.cause, run.primary.ended = -9, "limit", 12.0
+    ledger.stage(run)
+    ledger.commit()
+    for _ in range(2):  # as written, and as compacted
+        again = _open(path).runs[1, 1]
+        assert (again.stage, again.hook, again.hooks) == ("epilog", (7, 8), run.hooks)
+        assert (again.primary.worst, again.primary.cause, again.primary.ended) == (-9, "limit", 12.0)
+
+
 def test_acknowledged_and_closed_and_forgotten(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "journal"
     ledger = _open(path)

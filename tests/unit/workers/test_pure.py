@@ -37,6 +37,14 @@ PLACE = Place("n1", "main", "/run/g", "/run/s", "/opt/bin", True)
         ((None, "exec", errno.ENOENT, "x"), State.FAILED, 327),
         ((None, "spawn", errno.E2BIG, "x"), State.FAILED, 324),
         ((None, "cgroup", 0, "x"), State.FAILED, 322),
+        ((None, "rpc", 0, "x"), State.FAILED, 328),
+        ((None, "prolog", 0, "x"), State.FAILED, 329),
+        ((None, "input", errno.ENOENT, "x"), State.FAILED, 323),
+        ((None, "input", errno.EACCES, "x"), State.FAILED, 321),
+        ((None, "cwd", errno.EACCES, "x"), State.FAILED, 323),
+        ((None, "output", errno.EROFS, "x"), State.FAILED, 321),
+        ((-15, "stale", 0, ""), State.FAILED, 326),
+        ((-15, "deadline", 0, ""), State.DEADLINE, 330),
     ],
 )
 def test_verdicts(facts: tuple[int | None, str, int, str], state: State, code: int) -> None:
@@ -94,6 +102,14 @@ def test_every_variable_of_the_reference() -> None:
     assert {name: made.get(name) for name in wanted} == wanted
     plain = environ.of_job(spec, 10, {}, PLACE._replace(slurm=False), {})
     assert not [name for name in plain if name.startswith("SLURM")]
+
+
+def test_a_prolog_is_told_nothing_that_its_user_has_chosen_a_name_for() -> None:
+    spec = JobSpec(name="n", uid=5, gid=6, user="ada", memory=1 << 30, array="3-5", cwd="/w")
+    made = environ.of_hooks(spec, 10, PLACE)
+    assert made["CRANE_JOB_USER"] == "ada" and made["CRANE_JOB_UID"] == "5" and made["CRANE_NODE_NAME"] == "n1"
+    assert made["CRANE_ARRAY_JOB_ID"] == made["SLURM_ARRAY_JOB_ID"] == "10"
+    assert made["PATH"].startswith("/usr/local/sbin:")
 
 
 def test_a_task_of_a_step_knows_its_rank_by_both_names() -> None:
