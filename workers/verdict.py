@@ -23,7 +23,13 @@ _STOPPED = {
     "job": Verdict(State.CANCELLED, states.TERMINATED, "its job ended"),
     "stale": Verdict(State.FAILED, states.NODE_DOWN, "the node had been written off"),
 }
-_STAGES = {"rpc": states.RPC, "prolog": states.PROLOG, "cgroup": states.CGROUP, "spawn": states.SPAWN, "exec": states.EXEC}
+_STAGES = {
+    "rpc": states.RPC,
+    "prolog": states.PROLOG,
+    "cgroup": states.CGROUP,
+    "spawn": states.SPAWN,
+    "exec": states.EXEC,
+}
 
 
 def judge(status: int | None, cause: str, number: int, text: str) -> Verdict:
