@@ -7,7 +7,9 @@ import statistics
 import time
 from datetime import datetime
 
+from bench import history as long_history
 from bench.cluster import BIN, Cluster
+from crane_celery.history.engine import Database
 
 TRIVIAL = "#!/bin/sh\nexit 0\n"
 
@@ -118,6 +120,23 @@ def bulk_submit(cluster: Cluster, count: int) -> dict[str, float]:
     )
     path = cluster.script("bulk.py", code)
     return {"bulk_submit_per_s": count / float(cluster.run("python", path).strip())}
+
+
+def history(cluster: Cluster, rounds: int = 5) -> dict[str, float]:
+    """``cacct`` by user and time over a million ended jobs, which are put into the cluster's history: milliseconds.
+
+    The worse of two users: one with a hundredth of them in a day, one with half of them over all days.
+    """
+    database = Database(f"sqlite:///{cluster.home}/history.db")
+    long_history.fill(database)
+    database.close()
+    day, later = (f"{datetime.fromtimestamp(at):%Y-%m-%dT%H:%M:%S}" for at in long_history.one_day())
+    few, most = long_history.USER_OF_FEW, long_history.USER_OF_MOST
+    found = {"history_day_ms": ("-u", few, "-E", f"{day}~{later}"), "history_all_ms": ("-u", most, "-E", f"{day}~")}
+    return {
+        name: statistics.median(cluster.seconds("cacct", *words) for _ in range(rounds)) * 1e3
+        for name, words in found.items()
+    }
 
 
 def idle(cluster: Cluster, seconds: float = 20.0) -> dict[str, float]:

@@ -33,7 +33,16 @@ def ours() -> Figures:
     """All figures of this project, in the stock configuration; the array again without cgroups."""
     found: Figures = {}
     with running() as cluster:
-        for measure in (rows.array, rows.chain, rows.latency, rows.steps, rows.commands, rows.queue, rows.idle):
+        for measure in (
+            rows.array,
+            rows.chain,
+            rows.latency,
+            rows.steps,
+            rows.commands,
+            rows.queue,
+            rows.idle,
+            rows.history,
+        ):
             found |= collect(measure, cluster)
     with running(extra=("--cgroup", "none")) as cluster:
         found["jobs_per_s_no_cgroup"] = collect(rows.array, cluster).get("jobs_per_s", 0.0)
@@ -108,6 +117,8 @@ def table(c: Columns) -> list[list[str]]:
         row("list 110,000 pending, expanded", c.own("list_expanded_ms", " ms"), "<= 600 ms", expanded),
         row("list them the first time after submitting", c.starts("list_first_ms"), "-", floor=s),
         row("cancel all of it", c.starts("cancel_all_ms"), "<= 6 S", whole(slurm, "cancel_all"), s),
+        row("cacct of a user's day, a million ended", c.own("history_day_ms", " ms"), "<= 300 ms"),
+        row("cacct of half of them, by user and time", c.own("history_all_ms", " ms"), "<= 300 ms"),
         row("idle cluster of 4 nodes, CPU of a core", c.own("idle_percent", " %"), "<= 2 %", floor="0"),
     ]
 

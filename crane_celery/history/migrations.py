@@ -48,6 +48,8 @@ def _from_1(db: Connection) -> None:
         "ALTER TABLE cancelled ADD COLUMN code SMALLINT NOT NULL DEFAULT 320",
         "ALTER TABLE cancelled ADD COLUMN reason TEXT NOT NULL DEFAULT ''",
         "DROP INDEX submission_by_user",
+        "DROP INDEX submission_by_time",
+        "CREATE INDEX submission_by_time ON submission (submitted_at, job, count)",
         "CREATE TABLE told (job BIGINT NOT NULL, ms BIGINT NOT NULL, seq BIGINT NOT NULL, nth INTEGER NOT NULL,"
         " at DOUBLE PRECISION NOT NULL, kind VARCHAR NOT NULL, ranks TEXT NOT NULL, detail TEXT NOT NULL,"
         f" by_uid BIGINT NOT NULL, PRIMARY KEY (job, ms, seq, nth)){tail}",

@@ -69,7 +69,7 @@ SUBMISSION = Table(
     #: what was changed since, by ranks (model.overrides); what was changed for all is in the columns above too
     Column("changes", Text, nullable=False, default=""),
     Index("submission_by_name", "name"),
-    Index("submission_by_time", "submitted_at"),
+    Index("submission_by_time", "submitted_at", "job", "count"),
 )
 
 #: ``run.again``: the last run of its element; one after which it was pending again; and then held

@@ -1,13 +1,16 @@
 """Queries as SQL: which runs, which cancelled ranges. Pure expressions, no connection.
 
 The inner select finds (id, run) among what one index holds and cuts to the limit; only those rows are then joined with
-their submission and allocation. So a search among a million runs reads index entries, and at most ``limit`` rows.
+their submission and allocation. So a search among a million runs reads index entries, and at most ``limit`` rows. Which
+way is shortest depends on how much matches, which ``few_submissions`` and ``wide`` count, up to a bound.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from enum import Enum
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, or_, select
+from sqlalchemy import Column, ColumnElement, Select, and_, case, exists, false, func, or_, select
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.history.api import ANY_TIME, Query, Span
@@ -15,13 +18,28 @@ from crane_celery.history.schema import ALLOCATION, ALLOCATION_NODE, CANCELLED, 
 
 #: more ranges of ids than this are first searched by their hull, and sifted while reading
 MAX_RANGES = 100
+#: more matches than this are not gathered first and sorted then
+MANY = 50_000
 #: the kind of job that a record does not mention
 USUAL_KIND = "Batch"
 
 
-def find_runs(want: Query, ids: RangeSet | None) -> Select[Any]:
+class Way(Enum):
+    """How runs are looked for."""
+
+    BY_INDEX = "what users, states and times say, by an index of runs; the newest of it"
+    NEWEST_FIRST = "all runs from the newest on, until there are enough"
+    BY_SUBMISSION = "submissions by name or time, and their runs"
+
+
+def find_runs(want: Query, ids: RangeSet | None, way: Way = Way.BY_INDEX) -> Select[Any]:
     """Runs with their submission and allocation, newest first. ``ids`` None = any id."""
-    inner = select(RUN.c.id, RUN.c.run).where(*_run_conditions(want, ids)).order_by(RUN.c.id.desc(), RUN.c.run.desc())
+    inner = select(RUN.c.id, RUN.c.run).order_by(RUN.c.id.desc(), RUN.c.run.desc())
+    if way is Way.BY_SUBMISSION:
+        inner = inner.select_from(SUBMISSION.join(RUN, _OF_BLOCK)).where(*_submissions(want))
+        inner = inner.where(*_run_conditions(want, ids, _WALKED, apart=True))
+    else:
+        inner = inner.where(*_run_conditions(want, ids, _WALKED if way is Way.NEWEST_FIRST else _RUNS))
     if want.limit and not sifts(ids):
         inner = inner.limit(want.limit)
     found = inner.subquery()
@@ -35,12 +53,35 @@ def find_runs(want: Query, ids: RangeSet | None) -> Select[Any]:
     )
 
 
+def few_submissions(want: Query) -> Select[Any] | None:
+    """Counts submissions that match, up to ``MANY`` and one; None where no index finds them."""
+    if not want.names:
+        return None
+    some = select(SUBMISSION.c.job).where(*_submissions(want)).limit(MANY + 1)
+    return select(func.count()).select_from(some.subquery())
+
+
+def submitted(want: Query) -> Select[Any]:
+    """The first and the last id of what was submitted then: ids ascend with time, so that is a narrow range."""
+    table = SUBMISSION.c
+    reach = func.min(table.job).label("first"), func.max(table.job + table.count - 1).label("last")
+    return select(*reach).where(*_within(table.submitted_at, want.submit))
+
+
+def wide(want: Query, ids: RangeSet | None) -> Select[Any] | None:
+    """Counts runs that match, up to ``MANY`` and one; None where that does not matter."""
+    if not want.limit or ids is not None or want.nodes or _of_submission(want, SUBMISSION.c):
+        return None
+    some = select(RUN.c.id).where(*_run_conditions(want, ids)).limit(MANY + 1)
+    return select(func.count()).select_from(some.subquery())
+
+
 def find_cancelled(want: Query, ids: RangeSet | None) -> Select[Any] | None:
     """Ranges of elements that ended while pending, newest first; None where the query cannot mean any."""
     if want.nodes or want.start != ANY_TIME:
         return None
     table = CANCELLED.c
-    conditions = [*_within(table.at, want.end), *_about_submission(want, table.job, table.uid)]
+    conditions = [*_within(table.at, want.end), *_users(want, table.uid), *_about_submission(want, table.job)]
     if want.states:
         conditions.append(table.state.in_(want.states))
     if ids is not None:
@@ -57,7 +98,7 @@ def find_cancelled(want: Query, ids: RangeSet | None) -> Select[Any] | None:
 def find_arrays(want: Query, ids: RangeSet | None) -> Select[Any]:
     """Records of submissions that are arrays, newest first."""
     table = SUBMISSION.c
-    conditions = [table.record.contains('"array":'), *_about_submission(want, table.job, table.uid)]
+    conditions = [table.record.contains('"array":'), *_users(want, table.uid), *_of_submission(want, table)]
     if ids is not None:
         reach = table.job + table.count - 1
         spans: Sequence[tuple[int, int]] = [(ids.first, ids.last)] if sifts(ids) else ids.ranges
@@ -120,16 +161,35 @@ def sifts(ids: RangeSet | None) -> bool:
     return ids is not None and len(ids.ranges) > MAX_RANGES
 
 
-def _run_conditions(want: Query, ids: RangeSet | None) -> list[ColumnElement[bool]]:
+class _Columns(NamedTuple):
+    """The columns of runs that an index begins with."""
+
+    uid: ColumnElement[int]
+    ended_at: ColumnElement[float]
+
+
+#: the same, as no index has them
+_WALKED = _Columns(RUN.c.uid + 0, RUN.c.ended_at + 0.0)
+_RUNS = _Columns(RUN.c.uid, RUN.c.ended_at)
+_OF_BLOCK = RUN.c.id.between(SUBMISSION.c.job, SUBMISSION.c.job + SUBMISSION.c.count - 1)
+
+
+def _run_conditions(
+    want: Query, ids: RangeSet | None, columns: _Columns = _RUNS, apart: bool = False
+) -> list[ColumnElement[bool]]:
+    """``apart``: what submissions decide is said elsewhere, but for users."""
     table = RUN.c
     conditions = [
-        *_within(table.ended_at, want.end),
+        *_within(columns.ended_at, want.end),
         *_within(table.began_at, want.start),
-        *_about_submission(want, table.job, table.uid),
+        *_users(want, columns.uid),
     ]
-    if want.start.low is not None:
+    if not apart:
+        conditions += _about_submission(want, table.job)
+    lows = [span.low for span in (want.start, want.submit) if span.low is not None]
+    if lows:
         # implied, and what the index is ordered by: it ended after it began
-        conditions.append(table.ended_at >= want.start.low)
+        conditions.append(columns.ended_at >= max(lows))
     if want.start != ANY_TIME:
         conditions.append(table.began_at > 0)
     if want.states:
@@ -143,13 +203,27 @@ def _run_conditions(want: Query, ids: RangeSet | None) -> list[ColumnElement[boo
     return conditions
 
 
-def _about_submission(want: Query, job: ColumnElement[int], uid: ColumnElement[int]) -> list[ColumnElement[bool]]:
-    """What the submission decides. Users become uids first, which the index of runs holds."""
-    conditions: list[ColumnElement[bool]] = []
-    if want.uids or want.users:
-        named = select(PERSON.c.uid).where(PERSON.c.user.in_(want.users))
-        conditions.append(or_(uid.in_(want.uids), uid.in_(named)) if want.uids else uid.in_(named))
+def _users(want: Query, uid: ColumnElement[int]) -> list[ColumnElement[bool]]:
+    """Users become uids first, which the indexes hold."""
+    if not want.uids and not want.users:
+        return []
+    named = select(PERSON.c.uid).where(PERSON.c.user.in_(want.users))
+    return [or_(uid.in_(want.uids), uid.in_(named)) if want.uids else uid.in_(named)]
+
+
+def _about_submission(want: Query, job: ColumnElement[int]) -> list[ColumnElement[bool]]:
+    """What the submission decides, beside users."""
     table = SUBMISSION.alias().c
+    asked = _of_submission(want, table)
+    return [exists().where(table.job == job, *asked)] if asked else []
+
+
+def _submissions(want: Query) -> list[ColumnElement[bool]]:
+    """All that submissions decide, of submissions themselves."""
+    return [*_users(want, SUBMISSION.c.uid), *_of_submission(want, SUBMISSION.c)]
+
+
+def _of_submission(want: Query, table: ReadOnlyColumnCollection[str, Column[Any]]) -> list[ColumnElement[bool]]:
     asked: list[ColumnElement[bool]] = [
         column.in_(values)
         for column, values in (
@@ -160,11 +234,7 @@ def _about_submission(want: Query, job: ColumnElement[int], uid: ColumnElement[i
         )
         if values
     ]
-    asked += _within(table.submitted_at, want.submit)
-    asked += _in_record(want, table.record)
-    if asked:
-        conditions.append(exists().where(table.job == job, *asked))
-    return conditions
+    return [*asked, *_within(table.submitted_at, want.submit), *_in_record(want, table.record)]
 
 
 def _in_record(want: Query, record: ColumnElement[str]) -> list[ColumnElement[bool]]:

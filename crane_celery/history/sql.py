@@ -11,7 +11,7 @@ from sqlalchemy.engine import Row as SqlRow
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import Selector
 from crane_celery.history import record, rows, search, selection, shares
-from crane_celery.history.api import Query, Row
+from crane_celery.history.api import ANY_TIME, Query, Row
 from crane_celery.history.engine import Database
 from crane_celery.history.schema import CANCELLED, FINAL, RUN, STEP, SUBMISSION, TOLD
 from crane_celery.model.job import Allocation, Element, Job, StepRow
@@ -34,7 +34,7 @@ class SqlHistory:
         """See ``api.History``. A search by user, state and time among a million runs takes well under 300 ms."""
         with self._database.reading() as db:
             picked = selection.pick(want.selectors, lambda id: self._owner(db, id)) if want.selectors else None
-            ids = picked.ids if picked else None
+            ids = _submitted(db, want, picked.ids if picked else None)
             jobs = _Jobs()
             found = [*self._runs(db, want, ids, jobs), *self._cancelled(db, want, ids, jobs)]
             newest = rows.newest_first(found, want.limit)
@@ -132,7 +132,7 @@ class SqlHistory:
 
     @staticmethod
     def _runs(db: Connection, want: Query, ids: RangeSet | None, jobs: "_Jobs") -> list[Row]:
-        found: Iterable[SqlRow[Any]] = db.execute(search.find_runs(want, ids))
+        found: Iterable[SqlRow[Any]] = db.execute(search.find_runs(want, ids, _way(db, want, ids)))
         if ids is not None and search.sifts(ids):
             found = (row for row in found if row.id in ids)
         return [jobs.run_row(row) for row in islice(found, want.limit or None)]
@@ -152,6 +152,30 @@ class SqlHistory:
         for row in found:
             steps = rows.step_rows(row, common.get((row["id"], row["run"]), ()))
             row["steps"] = picked.narrow(row["id"], steps) if picked else steps
+
+
+def _submitted(db: Connection, want: Query, ids: RangeSet | None) -> RangeSet | None:
+    """Of these ids, those that can have been submitted when they shall."""
+    if want.submit == ANY_TIME:
+        return ids
+    first, last = db.execute(search.submitted(want)).one()
+    between = RangeSet() if first is None else RangeSet.span(first, last)
+    return between if ids is None else ids & between
+
+
+def _way(db: Connection, want: Query, ids: RangeSet | None) -> search.Way:
+    """The shortest way to these runs. PostgreSQL has statistics of values, and finds it by itself."""
+    if db.dialect.name != "sqlite":
+        return search.Way.BY_INDEX
+    if ids and ids.last - ids.first <= search.MANY:
+        return search.Way.NEWEST_FIRST
+    submissions = search.few_submissions(want)
+    if submissions is not None and int(db.scalar(submissions) or 0) <= search.MANY:
+        return search.Way.BY_SUBMISSION
+    runs = search.wide(want, ids)
+    if runs is not None and int(db.scalar(runs) or 0) > search.MANY:
+        return search.Way.NEWEST_FIRST
+    return search.Way.BY_INDEX
 
 
 def _group(job: Job, row: Row) -> Row:

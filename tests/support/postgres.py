@@ -87,7 +87,11 @@ class Postgres:
         return {"user": self._user, "cwd": "/"} if self._user else {"cwd": "/"}
 
     def __enter__(self) -> Postgres:
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self.remove()
+            raise
 
     def __exit__(self, *_: object) -> None:
         self.remove()
