@@ -25,7 +25,8 @@ from crane_celery.model.states import DEADLINE, TERMINATED, Reason, State
 from crane_celery.sched.cycle import schedule
 from crane_celery.sched.entry import Run
 from crane_celery.sched.plan import Config, Placement, Plan
-from crane_celery.sched.view import Todo, View
+from crane_celery.sched.todo import Todo, due
+from crane_celery.sched.view import View
 from crane_celery.store.api import Answer, Question, Start, Store
 
 log = logging.getLogger(__name__)
@@ -173,14 +174,16 @@ class Loop:
     def _settle_due(self, now: float) -> None:
         """What time alone decides: holds that end, deadlines of what is pending. It comes back as events."""
         self.view.todo.due = False
-        for due in list(self.view.due(now)):
-            if due.what == "release":
-                self._store.hold(due.job, due.ranks.text, False)
+        for each in list(due(self.view.entries.values(), now)):
+            if each.what == "release":
+                self._store.hold(each.job, each.ranks.text, False)
             else:
-                self._store.expire(self.fence, due.job, due.ranks.text, State.DEADLINE, DEADLINE, "deadline reached")
+                self._store.expire(self.fence, each.job, each.ranks.text, State.DEADLINE, DEADLINE, "deadline reached")
 
     def _start(self, now: float) -> list[Run]:
         """Plan and commit; returns the runs that were accepted."""
+        if self.view.unsettled:
+            self._last, self.view.unsettled = None, False
         plan = schedule(self.view, now, self._config, self._last)
         self._last = plan
         self.view.pool.freed.clear()

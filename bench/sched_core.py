@@ -54,13 +54,16 @@ def loaded_view(jobs: list[Job]) -> View:
     names = [f"n{number}" for number in range(NODES)]
     nodes = [Node(spec=NodeSpec(name=name, cpus=CPUS, memory=256 * GIB), state=NodeState.UP, epoch=1) for name in names]
     main = Partition(name="main", nodes=tuple(names))
-    fillers = [job(number + 1, spec(CPUS if random.random() < 0.85 else CPUS // 2)) for number in range(NODES)]
+    fillers = [
+        job(number + 1, spec(CPUS if random.random() < 0.85 else CPUS // 2, time_limit=random.randint(600, 86400)))
+        for number in range(NODES)
+    ]
     view = View.of({"main": main}, 100.0, fillers, (), nodes)
     view.started(schedule(view, 100.0, Config(max_starts=NODES)).starts)
     for each in jobs:
         view.entries.pop(each.id, None)
     later = View.of({"main": main}, 100.0, jobs, (), nodes)
-    later.pool = view.pool
+    later.pool, later.work = view.pool, view.work
     return later
 
 
@@ -146,8 +149,8 @@ def array_cost(count: int) -> Row:
 
 
 def mixed(random: Random) -> JobSpec:
-    """Requests of many sizes."""
-    return spec(random.randint(1, CPUS), random.randint(1, 256) * GIB, priority=random.randint(0, 3))
+    """Requests of many sizes and lengths: those that find no room have rooms kept for them, and others slip in."""
+    return spec(random.randint(1, CPUS), random.randint(1, 256) * GIB, time_limit=60 * random.randint(1, 600))
 
 
 def main() -> None:

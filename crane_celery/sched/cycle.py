@@ -1,25 +1,40 @@
-"""``schedule(view, now, config) -> Plan``: first fit in the order of priority, then of submission.
+"""``schedule(view, now, config) -> Plan``: in the order of priority, with rooms kept for those that find none.
 
-Classes of equal requests are merged by a heap on (partition priority, priority, id). A class starts what fits; once
-its head finds no room the rest of the class is passed over, and so is every class that asks for at least as much
-(``Want.covers``), while smaller ones behind it may start. Nodes are searched from where the class last found room,
-since nothing is given back within a cycle. Classes that the last plan turned down are looked at again only when some
-node that has given something back since could hold one of them. Cost: a few us for each start, one search for each
-class, and 0.3 us for each class that is not looked at again.
+Classes of equal requests are merged by a heap on (partition priority, priority, unit); among equal priorities users
+take turns. A class starts what fits; for the heads of one that finds no room, rooms are kept in the future
+(sched.timeline), and the rest of the class is passed over, and so is every class that asks for at least as much
+(``Want.covers``); whoever is behind may start where that delays no kept room. Nodes are searched from where the class
+last found room, since nothing is given back within a cycle. Classes that the last plan turned down are looked at again
+only when some node that has given something back since could hold one of them; the rooms kept for them stay. Cost: a
+few us for each start, one search for each class, and 0.3 us for each class that is not looked at again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from heapq import heapify, heappop, heappush
+from math import inf
 
 from crane_celery.model.job import Allocation
+from crane_celery.model.states import Reason
+from crane_celery.sched.entry import Entry
+from crane_celery.sched.licences import Licences
 from crane_celery.sched.plan import Config, Placement, Plan, Why
 from crane_celery.sched.pool import Pool
-from crane_celery.sched.queue import PARTS, Class, Order
+from crane_celery.sched.queue import PARTS, Class, Kind
 from crane_celery.sched.reasons import shortfall
+from crane_celery.sched.timeline import Hold, Timeline
 from crane_celery.sched.view import View
 from crane_celery.sched.want import Want
+
+#: (negated partition priority, negated priority, unit): lower goes first
+Rank = tuple[float, float, int]
+#: a rank; a number, since classes have no order; the place in the class; the class
+_Item = tuple[float, float, int, int, int, Class]
+
+
+class _Redo(Exception):
+    """Somebody who is ahead of a room that was kept before needs one now: keep all rooms anew."""
 
 
 def schedule(view: View, now: float, config: Config | None = None, last: Plan | None = None) -> Plan:
@@ -29,21 +44,34 @@ def schedule(view: View, now: float, config: Config | None = None, last: Plan | 
     saves work and changes no start: a plan whose starts were all accepted, when ``view.pool.freed`` was cleared before
     they were, and has not been since.
     """
-    return _Cycle(view, now, config or Config()).run(last)
+    try:
+        return _Cycle(view, now, config or Config()).run(last)
+    except _Redo:
+        return _Cycle(view, now, config or Config()).run(None)
 
 
 class _Cycle:
     """The scratch of one call."""
 
     def __init__(self, view: View, now: float, config: Config) -> None:
+        self._view = view
         self._entries = view.entries
-        self._queue = view.queue
+        self._config = config
         self._now = now
         self._left = config.max_starts
-        self._view_pool = view.pool
         self._pool: Pool = view.pool.copy()
+        self._timeline = Timeline(view.work.horizon, self._pool, now, config.budget)
+        self._licences = Licences(config.licenses, view.work.licenses)
+        self._active = dict(view.work.active)  # uid -> elements at work
+        self._active_in = dict(view.work.active_in)  # (uid, partition) -> elements at work
+        self._cursors: dict[int, _Cursor] = {}  # units of which a part has started in this cycle
         self._starts: list[Placement] = []
+        self._holds: list[Hold] = []
+        self._carried: tuple[float, float] | None = None  # the last priority whose rooms come from the last plan
         self._blocked: dict[Want, Why] = {}  # what the plan says
+        self._rooms: dict[Kind, int] = {}  # rooms kept in this cycle, by class
+        self._stuck = False  # nobody may pass the one that found no room
+        self._kinds: set[Kind] = set()  # classes that found no room
         self._least: list[Want] = []  # blocked wants of which none covers another
         self._from: dict[Want, int] = {}  # want -> node where it last found room
         self._taken: dict[int, int] = {}  # submissions with a throttle -> elements started in this cycle
@@ -51,84 +79,161 @@ class _Cycle:
 
     def run(self, last: Plan | None) -> Plan:
         """Go through the queue until it, the room or the budget is used up."""
-        classes = self._hopeful(last.blocked) if last else self._queue
-        heap: list[tuple[Order, int, int, Class]] = [(c.order, c.ids[0], 0, c) for c in classes]
+        classes = self._hopeful(last) if last else iter(self._view.queue)
+        heap: list[_Item] = [(*self._rank(c, 0), n, 0, c) for n, c in enumerate(classes)]
         heapify(heap)
         while heap and self._left > 0:
-            order, _, at, found = heappop(heap)
-            limit = heap[0][:2] if heap else None
-            at = self._drain(found, at, limit)
-            if at < len(found.ids):
-                heappush(heap, (order, found.ids[at], at, found))
-        return Plan(self._starts, self._blocked, bool(heap))
+            self._round(heap)
+        return Plan(self._starts, self._blocked, bool(heap) and not self._stuck, self._holds, self._kinds)
 
-    def _hopeful(self, turned_down: Mapping[Want, Why]) -> Iterator[Class]:
+    def _rank(self, found: Class, at: int) -> Rank:
+        """Where the unit at this place of its class stands now."""
+        unit = found.ids[at]
+        entry = self._entries[unit // PARTS]
+        value = self._config.ranking.value(entry.job, entry.parts[unit % PARTS].spec, self._now)
+        return -found.kind.partition, -value, unit
+
+    def _round(self, heap: list[_Item]) -> None:
+        """All that stands first with one priority: users take turns, the one with the fewest elements at work first."""
+        top = heap[0][:2]
+        users: dict[int, list[_Item]] = {}
+        while heap and heap[0][:2] == top:
+            item = heappop(heap)
+            users.setdefault(item[-1].kind.uid, []).append(item)  # popped in order, so each is a heap
+        turns = [(self._active.get(uid, 0), items[0][2], uid) for uid, items in users.items()]
+        heapify(turns)
+        while turns and self._left > 0:
+            active, unit, uid = heappop(turns)
+            most = max(1, turns[0][0] - active + (unit < turns[0][1])) if turns else self._left
+            items = users[uid]
+            self._turn(items, min(most, self._left), heap)
+            if items:
+                heappush(turns, (self._active.get(uid, 0), items[0][2], uid))
+        for _, _, uid in turns:
+            for item in users[uid]:
+                heappush(heap, item)
+
+    def _turn(self, items: list[_Item], most: int, heap: list[_Item]) -> None:
+        """Start up to so many elements of one user, in the order of submission. A class whose next submission has a
+        lower priority goes back to the heap."""
+        until = self._left - most
+        while items and self._left > until:
+            _, _, _, number, at, found = heappop(items)
+            at = self._drain(found, at, items[0][2] if items else None, until)
+            if at < len(found.ids):
+                item = (*self._rank(found, at), number, at, found)
+                heappush(items if not items or item[:2] == items[0][:2] else heap, item)
+
+    def _hopeful(self, last: Plan) -> Iterator[Class]:
         """The classes worth looking at: new ones, and those that fit on a node that has given something back."""
-        pool = self._view_pool
+        pool = self._view.pool
         cpu = max((pool.cpu[at] for at in pool.freed), default=0)
         memory = max((pool.memory[at] for at in pool.freed), default=0)
-        for each in self._queue:
-            want = each.want
-            why = turned_down.get(want)
-            if why is not None and (want.cpu > cpu or want.memory > memory):
+        kept = self._rooms_of(last)
+        for each in self._view.queue:
+            want, rooms = each.want, kept.get(each.kind, [])
+            why = last.blocked.get(want) if each.kind in last.kinds else None
+            # what was given back may make a room earlier, and so leave another to whoever it was kept from
+            moved = pool.freed and why is not None and (rooms or why.reason is Reason.RESERVED)
+            due = any(hold.start <= self._now for hold in rooms)
+            if why is not None and not moved and not due and (want.cpu > cpu or want.memory > memory):
                 self._blocked[want] = why
+                self._kinds.add(each.kind)
+                self._carry(each, rooms)
             else:
                 yield each
 
-    def _drain(self, found: Class, at: int, limit: tuple[Order, int] | None) -> int:
-        """Start submissions of a class until another class is due; returns where it stopped (its end: no room)."""
+    def _rooms_of(self, last: Plan) -> dict[Kind, list[Hold]]:
+        """The rooms of a plan by class; those of jobs that wait no more are given up."""
+        kept: dict[Kind, list[Hold]] = {}
+        for hold in last.holds:
+            entry = self._entries.get(hold.job)
+            place = entry.part_of(hold.rank).queued if entry else None
+            if place is not None:
+                kept.setdefault(place.kind, []).append(hold)
+        return kept
+
+    def _carry(self, found: Class, rooms: list[Hold]) -> None:
+        """Keep the rooms that the last plan kept for a class."""
+        for hold in rooms:
+            self._keep(hold)
+            rank = self._rank(found, 0)[:2]
+            self._carried = max(self._carried or rank, rank)
+
+    def _drain(self, found: Class, at: int, before: int | None, until: int) -> int:
+        """Start submissions of a class that came ``before`` another one, while more than ``until`` starts are left;
+        returns where it stopped (its end: no room)."""
         ids, want = found.ids, found.want
         if self._is_blocked(want):
-            return len(ids)
-        while at < len(ids) and self._left > 0 and (limit is None or (found.order, ids[at]) < limit):
-            if not self._place_job(ids[at], want):
-                self._block(want)
-                return len(ids)
-            at += self._left > 0
+            self._kinds.add(found.kind)
+            return at + 1 if self._reserve(found, at) else len(ids)
+        first = self._rank(found, at)[:2]
+        while at < len(ids) and self._left > until and (before is None or ids[at] < before):
+            why, over = self._place_unit(ids[at], want, self._left - until)
+            if why is not None:
+                return at + 1 if self._block(found, at, why) else len(ids)
+            at += over
+            if over and at < len(ids) and self._rank(found, at)[:2] != first:
+                return at
         return at
 
-    def _is_blocked(self, want: Want) -> bool:
-        """Whether something that asks for no more has found no room."""
-        for less in self._least:
-            if less.covers(want):
-                self._blocked.setdefault(want, self._blocked[less])
-                return True
-        return False
-
-    def _block(self, want: Want) -> None:
-        self._blocked[want] = shortfall(self._pool, want)
-        self._least = [other for other in self._least if not want.covers(other)] + [want]
-
-    def _place_job(self, unit: int, want: Want) -> bool:
-        """Start as many elements of a part as may; False when one of them found no room."""
+    def _place_unit(self, unit: int, want: Want, most: int) -> tuple[Why | None, bool]:
+        """Start up to so many elements of a part. Why one of them could not; whether nothing more of it may start."""
         job, number = divmod(unit, PARTS)
         entry = self._entries[job]
         part = entry.parts[number]
         if not 0 <= entry.ready <= self._now or part.spec.begin > self._now:
-            return True
-        room = min(entry.room - self._taken.get(job, 0), self._left)
-        for rank in entry.startable(part):
-            if room <= 0:
-                break
-            parts = self._place(want)
-            if not parts:
-                return False
-            self._starts.append(Placement(job, rank, entry.next_run(rank), parts))
-            room -= 1
-            self._left -= 1
-            if entry.spec.throttle:
-                self._taken[job] = self._taken.get(job, 0) + 1
-        return True
+            return None, True
+        cursor = self._cursors.get(unit) or _Cursor(entry.startable(part))
+        while cursor.rank is not None and entry.room > self._taken.get(job, 0):
+            if most <= 0:
+                self._cursors[unit] = cursor
+                return None, False
+            why = self._place(entry, cursor.rank, want)
+            if why is not None:
+                return why, True
+            cursor.step()
+            most -= 1
+        return None, True
 
-    def _place(self, want: Want) -> tuple[Allocation, ...]:
-        """Hold room for one element; empty when there is none."""
-        nodes = self._pool.find(want, self._from.get(want, 0))
+    def _place(self, entry: Entry, rank: int, want: Want) -> Why | None:
+        """Start one element; why not, where there is no room for it."""
+        why = self._limit(entry, want) or self._licences.lack(want.licenses)
+        if why is not None:
+            return why
+        nodes = self._pool.find(want, self._from.get(want, 0), self._kept if self._timeline.holds else None)
         if len(nodes) < want.nodes:
-            return ()
+            return shortfall(self._pool, want)
         self._from[want] = nodes[0]
-        parts = tuple([self._part(at, want) for at in nodes])
+        parts = self._licences.take(want.licenses, tuple([self._part(at, want) for at in nodes]))
         self._pool.take(parts)
-        return parts
+        self._timeline.started(nodes, parts, want.limit)
+        self._starts.append(Placement(entry.job.id, rank, entry.next_run(rank), parts))
+        self._count(entry)
+        return None
+
+    def _count(self, entry: Entry) -> None:
+        uid, partition = entry.job.spec.uid, entry.job.spec.partition
+        self._left -= 1
+        self._active[uid] = self._active.get(uid, 0) + 1
+        self._active_in[uid, partition] = self._active_in.get((uid, partition), 0) + 1
+        if entry.spec.throttle:
+            self._taken[entry.job.id] = self._taken.get(entry.job.id, 0) + 1
+
+    def _kept(self, at: int, want: Want) -> bool:
+        """Whether the rooms kept on a node leave room from now on."""
+        return at not in self._timeline.holds or self._timeline.clear(at, want, self._now)
+
+    def _limit(self, entry: Entry, want: Want) -> Why | None:
+        """Whether its user has as many elements at work as allowed."""
+        uid = entry.job.spec.uid
+        for most, now in (
+            (self._config.max_jobs, self._active.get(uid, 0)),
+            (self._view.max_jobs(want.partition), self._active_in.get((uid, want.partition), 0)),
+        ):
+            if most and now >= most:
+                return Why(Reason.USER_LIMIT, "elements of this user at once", now + 1, most)
+        return None
 
     def _part(self, at: int, want: Want) -> Allocation:
         """What it gets on a node; equal ones are one object, unless slots are named."""
@@ -138,3 +243,69 @@ class _Cycle:
         if part is None:
             part = self._parts[at, want] = self._pool.part(at, want)
         return part
+
+    # -- what finds no room
+
+    def _is_blocked(self, want: Want) -> bool:
+        """Whether something that asks for no more has found no room."""
+        for less in self._least:
+            if less.covers(want):
+                self._blocked.setdefault(want, self._blocked[less])
+                return True
+        return False
+
+    def _block(self, found: Class, at: int, why: Why) -> bool:
+        """Nothing more of a class starts; whether rooms are to be kept for those behind its head, in their turn."""
+        want = found.want
+        self._kinds.add(found.kind)
+        self._blocked.setdefault(want, why)
+        if not self._config.backfill:
+            self._left, self._stuck = 0, True
+            return False
+        if why.reason not in (Reason.RESOURCES, Reason.RESERVED):
+            return False  # no room would help
+        self._least = [other for other in self._least if not want.covers(other)] + [want]
+        return self._reserve(found, at)
+
+    def _reserve(self, found: Class, at: int) -> bool:
+        """Keep rooms for the elements of one unit; False where none will be kept for those of its class behind it."""
+        config, kind = self._config, found.kind
+        if (
+            len(self._holds) >= config.rooms
+            or self._timeline.spent
+            or self._rooms.get(kind, 0) >= config.rooms_of_class
+        ):
+            return False
+        if self._carried is not None and self._rank(found, at)[:2] < self._carried:
+            raise _Redo
+        unit = found.ids[at]
+        entry = self._entries[unit // PARTS]
+        cursor = self._cursors.get(unit) or _Cursor(entry.startable(entry.parts[unit % PARTS]))
+        while cursor.rank is not None and self._rooms.get(kind, 0) < config.rooms_of_class:
+            room = self._timeline.earliest(found.want)
+            if room is None:
+                return False
+            start, nodes = room
+            end = start + found.want.limit if found.want.limit else inf
+            self._keep(Hold(entry.job.id, cursor.rank, start, end, nodes, found.want))
+            self._rooms[kind] = self._rooms.get(kind, 0) + 1
+            cursor.step()
+        return True
+
+    def _keep(self, hold: Hold) -> None:
+        self._holds.append(hold)
+        self._timeline.keep(hold)
+
+
+class _Cursor:
+    """Goes through ranks; ``rank`` is the next one, None at the end."""
+
+    __slots__ = ("_left", "rank")
+
+    def __init__(self, ranks: Iterable[int]) -> None:
+        self._left = iter(ranks)
+        self.rank: int | None = next(self._left, None)
+
+    def step(self) -> None:
+        """To the next."""
+        self.rank = next(self._left, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 from crane_celery.grammar.array import IndexSet
@@ -162,9 +163,12 @@ def parts_of(job: Job) -> list[Part]:
 
 
 class Run:
-    """One run that holds an allocation."""
+    """One run that holds an allocation. Times are server seconds."""
 
-    __slots__ = ("begun", "cancelled", "id", "job", "parts", "rank", "run")
+    __slots__ = (
+        *("begun", "cancelled", "deadline", "id", "job", "limit", "parts", "paused_s", "rank", "run", "since"),
+        *("since_move", "suspended"),
+    )
 
     def __init__(self, id: int, job: int, rank: int, run: int, parts: tuple[Allocation, ...]) -> None:
         self.id = id
@@ -174,11 +178,23 @@ class Run:
         self.parts = parts
         self.begun = False
         self.cancelled = False
+        self.since = 0.0  # of its begin; of its start while it has not begun
+        self.limit: float = 0  # seconds; 0 = none
+        self.deadline = 0.0  # 0 = none
+        self.suspended = False
+        self.since_move = 0.0  # of the latest suspension, or end of one
+        self.paused_s = 0.0
 
     @property
     def node(self) -> str:
         """Where its script runs, and its launch goes."""
         return self.parts[0].node
+
+    @property
+    def end(self) -> float:
+        """When it is expected to end at the latest; infinity for a run without a limit, or suspended."""
+        limit = inf if not self.limit or self.suspended else self.since + self.limit + self.paused_s
+        return min(limit, self.deadline or inf)
 
 
 def _blocks(job: Job) -> tuple[Block, ...]:

@@ -1,11 +1,14 @@
 """What a cycle decided: starts, and for every class that found no room, why. Data only."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from crane_celery.model.job import Allocation
 from crane_celery.model.states import Reason
+from crane_celery.sched.prioritise import Ranking
+from crane_celery.sched.queue import Kind
+from crane_celery.sched.timeline import Hold
 from crane_celery.sched.want import Want
 
 
@@ -35,6 +38,17 @@ class Config:
     max_starts: int = 512
     #: seconds that a job whose dependency can never be met stays, before it is cancelled
     invalid_depend_grace_s: float = 300.0
+    #: rooms kept for those that find none: altogether, and of one class; and ends looked at to find them
+    rooms: int = 100
+    rooms_of_class: int = 10
+    budget: int = 50_000
+    #: False: nobody passes one that finds no room (first come, first served: for comparison)
+    backfill: bool = True
+    ranking: Ranking = field(default_factory=Ranking)
+    #: licences of the cluster
+    licenses: Mapping[str, int] = field(default_factory=dict)
+    #: elements of one user at once, over all partitions; 0 = no limit
+    max_jobs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +60,7 @@ class Plan:
     blocked: Mapping[Want, Why] = field(default_factory=dict)
     #: stopped at ``max_starts``: another cycle should follow at once
     partial: bool = False
+    #: rooms kept for those that found none, in the order of priority
+    holds: Sequence[Hold] = ()
+    #: classes that were looked at and found no room
+    kinds: Set[Kind] = frozenset()

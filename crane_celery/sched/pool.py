@@ -8,8 +8,9 @@ off its free CPUs: it keeps its accounts and never fits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from crane_celery.grammar.constraint import parse_constraint, satisfies
 from crane_celery.model.job import Allocation
 from crane_celery.model.node import Node, NodeState, Partition
 from crane_celery.sched.want import MILLI, Want, milli
@@ -17,6 +18,8 @@ from crane_celery.sched.want import MILLI, Want, milli
 _BLOCK = 64
 _CLOSED = 1 << 50
 
+#: whether rooms that are kept on a node leave room for a want
+Kept = Callable[[int, Want], bool]
 #: name:type -> for each slot, how many hold it (more than one only while events catch up with a snapshot)
 Slots = dict[str, tuple[int, ...]]
 
@@ -36,6 +39,7 @@ class Pool:
         #: nodes on which something was given back, or that changed, since whoever plans last cleared it
         self.freed: set[int] = set()
         self._partitions = {name: frozenset(partition.nodes) for name, partition in partitions.items()}
+        self._features: dict[tuple[int, str], bool] = {}  # (node, constraint) -> whether it is met
         self._top_cpu: list[int] = []
         self._top_memory: list[int] = []
 
@@ -55,6 +59,8 @@ class Pool:
             at = self._append(node)
         else:
             self._shift(at, self.nodes[at], -1)
+        if self.nodes[at].spec.features != node.spec.features:
+            self._features.clear()
         self.nodes[at] = node
         self._shift(at, node, 1)
 
@@ -108,16 +114,26 @@ class Pool:
         """The largest free CPU (thousandths) and memory (bytes) of any open node, each by itself."""
         return max([0, *self._top_cpu]), max([0, *self._top_memory])
 
-    def find(self, want: Want, start: int = 0) -> list[int]:
-        """The first nodes from ``start`` on that hold it, as many as it asks for; fewer when there are no more."""
+    def find(self, want: Want, start: int = 0, kept: Kept | None = None) -> list[int]:
+        """The first nodes from ``start`` on that hold it, as many as it asks for; fewer when there are no more.
+
+        ``kept`` says of a node whether rooms that are kept there leave room for it.
+        """
         found: list[int] = []
-        for at in self._fitting(want, start):
+        for at in self.fitting(want, start):
+            if kept is not None and not kept(at, want):
+                continue
             found.append(at)
             if len(found) == want.nodes:
                 break
         return found
 
-    def _fitting(self, want: Want, start: int) -> Iterator[int]:
+    def is_open(self, at: int) -> bool:
+        """Whether a node may get anything new."""
+        return self.nodes[at].state is NodeState.UP
+
+    def fitting(self, want: Want, start: int = 0) -> Iterator[int]:
+        """Every node from ``start`` on that holds it now."""
         members = self.members.get(want.partition, ())
         cpu, memory, need_cpu, need_memory, plain = self.cpu, self.memory, want.cpu, want.memory, want.plain
         first, end = start // _BLOCK, len(cpu)
@@ -136,8 +152,17 @@ class Pool:
             (not want.nodelist or name in want.nodelist)
             and name not in want.exclude
             and (not want.exclusive or not self.holders[at])
+            and (not want.constraint or self._has(at, want.constraint))
             and (not want.gres or self.pick(at, want.gres) is not None)
         )
+
+    def _has(self, at: int, constraint: str) -> bool:
+        """Whether a node has the features."""
+        key = (at, constraint)
+        known = self._features.get(key)
+        if known is None:
+            known = self._features[key] = satisfies(self.nodes[at].spec.features, parse_constraint(constraint))
+        return known
 
     def pick(self, at: int, gres: Iterable[tuple[str, int]]) -> dict[str, tuple[int, ...]] | None:
         """Free slots for a request on one node, lowest numbers first; None when there are not enough."""

@@ -1,4 +1,4 @@
-"""The queue by classes of equal requests: same priority, same want. Only what may start now stands in it.
+"""The queue by classes of equal requests: same want, same user, same fixed priority. Only what may start now is in it.
 
 A class holds its units (submissions, or parts of them) in order. Putting one in or taking one out costs a bisection and
 a memory move, 0.02 ms at worst with 100,000 in one class; a submission of a million elements is one id.
@@ -12,28 +12,34 @@ from typing import NamedTuple
 
 from crane_celery.sched.want import Want
 
-#: (negated partition priority, negated priority): lower goes first
-Order = tuple[float, float]
 #: a submission has fewer parts than this: a unit of the queue is its id times this, and the part's number
 PARTS = 1 << 20
+
+
+class Kind(NamedTuple):
+    """What a class's units have in common."""
+
+    partition: int  # the partition's priority
+    fixed: float  # of the priority, what neither time nor use changes
+    uid: int
+    want: Want
 
 
 class Place(NamedTuple):
     """Where a part stands in the queue."""
 
-    order: Order
-    want: Want
+    kind: Kind
     unit: int
 
 
 class Class:
     """Equal requests, oldest first."""
 
-    __slots__ = ("ids", "order", "want")
+    __slots__ = ("ids", "kind", "want")
 
-    def __init__(self, order: Order, want: Want) -> None:
-        self.order = order
-        self.want = want
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.want = kind.want
         self.ids: list[int] = []
 
 
@@ -41,31 +47,29 @@ class Queue:
     """All classes that have something in them."""
 
     def __init__(self) -> None:
-        self._classes: dict[tuple[Order, Want], Class] = {}
+        self._classes: dict[Kind, Class] = {}
 
     def add(self, place: Place) -> None:
         """Put a part of a submission at its place."""
-        order, want, job = place
-        key = (order, want)
-        found = self._classes.get(key)
+        kind, unit = place
+        found = self._classes.get(kind)
         if found is None:
-            found = self._classes[key] = Class(order, want)
+            found = self._classes[kind] = Class(kind)
         ids = found.ids
-        if not ids or job > ids[-1]:
-            ids.append(job)
+        if not ids or unit > ids[-1]:
+            ids.append(unit)
         else:
-            insort(ids, job)
+            insort(ids, unit)
 
     def discard(self, place: Place) -> None:
         """Take it out."""
-        order, want, job = place
-        key = (order, want)
-        found = self._classes[key]
-        at = bisect_left(found.ids, job)
-        if found.ids[at : at + 1] == [job]:
+        kind, unit = place
+        found = self._classes[kind]
+        at = bisect_left(found.ids, unit)
+        if found.ids[at : at + 1] == [unit]:
             del found.ids[at]
         if not found.ids:
-            del self._classes[key]
+            del self._classes[kind]
 
     def __iter__(self) -> Iterator[Class]:
         """The classes, in no particular order."""

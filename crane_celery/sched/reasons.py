@@ -6,12 +6,11 @@ A reason is looked up, never kept for each job: a hundred thousand jobs of one c
 from __future__ import annotations
 
 from crane_celery.model.job import NEVER, WAITING
-from crane_celery.model.node import NodeState
 from crane_celery.model.states import Reason
 from crane_celery.sched.entry import Entry
-from crane_celery.sched.feasible import gres_on
 from crane_celery.sched.plan import Plan, Why
 from crane_celery.sched.pool import Pool
+from crane_celery.sched.timeline import could_hold
 from crane_celery.sched.view import View
 from crane_celery.sched.want import MILLI, Want
 
@@ -54,21 +53,8 @@ def _lasting(pool: Pool, want: Want) -> Why | None:
     """Whether it could not start even if all that runs ended: too few of its nodes are up. Costs a look at each."""
     if want.partition not in pool.members:
         return Why(Reason.PARTITION, want.partition)
-    fit = sum(1 for at in pool.members[want.partition] if _could_hold(pool, at, want))
+    fit = sum(1 for at in pool.members[want.partition] if pool.is_open(at) and could_hold(pool.nodes[at], want))
     return None if fit >= want.nodes else Why(Reason.NODES_DOWN, "nodes", want.nodes, fit)
-
-
-def _could_hold(pool: Pool, at: int, want: Want) -> bool:
-    node = pool.nodes[at]
-    name = node.spec.name
-    return (
-        node.state is NodeState.UP
-        and name not in want.exclude
-        and (not want.nodelist or name in want.nodelist)
-        and round(node.spec.cpus * MILLI) >= want.cpu
-        and node.spec.memory >= want.memory
-        and all(gres_on(node.spec.gres, key) >= count for key, count in want.gres)
-    )
 
 
 def shortfall(pool: Pool, want: Want) -> Why:
@@ -78,4 +64,7 @@ def shortfall(pool: Pool, want: Want) -> Why:
         return Why(Reason.RESOURCES, "CPUs on one node", want.cpu / MILLI, cpu / MILLI)
     if memory < want.memory:
         return Why(Reason.RESOURCES, "bytes of memory on one node", want.memory, memory)
-    return Why(Reason.RESOURCES, "nodes with room for all of it", want.nodes, len(pool.find(want)))
+    found = len(pool.find(want))
+    if found >= want.nodes:
+        return Why(Reason.RESERVED, "nodes with room that is not kept for others", want.nodes, 0)
+    return Why(Reason.RESOURCES, "nodes with room for all of it", want.nodes, found)

@@ -7,10 +7,9 @@ are known by (id, run), ranks are sets, nodes are replaced. What an event asks o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
 from heapq import heappop, heappush
-from typing import Any, NamedTuple
+from typing import Any
 
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model import tagged
@@ -22,30 +21,10 @@ from crane_celery.model.overrides import updated
 from crane_celery.model.states import PRIMARY_STEP, State
 from crane_celery.sched.entry import Entry, Part, Run, parts_of, ranks
 from crane_celery.sched.pool import Pool
-from crane_celery.sched.queue import PARTS, Order, Place, Queue
+from crane_celery.sched.queue import PARTS, Kind, Place, Queue
+from crane_celery.sched.todo import Todo
 from crane_celery.sched.waiting import Waiting
-
-
-@dataclass(slots=True)
-class Todo:
-    """What events asked of the leader since it last looked."""
-
-    plan: bool = False  # something may start that could not before
-    due: bool = False  # a time has come for something
-    ask: bool = False  # a dependency may have changed
-    kills: dict[str, list[tuple[int, int, int, int]]] = field(default_factory=dict)  # node -> (id, run, signal, step)
-    orders: dict[str, list[tuple[int, int, dict[str, float]]]] = field(
-        default_factory=dict
-    )  # node -> (id, run, wanted)
-    resend: set[str] = field(default_factory=set)  # nodes whose unanswered launches are to be sent again
-
-
-class Due(NamedTuple):
-    """Ranks of a submission that a time has come for: "release" or "deadline"."""
-
-    what: str
-    job: int
-    ranks: RangeSet
+from crane_celery.sched.work import Work
 
 
 class View:
@@ -53,6 +32,9 @@ class View:
 
     def __init__(self, partitions: Mapping[str, Partition]) -> None:
         self.pool = Pool(partitions)
+        self.work = Work(self.pool)
+        #: something changed that makes rooms of an earlier plan void; whoever plans clears it
+        self.unsettled = False
         self.queue = Queue()
         self.entries: dict[int, Entry] = {}
         self.runs: dict[int, Run] = {}
@@ -72,6 +54,7 @@ class View:
             "again": self._again,
             "revive": self._revive,
             "order": self._order_run,
+            "move": self._move,
             "cancel": self._cancel,
             "start": self._start,
             "begin": self._begin,
@@ -202,18 +185,19 @@ class View:
             entry.job = updated(entry.job, data)
             entry.priority, entry.parts = entry.job.priority, parts_of(entry.job)
             entry.text.clear()
+            self.unsettled = True
             self._time(entry)
             self._settle(entry)
 
     def _again(self, data: dict[str, Any]) -> None:
         """Runs that ended, whose ranks are pending again."""
-        for id, job, rank, run, *_, held in data["rows"]:
+        for id, job, rank, run, *_, hold in data["rows"]:
             known = self.runs.get(id)
             entry = self.entries.get(job)
             if known is None or entry is None or known.run != run:
                 continue
             self._release(known)
-            entry.add(rank, run, held)
+            entry.add(rank, run, hold)
             self._settle(entry)
             self.todo.plan = True
 
@@ -231,8 +215,24 @@ class View:
         self._time(entry)
         self._settle(entry)
 
+    def _move(self, data: dict[str, Any]) -> None:
+        """Runs were suspended, or go on."""
+        for id, _, number, state, at in data["rows"]:
+            run = self.runs.get(id)
+            if run is None or run.run != number or run.suspended == (state == State.SUSPENDED):
+                continue
+            run.paused_s += at - run.since_move if run.suspended else 0.0
+            run.suspended, run.since_move = not run.suspended, at
+            self.work.expect(run)
+            self.unsettled = True
+
     def _order_run(self, data: dict[str, Any]) -> None:
         for id, number, node, wanted in data["rows"]:
+            run = self.runs.get(id)
+            if run is not None and run.run == number:
+                run.limit, run.deadline = wanted.get("limit", run.limit), wanted.get("deadline", run.deadline)
+                self.work.expect(run)
+                self.unsettled = True
             self.todo.orders.setdefault(node, []).append((id, number, wanted))
 
     def _cancel(self, data: dict[str, Any]) -> None:
@@ -248,20 +248,21 @@ class View:
 
     def _begin(self, data: dict[str, Any]) -> None:
         starting, waits = self.starting, self.waits
-        for id, job, run, _ in data["rows"]:
-            held = self.runs.get(id)
-            if held is not None and held.run == run:
-                held.begun = True
-                starting.get(held.node, {}).pop(id, None)
+        for id, job, run, at in data["rows"]:
+            known = self.runs.get(id)
+            if known is not None and known.run == run:
+                known.begun, known.since = True, at
+                self.work.expect(known)
+                starting.get(known.node, {}).pop(id, None)
             if job in waits and waits.concerns(job, id, False):
                 self.todo.ask = True
 
     def _end(self, data: dict[str, Any]) -> None:
         touched = set()
         for id, job, _, run, *_, done in data["rows"]:
-            held = self.runs.get(id)
-            if held is not None and held.run == run:
-                self._release(held)
+            known = self.runs.get(id)
+            if known is not None and known.run == run:
+                self._release(known)
                 touched.add(job)
             if job in self.waits and self.waits.concerns(job, id, done):
                 self.todo.ask = True
@@ -299,6 +300,9 @@ class View:
             return
         run.cancelled = element.cancelled
         run.begun = element.state is not State.STARTING
+        run.since, run.suspended = element.began_at or element.leased_at, element.state is State.SUSPENDED
+        run.paused_s = element.suspended_s
+        self.work.expect(run)
         if run.begun:
             self.starting[run.node].pop(run.id)
 
@@ -311,13 +315,21 @@ class View:
         self.starting.setdefault(run.node, {})[run.id] = run
         self.pool.take(run.parts)
         entry.active += 1
+        self.work.add(entry, run, self._now)
         return run
+
+    def max_jobs(self, partition: str) -> int:
+        """Elements of one user at once in a partition; 0 = no limit."""
+        found = self._partitions.get(partition)
+        return found.max_jobs if found else 0
 
     def _release(self, run: Run) -> None:
         del self.runs[run.id]
         self.starting.get(run.node, {}).pop(run.id, None)
         self.pool.give(run.parts)
-        self.entries[run.job].active -= 1
+        entry = self.entries[run.job]
+        entry.active -= 1
+        self.work.drop(entry, run)
 
     def _drop(self, job: int, gone: RangeSet) -> None:
         entry = self.entries.get(job)
@@ -334,7 +346,7 @@ class View:
             wanted = ready and part.spec.begin <= self._now and bool(entry.startable(part)) and entry.room > 0
             if wanted and part.queued is None:
                 unit = entry.job.id * PARTS + number
-                part.queued = Place(self._order(entry, part), part.want, unit)
+                part.queued = Place(self._kind(entry, part), unit)
                 self.queue.add(part.queued)
                 self.todo.plan = True
             elif not wanted and part.queued is not None:
@@ -361,26 +373,13 @@ class View:
         for _, at in tagged.decode(entry.job.until):
             heappush(self._later, (at, entry.job.id))
 
-    def _order(self, entry: Entry, part: Part) -> Order:
+    def _kind(self, entry: Entry, part: Part) -> Kind:
         partition = self._partitions.get(part.want.partition)
-        priority = part.spec.priority or entry.priority
-        return -(partition.priority if partition else 0), -priority
-
-    def due(self, now: float) -> Iterator[Due]:
-        """What time alone has decided by now: holds that end, and what is pending at its deadline."""
-        for entry in self.entries.values():
-            for some, at in tagged.decode(entry.job.until):
-                if at <= now and (over := some & entry.held):
-                    yield Due("release", entry.job.id, over)
-            for part in entry.parts:
-                if 0 < part.spec.deadline <= now and (over := _of(part, entry.pending)):
-                    yield Due("deadline", entry.job.id, over)
+        changed = part.spec.priority != entry.job.spec.priority
+        fixed = part.spec.priority if changed else entry.priority
+        return Kind(partition.priority if partition else 0, fixed, entry.job.spec.uid, part.want)
 
     def _watch(self, entry: Entry) -> None:
         self.todo.ask = self.waits.watch(entry) or self.todo.ask
         self.waits.name(entry)
         self.waits.doom(entry)
-
-
-def _of(part: Part, some: RangeSet) -> RangeSet:
-    return some if part.ranks is None else some & part.ranks

@@ -27,11 +27,18 @@ class Want(NamedTuple):
     nodelist: frozenset[str] = frozenset()  # only these; empty = any
     exclude: frozenset[str] = frozenset()
     exclusive: bool = False
+    limit: int = 0  # seconds that it may run; 0 = for ever
+    constraint: str = ""  # features, canonical
+    licenses: str = ""  # canonical
 
     @property
     def plain(self) -> bool:
-        """Whether CPUs and memory alone decide."""
-        return not (self.gres or self.nodelist or self.exclude or self.exclusive)
+        """Whether CPUs and memory alone decide on a node."""
+        return not (self.gres or self.nodelist or self.exclude or self.exclusive or self.constraint)
+
+    def ends_no_later(self, other: "Want") -> bool:
+        """Whether it takes no more time than ``other``."""
+        return not other.limit or 0 < self.limit <= other.limit
 
     def covers(self, other: "Want") -> bool:
         """Whether this asks for no more than ``other`` in every respect: if this finds no room, nor does the other."""
@@ -44,6 +51,9 @@ class Want(NamedTuple):
             and (not self.gres or self.gres == other.gres)
             and (not self.nodelist or self.nodelist == other.nodelist)
             and (not self.exclude or self.exclude == other.exclude)
+            and (not self.constraint or self.constraint == other.constraint)
+            and (not self.licenses or self.licenses == other.licenses)
+            and self.ends_no_later(other)
         )
 
 
@@ -59,4 +69,7 @@ def want_of(spec: JobSpec) -> Want:
         frozenset(spec.nodelist),
         frozenset(spec.exclude),
         spec.exclusive,
+        spec.time_limit or 0,
+        spec.constraint,
+        spec.licenses,
     )
