@@ -7,13 +7,15 @@ that resigned within a third. A leader that was away too long learns it from the
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from beat.dispatch import Dispatcher
 from beat.loop import Inconsistent, Loop, ServerClock
 from beat.reaper import Reaper
 from crane_celery.errors import CraneError, StaleFence, Unreachable
 from crane_celery.sched.plan import Config
+from crane_celery.sched.prioritise import Ranking
+from crane_celery.sched.usage import Usage
 from crane_celery.settings import Settings
 from crane_celery.store.api import LeaderStore, Store
 
@@ -65,12 +67,20 @@ class Leader:
     """Stands by, leads, steps down; survives the server's absence. ``turn()`` is called for ever."""
 
     def __init__(
-        self, store: Store, settings: Settings, dispatcher: Dispatcher, holder: str, monotonic: Callable[[], float]
+        self,
+        store: Store,
+        settings: Settings,
+        dispatcher: Dispatcher,
+        holder: str,
+        monotonic: Callable[[], float],
+        known_usage: Callable[[float], Mapping[int, float]] = lambda _now: {},
     ) -> None:
+        """``known_usage``: what users had used lately (sched.usage) by server time, as the history has it."""
         self._store = store
         self._settings = settings
         self._dispatcher = dispatcher
         self._monotonic = monotonic
+        self._known_usage = known_usage
         self._lease = Lease(store, holder, monotonic)
         self._loop: Loop | None = None
         self._failures = 0
@@ -122,8 +132,35 @@ class Leader:
         log.warning("leading, fence %d", fence)
         reaper = Reaper(self._store, self._settings, fence, self._monotonic)
         clock = ServerClock(self._store, self._monotonic)
-        config = Config(invalid_depend_grace_s=self._settings.invalid_depend_grace_s)
-        return Loop(self._store, self._settings.partitions, fence, self._dispatcher, reaper, clock, config)
+        return Loop(
+            self._store,
+            self._settings.partitions,
+            fence,
+            self._dispatcher,
+            reaper,
+            clock,
+            self._config(),
+            self._usage(clock),
+        )
+
+    def _usage(self, clock: ServerClock) -> Usage:
+        """What users have used lately; nothing where the history does not answer, since the queue must go on."""
+        clock.sync()
+        try:
+            return Usage(self._settings.priority.half_life_s, self._known_usage(clock.now()), clock.now())
+        except CraneError as error:
+            log.warning("fair shares begin at nought: %s", error)
+            return Usage(self._settings.priority.half_life_s)
+
+    def _config(self) -> Config:
+        settings = self._settings
+        cpus = sum(node.cpus for node in settings.nodes.values())
+        return Config(
+            invalid_depend_grace_s=settings.invalid_depend_grace_s,
+            ranking=Ranking(settings.priority, {}, cpus),
+            licenses=settings.licenses,
+            max_jobs=settings.max_jobs,
+        )
 
     def _step_down(self, pause_s: float) -> float:
         """Forget the view: what we know may be out of date. The lease is left to run out, or is taken up again."""

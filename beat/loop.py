@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from beat.dispatch import Dispatcher
@@ -25,7 +26,9 @@ from crane_celery.model.states import DEADLINE, TERMINATED, Reason, State
 from crane_celery.sched.cycle import schedule
 from crane_celery.sched.entry import Run
 from crane_celery.sched.plan import Config, Placement, Plan
+from crane_celery.sched.prioritise import shares
 from crane_celery.sched.todo import Todo, due
+from crane_celery.sched.usage import Usage
 from crane_celery.sched.view import View
 from crane_celery.store.api import Answer, Question, Start, Store
 
@@ -38,6 +41,8 @@ _CHUNK = 128
 _QUESTIONS = 200
 #: a blocking read is never shorter
 _SHORTEST_S = 1.0
+#: fair shares are taken anew so often
+_RANK_S = 30.0
 #: safety net: dependencies are asked about so often even when no event suggests it
 _ASK_S = 2.0
 
@@ -81,6 +86,7 @@ class Loop:
         reaper: Reaper,
         clock: Clock,
         config: Config | None = None,
+        usage: Usage | None = None,
     ) -> None:
         self.fence = fence
         self._store = store
@@ -89,6 +95,8 @@ class Loop:
         self._reaper = reaper
         self._clock = clock
         self._config = config or Config()
+        self._usage = usage or Usage(0.0)
+        self._ranked_at = 0.0
         self._busy = True  # something is left to do: do not block
         self._plan = True
         self._ask = True
@@ -180,8 +188,17 @@ class Loop:
             else:
                 self._store.expire(self.fence, each.job, each.ranks.text, State.DEADLINE, DEADLINE, "deadline reached")
 
+    def _rank(self, now: float) -> None:
+        """Take the fair shares anew, now and then."""
+        if now >= self._ranked_at + _RANK_S:
+            self._ranked_at = now
+            ranking = replace(self._config.ranking, shares=shares(self._usage.now(now)))
+            if ranking != self._config.ranking:
+                self._config, self._last = replace(self._config, ranking=ranking), None
+
     def _start(self, now: float) -> list[Run]:
         """Plan and commit; returns the runs that were accepted."""
+        self._rank(now)
         if self.view.unsettled:
             self._last, self.view.unsettled = None, False
         plan = schedule(self.view, now, self._config, self._last)
@@ -231,6 +248,7 @@ class Loop:
         self._clock.sync()
         shot = self._store.snapshot()
         view = View.of(self._partitions, shot.now, shot.jobs, shot.elements, shot.nodes)
+        view.work.usage = self._usage
         return view, shot.seq
 
 

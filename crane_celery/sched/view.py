@@ -191,12 +191,12 @@ class View:
 
     def _again(self, data: dict[str, Any]) -> None:
         """Runs that ended, whose ranks are pending again."""
-        for id, job, rank, run, *_, hold in data["rows"]:
+        for id, job, rank, run, _, _, _, at, *_, hold in data["rows"]:
             known = self.runs.get(id)
             entry = self.entries.get(job)
             if known is None or entry is None or known.run != run:
                 continue
-            self._release(known)
+            self._release(known, at)
             entry.add(rank, run, hold)
             self._settle(entry)
             self.todo.plan = True
@@ -259,10 +259,10 @@ class View:
 
     def _end(self, data: dict[str, Any]) -> None:
         touched = set()
-        for id, job, _, run, *_, done in data["rows"]:
+        for id, job, _, run, _, _, _, at, *_, done in data["rows"]:
             known = self.runs.get(id)
             if known is not None and known.run == run:
-                self._release(known)
+                self._release(known, at)
                 touched.add(job)
             if job in self.waits and self.waits.concerns(job, id, done):
                 self.todo.ask = True
@@ -323,13 +323,13 @@ class View:
         found = self._partitions.get(partition)
         return found.max_jobs if found else 0
 
-    def _release(self, run: Run) -> None:
+    def _release(self, run: Run, at: float) -> None:
         del self.runs[run.id]
         self.starting.get(run.node, {}).pop(run.id, None)
         self.pool.give(run.parts)
         entry = self.entries[run.job]
         entry.active -= 1
-        self.work.drop(entry, run)
+        self.work.drop(entry, run, at)
 
     def _drop(self, job: int, gone: RangeSet) -> None:
         entry = self.entries.get(job)

@@ -7,6 +7,7 @@ from crane_celery.sched.entry import Entry, Run
 from crane_celery.sched.horizon import Horizon
 from crane_celery.sched.licences import held
 from crane_celery.sched.pool import Pool
+from crane_celery.sched.usage import Usage
 
 
 class Work:
@@ -18,6 +19,7 @@ class Work:
         self.active: dict[int, int] = {}  # uid -> elements
         self.active_in: dict[tuple[int, str], int] = {}  # (uid, partition) -> elements
         self.licenses: dict[str, int] = {}
+        self.usage = Usage(0.0)
 
     def add(self, entry: Entry, run: Run, now: float) -> None:
         """A run has got its allocation."""
@@ -27,9 +29,11 @@ class Work:
         for at, part in self._parts(run):
             self.horizon.put(run.id, at, part, run.end)
 
-    def drop(self, entry: Entry, run: Run) -> None:
-        """It has given it back."""
+    def drop(self, entry: Entry, run: Run, at: float) -> None:
+        """It has given it back at this time."""
         self._count(entry, run, -1)
+        used = sum(part.cpus for part in run.parts) * max(0.0, at - run.since)
+        self.usage.add(entry.job.spec.uid, used, at)
         for at, _ in self._parts(run):
             self.horizon.drop(run.id, at)
 
