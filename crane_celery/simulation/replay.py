@@ -1,7 +1,7 @@
 """One run of a trace through ``sched.schedule``, fed with the events that a real cluster would tell the leader.
 
 ``fifo`` starts nobody before whoever came earlier: the scheduler is shown one waiting job at a time. ``firstfit`` is
-shown all of them, and keeps no room for those that find none.
+shown all of them, and keeps no room for those that find none; ``backfill`` is what a cluster does.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from crane_celery.model.job import Job
 from crane_celery.model.states import State
 from crane_celery.sched.cycle import schedule
 from crane_celery.sched.plan import Config, Placement, Plan
+from crane_celery.sched.prioritise import Ranking
 from crane_celery.sched.view import View
+from crane_celery.sched.weights import Priority
 from crane_celery.simulation.cluster import Cluster
 from crane_celery.simulation.trace import TraceJob
 
 #: server time of the first submission: 0 would say "no time" in the records
 EPOCH = 1_000_000_000.0
 
-POLICIES = ("fifo", "firstfit")
+POLICIES = ("fifo", "firstfit", "backfill")
 
 #: told after every cycle: the view before its starts, the plan, simulated server time
 Observer = Callable[[View, Plan, float], None]
@@ -73,7 +75,8 @@ class Replay:
         self._jobs = jobs
         self._records = [cluster.job(each, id, EPOCH + each.submit) for id, each in enumerate(jobs, 1)]
         self._policy = policy
-        self._config = Config()
+        basic = Ranking(Priority(kind="basic"))
+        self._config = Config(ranking=basic) if policy == "backfill" else Config(ranking=basic, rooms=0)
         self._clock = clock
         self._observe = observe
         self._view = View.of({cluster.partition.name: cluster.partition}, EPOCH, (), (), cluster.members())
