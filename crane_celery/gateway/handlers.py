@@ -205,6 +205,14 @@ def _dependents(service: Service, request: Request) -> object:
     return service.dependents(chosen)
 
 
+def _story(service: Service, request: Request) -> object:
+    read.only(request.args, "selectors")
+    chosen = selectors(request.args)
+    if not chosen:
+        raise InputError("name the jobs: write ids such as 12, 12_4 or 12_[1-3]")
+    return service.story(chosen)
+
+
 def _watch(service: Service, request: Request) -> object:
     """One of the listings, whenever it has changed."""
     read.only(request.args, "verb", "args")
@@ -261,6 +269,7 @@ _VERBS: dict[str, Callable[[Service, Request], object]] = {
     "nodes": _nodes,
     "history": _history,
     "usage": _usage,
+    "story": _story,
     "dependents": _dependents,
     "wait": following.wait,
     "watch": _watch,

@@ -119,6 +119,8 @@ def fold(events: Iterable[Event]) -> Batch:
 def _submit(batch: Batch, event: Event) -> None:
     job = job_from_json(event.data["job"])
     batch.submissions[job.id] = job
+    if job.held:
+        batch.tell(event, job.id, job.held, "hold")
 
 
 def _start(batch: Batch, event: Event) -> None:
@@ -198,7 +200,8 @@ def _judge(batch: Batch, event: Event) -> None:
 
 
 def _depend(batch: Batch, event: Event) -> None:
-    batch.tell(event, event.data["job"], "", dependency=event.data.get("dependency", ""))
+    batch.changes[event.data["job"]] = event.data["changes"]
+    batch.tell(event, event.data["job"], "", dependency=event.data["text"])
 
 
 def _kill(batch: Batch, event: Event) -> None:

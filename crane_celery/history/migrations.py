@@ -53,6 +53,8 @@ def _from_1(db: Connection) -> None:
         "CREATE TABLE told (job BIGINT NOT NULL, ms BIGINT NOT NULL, seq BIGINT NOT NULL, nth INTEGER NOT NULL,"
         " at DOUBLE PRECISION NOT NULL, kind VARCHAR NOT NULL, ranks TEXT NOT NULL, detail TEXT NOT NULL,"
         f" by_uid BIGINT NOT NULL, PRIMARY KEY (job, ms, seq, nth)){tail}",
+        "INSERT INTO told SELECT job, 0, first, 0, at, 'cancel',"
+        " CASE WHEN first = last THEN CAST(first AS VARCHAR) ELSE first || '-' || last END, '', by_uid FROM cancelled",
         'CREATE TABLE person ("user" VARCHAR NOT NULL, uid BIGINT NOT NULL, used DOUBLE PRECISION NOT NULL,'
         f' used_at DOUBLE PRECISION NOT NULL, PRIMARY KEY ("user", uid)){tail}',
         'INSERT INTO person SELECT DISTINCT "user", uid, 0.0, 0.0 FROM submission',

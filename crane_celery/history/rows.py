@@ -19,6 +19,7 @@ submitted_at leased_at began_at ended_at
 cpu_s memory_peak          used: CPU seconds, bytes
 command cwd submit_host kind licenses begin deadline requeue gres
                            as submitted; depends: the dependency as typed
+again                      of a filed run: 0 = its element's last, 1 = pending again after it, 2 = and held then
 steps                      step rows (``step_rows``), absent where not asked for
 ========================== ==========================================================================================
 """

@@ -218,7 +218,8 @@ class _Jobs:
     def run_row(self, row: SqlRow[Any]) -> Row:
         """A run with what its submission says."""
         job, base = self._of(row, row.rank)
-        return rows.element_row(job, _element(row), cpu_s=row.cpu_s, memory_peak=row.memory_peak, base=base)
+        found = rows.element_row(job, _element(row), cpu_s=row.cpu_s, memory_peak=row.memory_peak, base=base)
+        return {**found, "again": row.again}
 
     def cancelled_rows(self, span: SqlRow[Any], ids: RangeSet | None) -> Iterator[Row]:
         """The elements of a cancelled range that are asked for, highest first."""

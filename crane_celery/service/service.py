@@ -20,7 +20,7 @@ from crane_celery.model.job import Job
 from crane_celery.model.states import ENDED, HOLDING
 from crane_celery.sched import feasible
 from crane_celery.service import cancel as cancelling
-from crane_celery.service import control, listing, queue, show, submit, waiting
+from crane_celery.service import control, listing, queue, show, story, submit, waiting
 from crane_celery.service import nodes as places
 from crane_celery.service.caller import Caller, is_operator
 from crane_celery.service.dependents import dependents
@@ -253,6 +253,13 @@ class Service:
             alive = listing.ids_of(chosen)
             found += self._history.usage(selectors, alive)
         return found
+
+    def story(self, selectors: Sequence[Selector]) -> list[Row]:
+        """What has happened to jobs, whether they live or not (service.story). Raises NotFound."""
+        if self._history:
+            self._await_filing()
+        sources = story.Sources(self.store, self._history)
+        return story.stories(selectors, sources, self.queue.alive().elements)
 
     def _await_filing(self) -> None:
         """Wait until the recorder has filed what had happened by now: an end that was told must be seen here too.

@@ -2,12 +2,15 @@
 
 import pytest
 
+from crane_celery.errors import NotFound
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import parse_selectors
 from crane_celery.history.api import Query
 from crane_celery.history.filing import Filing
 from crane_celery.history.recorder import Recorder
 from crane_celery.history.sql import SqlHistory
+from crane_celery.model.dependency import Block, Resolved, encode
+from crane_celery.service.story import Sources, stories
 from crane_celery.store.api import Moved, Report
 from tests.support.site import Site
 
@@ -120,6 +123,17 @@ def test_what_was_changed_is_in_force(site: Site, recorder: Recorder, history: S
     assert found and found.changes and found.id == array
 
 
+def test_another_dependency(site: Site, recorder: Recorder, history: SqlHistory) -> None:
+    first, second = site.submit(), site.submit()
+    block = Block("afterok", first, first, 1, 0, f"afterok:{first}")
+    assert site.store.depend(second, f"afterok:{first}", encode(Resolved(False, ((block,),))))
+    assert site.store.depend(second, "", "")
+    drain(recorder)
+    assert [row["detail"] for row in history.told(second)] == [{"dependency": f"afterok:{first}"}, {"dependency": ""}]
+    found = history.job(second)
+    assert found and found.changes
+
+
 def test_elements_that_the_leader_ended(site: Site, recorder: Recorder, history: SqlHistory) -> None:
     job = site.submit(count=4)
     site.store.cancel(job, "0", 1000)
@@ -200,3 +214,34 @@ def test_sums_are_made_anew_for_another_half_life(
     database.close()
     after = history.held_by_user(now, 5.0)
     assert before["ada"] > 0 and after["ada"] >= before["ada"] * 0.999
+
+
+def test_a_story_long_after_the_stream_was_trimmed(site: Site, recorder: Recorder, history: SqlHistory) -> None:
+    store, job = site.store, site.submit(count=3)
+    store.hold(job, "2", True)
+    store.update(job, "0", {"comment": "mine"})
+    site.start(job, 0, 1)
+    drain(recorder)
+    sources = Sources(store, history)
+    live = {job: store.elements()}
+    (running,) = stories(parse_selectors(f"{job}_0"), sources, live)
+    assert [text for _, text in running["events"]][1:] == [
+        "changed: comment=mine",
+        "run 1 was given 1 CPUs on n1",
+    ]
+    site.end(job, job + 1, code=1)
+    store.cancel(job, "", 1000)
+    drain(recorder)
+    before = stories(parse_selectors(f"{job},{job}_2"), sources, {})
+    store.set_cursor("leader", store.last_event())
+    store.trim()
+    assert store.forget(site.fence, store.now() + 1, 10) == 1 and store.find(job) is None
+    after = stories(parse_selectors(f"{job},{job}_2"), sources, {})
+    assert after == before
+    assert [text for _, text in after[1]["events"]] == [
+        "submitted by ada to CPU, 3 elements 0-2",
+        "held",
+        "cancelled by ada while pending",
+    ]
+    with pytest.raises(NotFound, match="4711"):
+        stories(parse_selectors("4711"), sources, {})
