@@ -38,7 +38,11 @@ class CraneScheduler(Scheduler):
         signer = wire.Signer.load(settings.private_key) if settings.signing else wire.Signer(None)
         dispatcher = Dispatcher(CeleryOutbox(self.app), signer, lambda: secrets.token_hex(8))
         holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-        self._leader = Leader(store, settings, dispatcher, holder, time.monotonic)
+        history = bootstrap.open_history(settings)
+        half_life_s = settings.priority.half_life_s
+        self._leader = Leader(
+            store, settings, dispatcher, holder, time.monotonic, lambda now: history.held_by_uid(now, half_life_s)
+        )
 
     def tick(self, *_args: Any, **_kwargs: Any) -> float:
         """One turn; returns seconds to sleep (0 while leading: the turn itself waits for events).

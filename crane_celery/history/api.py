@@ -76,8 +76,8 @@ class History(Protocol):
         """Ended runs of these plain ids counted: ``state``, ``again`` (0 = the last of its element), ``count``, the
         first ``leased_at`` and the last ``ended_at``."""
 
-    def held_by_user(self, now: float, half_life_s: float) -> dict[str, float]:
-        """User -> CPU seconds held by ended runs, each decayed by 2^-(seconds since its end / half-life)."""
+    def held_by_uid(self, now: float, half_life_s: float) -> dict[int, float]:
+        """Uid -> CPU seconds held by ended runs, each decayed by 2^-(seconds since its end / half-life)."""
 
     def last_id(self) -> int:
         """No id above it was ever given out: 0 where nothing was filed, else rounded up, as the newest may never have

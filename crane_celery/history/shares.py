@@ -111,18 +111,18 @@ class Shares:
         return sums
 
 
-def read(db: Connection, now: float, half_life_s: float) -> dict[str, float]:
-    """User -> CPU seconds held, as they count now. Cheap where the recorder keeps them with this half-life; else
+def read(db: Connection, now: float, half_life_s: float) -> dict[int, float]:
+    """Uid -> CPU seconds held, as they count now. Cheap where the recorder keeps them with this half-life; else
     the runs of 40 half-lives are read."""
     if db.scalar(select(CURSOR.c.half_life)) == half_life_s:
         table = PERSON.c
-        rows = db.execute(select(table.user, table.used, table.used_at).where(table.used > 0)).all()
-        sums = [(user, Sum(used, at)) for user, used, at in rows]
+        rows = db.execute(select(table.uid, table.used, table.used_at).where(table.used > 0)).all()
+        sums = [(uid, Sum(used, at)) for uid, used, at in rows]
     else:
-        sums = [(owner.user, each) for owner, each in summed(db, half_life_s).items()]
-    found: dict[str, float] = {}
-    for user, each in sums:
-        found[user] = found.get(user, 0.0) + each.used * decay(max(0.0, now - each.at), half_life_s)
+        sums = [(owner.uid, each) for owner, each in summed(db, half_life_s).items()]
+    found: dict[int, float] = {}
+    for uid, each in sums:
+        found[uid] = found.get(uid, 0.0) + each.used * decay(max(0.0, now - each.at), half_life_s)
     return found
 
 

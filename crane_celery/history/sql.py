@@ -112,7 +112,7 @@ class SqlHistory:
             found = [row for some in search.portions(ids) for row in db.execute(search.sum_ends(some))]
         return [dict(row._mapping) for row in found]
 
-    def held_by_user(self, now: float, half_life_s: float) -> dict[str, float]:
+    def held_by_uid(self, now: float, half_life_s: float) -> dict[int, float]:
         """See ``api.History``."""
         with self._database.reading() as db:
             return shares.read(db, now, half_life_s)

@@ -188,13 +188,13 @@ def test_what_people_held_is_summed_up_by_user(site: Site, recorder: Recorder, h
         drain(recorder)
     rows = history.query(Query(limit=0))
     now = max(row["ended_at"] for row in rows) + half_life
-    expected: dict[str, float] = {}
+    expected: dict[int, float] = {}
     for row in rows:
         held = (row["ended_at"] - row["leased_at"]) * row["alloc_cpus"]
-        expected[row["user"]] = expected.get(row["user"], 0.0) + held * 2 ** (-(now - row["ended_at"]) / half_life)
-    assert history.held_by_user(now, half_life) == pytest.approx(expected, rel=1e-4)
+        expected[row["uid"]] = expected.get(row["uid"], 0.0) + held * 2 ** (-(now - row["ended_at"]) / half_life)
+    assert history.held_by_uid(now, half_life) == pytest.approx(expected, rel=1e-4)
     for half_life in (3600.0, 0.0):  # not the one that is kept: from the runs
-        found = history.held_by_user(rows[0]["ended_at"], half_life)
+        found = history.held_by_uid(rows[0]["ended_at"], half_life)
         assert found.keys() == expected.keys() and all(each > 0 for each in found.values())
 
 
@@ -206,14 +206,14 @@ def test_sums_are_made_anew_for_another_half_life(
     site.ran(count=3)
     drain(recorder)
     now = site.store.now()
-    before = history.held_by_user(now, 5.0)
+    before = history.held_by_uid(now, 5.0)
     database = Database(url)
     drain(other := Recorder(site.store, Filing(database, 5.0)))
     site.ran()
     drain(other)
     database.close()
-    after = history.held_by_user(now, 5.0)
-    assert before["ada"] > 0 and after["ada"] >= before["ada"] * 0.999
+    after = history.held_by_uid(now, 5.0)
+    assert before[1000] > 0 and after[1000] >= before[1000] * 0.999
 
 
 def test_a_story_long_after_the_stream_was_trimmed(site: Site, recorder: Recorder, history: SqlHistory) -> None:

@@ -68,7 +68,7 @@ def test_what_version_1_filed_is_there(url: str) -> None:
     (cancelled,) = history.told(7)
     assert cancelled == {"at": 9.0, "kind": "cancel", "ranks": "2-3", "detail": {}, "by_uid": 0}
     held = 2.0 * (4.0 * 2 ** (-1 / 10) + 3.0 * 2 ** (-2 / 10) + 2.0 * 2 ** (-6 / 10))
-    assert history.held_by_user(10.0, 10.0) == {"ada": pytest.approx(held)}
+    assert history.held_by_uid(10.0, 10.0) == {1000: pytest.approx(held)}
     history.close()
 
 
