@@ -66,6 +66,7 @@ unit: .venv/tools
 
 docs: .venv/tools
 	@$(PY) -m cli._manual docs/commands
+	@$(PY) -c 'from crane_celery.lifecycle.diagram import page; print(page(), end="")' > docs/states.md
 
 clean:
 	@rm -rf .venv demo-report artefacts build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -22,6 +22,9 @@ class Cause(StrEnum):
     RESUME = "resume"
     CANCEL = "cancel"  # while pending
     END = "end"  # the node, or who wrote the node off, says how
+    REQUEUE = (
+        "requeue"  # by policy or by name (lifecycle.requeue): its element is pending again, its next run is another
+    )
 
 
 class NodeCause(StrEnum):
@@ -32,6 +35,7 @@ class NodeCause(StrEnum):
     LOSE = "lose"  # not heard of for NodeTimeout
     DRAIN = "drain"  # by an operator
     RESUME = "resume"  # by an operator
+    DOWN = "down"  # by an operator
 
 
 _ANY_END = frozenset(ENDED)
@@ -54,7 +58,13 @@ RUNS: _Runs = {
     **{state: {} for state in sorted(ENDED)},
 }
 
-#: a drained node stays drained whatever it says itself; only an operator resumes it
+#: what becomes of the element of a run that ended: nothing any more, or it is pending again
+AGAIN: Mapping[State, Mapping[Cause, frozenset[State]]] = {
+    state: {Cause.REQUEUE: frozenset({State.PENDING})} for state in sorted(ENDED)
+}
+
+#: a drained node stays drained whatever it says itself, and one that an operator took down stays down; only an operator
+#: resumes them
 NODES: Mapping[NodeState, Mapping[NodeCause, NodeState]] = {
     NodeState.DOWN: {
         NodeCause.REGISTER: NodeState.UP,
@@ -62,6 +72,7 @@ NODES: Mapping[NodeState, Mapping[NodeCause, NodeState]] = {
         NodeCause.LOSE: NodeState.DOWN,
         NodeCause.DRAIN: NodeState.DRAIN,
         NodeCause.RESUME: NodeState.UP,
+        NodeCause.DOWN: NodeState.DOWN,
     },
     NodeState.UP: {
         NodeCause.REGISTER: NodeState.UP,
@@ -69,6 +80,7 @@ NODES: Mapping[NodeState, Mapping[NodeCause, NodeState]] = {
         NodeCause.LOSE: NodeState.DOWN,
         NodeCause.DRAIN: NodeState.DRAIN,
         NodeCause.RESUME: NodeState.UP,
+        NodeCause.DOWN: NodeState.DOWN,
     },
     NodeState.DRAIN: {
         NodeCause.REGISTER: NodeState.DRAIN,
@@ -76,6 +88,7 @@ NODES: Mapping[NodeState, Mapping[NodeCause, NodeState]] = {
         NodeCause.LOSE: NodeState.DOWN,
         NodeCause.DRAIN: NodeState.DRAIN,
         NodeCause.RESUME: NodeState.UP,
+        NodeCause.DOWN: NodeState.DOWN,
     },
 }
 

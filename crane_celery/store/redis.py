@@ -286,9 +286,14 @@ class RedisStore:
         self.link.run("resign", holder)
 
     def snapshot(self) -> Snapshot:
-        """All live records, read after the event that they are said to hold from. See store.api."""
+        """All live records, read after the event that they are said to hold from. See store.api.
+
+        Runs are read before submissions: one that ended in between, and is pending again, is then known as a run, or as
+        pending, or as both, until its event comes; never as neither, which would lose it.
+        """
         seq, now = self.last_event(), self.now()
-        return Snapshot(seq, now, self.jobs(), self.elements(), self.nodes())
+        elements = self.elements()
+        return Snapshot(seq, now, self.jobs(), elements, self.nodes())
 
     def questions(self, fence: int, limit: int) -> list[Question]:
         """Dependants to be judged. See store.api."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -13,8 +14,11 @@ from crane_celery.model.dependency import decode, encode, judge
 from crane_celery.model.job import WAITING, Job
 from crane_celery.model.node import NodeState
 from crane_celery.model.states import State
+from crane_celery.sched.view import View
 from crane_celery.store.api import Answer, Store, Submission
+from crane_celery.store.redis import RedisStore
 from tests.contract.world import World, needs, node, spec
+from tests.support.server import Server
 
 
 @pytest.fixture
@@ -194,3 +198,43 @@ def test_only_the_leader_expires(world: World) -> None:
     after = record(world, array)
     assert (after.pending, after.worst_state, after.worst_code) == ("0,3-4", State.DEADLINE, 330)
     assert world.store.expire(world.fence, array, "1-2", "Deadline", 330, "late") == 0
+
+
+def test_a_snapshot_is_brought_up_to_date_whatever_happened_while_it_was_read(server: Server) -> None:
+    """Each read of it sees a later moment than the one before."""
+    world = World(store := RedisStore(server.url, "{between}"))
+    array = world.submit(3, requeue="failure")
+    world.start(array, 0, 1, 2)
+
+    class Between(RedisStore):
+        """Things happen between the reads."""
+
+        def jobs(self, ids: Iterable[int] | None = None) -> list[Job]:
+            world.end(array, state="Failed", code=1)
+            world.end(array + 1)
+            return store.jobs(ids)
+
+    slow = Between(server.url, "{between}")
+    shot = slow.snapshot()
+    view = View.of({}, shot.now, shot.jobs, shot.elements, shot.nodes)
+    for event in store.events(shot.seq, 0, 100):
+        view.apply(event)
+    slow.close()
+    store.close()
+    assert view.entries[array].pending.text == "0" and list(view.runs) == [array + 2]
+    assert view.entries[array].next_run(0) == 2
+
+
+def test_a_large_array_runs_again_in_short_steps(redis_store: RedisStore) -> None:
+    """Every other element of a part of it: no script takes 50 ms, as the server itself measures."""
+    world = World(redis_store)
+    array = world.submit(100_000)
+    redis_store.link.do("CONFIG", "SET", "slowlog-log-slower-than", 50_000)
+    redis_store.link.do("SLOWLOG", "RESET")
+    for low in range(0, 4_000, 400):
+        ranks = range(low, low + 400, 2)
+        assert set(world.start(array, *ranks)) == {""}
+        world.end(*(array + rank for rank in ranks), state="Failed", code=1)
+    assert redis_store.requeue(array, "").ended == 2_000
+    assert record(world, array).pending == "0-99999" and record(world, array).again.count(",") == 2_000
+    assert redis_store.link.do("SLOWLOG", "GET", 10) == []

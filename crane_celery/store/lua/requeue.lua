@@ -8,8 +8,9 @@ local job = job_of(ARGV[1])
 if not job then return redis.error_reply('NOTFOUND job ' .. ARGV[1]) end
 local base, after, from = tonumber(job.id), ARGV[3], tonumber(ARGV[5])
 local v = call('HMGET', key_job(job.id), 'pending', 'top')
+local pending = to_ranges(v[1])
 local all = { 0, math.min(tonumber(v[2]), job.count - 1) }
-local ranks = minus(all[2] < 0 and {} or (ARGV[2] == '' and all or common(to_ranges(ARGV[2]), all)), to_ranges(v[1]))
+local ranks = minus(all[2] < 0 and {} or (ARGV[2] == '' and all or common(to_ranges(ARGV[2]), all)), pending)
 
 local HOLDING = { Starting = true, Running = true, Completing = true, Suspended = true }
 local told, rows, over, looked, next_rank = {}, {}, {}, 0, -1
@@ -41,6 +42,6 @@ for i = 1, #ranks, 2 do
   if next_rank >= 0 then break end
 end
 tell_rows('kill', '"then":"' .. (after == 'hold' and 'hold' or 'requeue') .. '",', rows)
-if #over > 0 then revive(job, over, after == 'hold') end
+if #over > 0 then revive(job, pending, over, after == 'hold') end
 publish()
 return { #over, next_rank, unpack(told) }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from crane_celery.errors import SystemFault
-from crane_celery.lifecycle.machine import NODES, RUNS, Cause, NodeCause, node_step, step, worst
+from crane_celery.lifecycle.diagram import page
+from crane_celery.lifecycle.machine import AGAIN, NODES, RUNS, Cause, NodeCause, node_step, step, worst
 from crane_celery.model.node import NodeState
 from crane_celery.model.states import ENDED, HOLDING, State
 
@@ -49,6 +52,15 @@ def test_illegal_steps_raise(old: State, cause: Cause, new: State) -> None:
 def test_only_an_operator_ends_a_drain() -> None:
     kept = {cause for cause in NodeCause if node_step(NodeState.DRAIN, cause) is NodeState.DRAIN}
     assert kept == {NodeCause.REGISTER, NodeCause.HEAR, NodeCause.DRAIN}
+
+
+def test_the_page_of_states_is_current() -> None:
+    """``make docs`` writes it."""
+    assert (Path(__file__).parents[3] / "docs" / "states.md").read_text() == page()
+
+
+def test_what_ended_may_be_pending_again() -> None:
+    assert set(AGAIN) == ENDED and all(row == {Cause.REQUEUE: {State.PENDING}} for row in AGAIN.values())
 
 
 def test_the_worse_of_two() -> None:

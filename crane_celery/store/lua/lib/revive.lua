@@ -20,11 +20,11 @@ local function worst_left(job)
   return job.state, job.code
 end
 
--- rows: {{rank, last run, state}, ...} of elements that have ended.
-local function revive(job, rows, hold)
+-- rows: {{rank, last run, state}, ...} of elements that have ended; pending: the ranks that are (ranges).
+local function revive(job, pending, rows, hold)
   local base, ids, runs = tonumber(job.id), {}, {}
-  local v = call('HMGET', key_job(job.id), 'pending', 'held', 'again')
-  local pending, held, again = to_ranges(v[1]), to_ranges(v[2]), to_tags(v[3])
+  local v = call('HMGET', key_job(job.id), 'held', 'again')
+  local held, again = to_ranges(v[1]), to_tags(v[2])
   for i, row in ipairs(rows) do
     ids[i] = row[1]
     clear_bit('ended', base + row[1])
