@@ -121,12 +121,12 @@ class MemoryJobs:
 
     def _refuse_beyond(self, jobs: Sequence[Submission]) -> None:
         """MaxSubmitJobs: of a user altogether, and in a partition."""
-        living: dict[tuple[int, str], int] = {}
+        living: dict[tuple[int, str | None], int] = {}  # by user and partition, None = altogether
         for job in self._records.jobs.values():
-            for where in ("", job.spec.partition):
+            for where in (None, job.spec.partition):
                 living[job.spec.uid, where] = living.get((job.spec.uid, where), 0) + job.count - job.ended
         for new in jobs:
-            for where, most in zip(("", new.spec.partition), new.limits, strict=True):
+            for where, most in zip((None, new.spec.partition), new.limits, strict=True):
                 before = living.get((new.spec.uid, where), 0)
                 living[new.spec.uid, where] = before + new.count
                 if most and before + new.count > most:
