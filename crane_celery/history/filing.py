@@ -140,6 +140,7 @@ class Filing:
             rows = [{"b_job": job, "b_at": at} for job, at in batch.done.items()]
             db.execute(_DONE, rows)
         self._write_changes(db, batch.changes)
+        self._shares.write(db)
 
     def _write_submissions(self, db: Connection, jobs: Iterable[Job]) -> None:
         rows = [_submission(job) for job in jobs]
@@ -225,7 +226,6 @@ class Filing:
         later = [{"b_id": id, "b_run": run} for id, run in ends if run > 1]
         if later:  # whatever was or was not seen of it, a run before another one was not the last
             db.execute(_FOLLOWED, later)
-        self._shares.write(db)
 
     def _write_cancelled(self, db: Connection, cancelled: Sequence[Cancelled]) -> None:
         if cancelled:
