@@ -17,6 +17,7 @@ from typing import Any
 from workers.frames import Hangup, Link, Message
 from workers.herd import Herd, Timers
 from workers.records import PRIMARY, Run, Step, of_task
+from workers.taskhooks import with_prolog
 
 #: reference/cranesched.md section 2.2
 NOT_RUNNING, NOT_YOURS, TOO_MUCH, MALFORMED, BUSY = 79, 54, 85, 46, 85
@@ -215,7 +216,8 @@ class Clients:
         message, step = request.message, request.step
         message["env"].pop("CRANE_PRIMARY_STEP_ID", None)  # its caller's, where that is the script
         template = {
-            "argv": message["argv"], "env": message["env"], "cwd": message["cwd"],
+            "argv": with_prolog(run.hooks.get("task_prolog", ""), message["argv"]),
+            "env": message["env"], "cwd": message["cwd"],
             "umask": int(message["umask"]) & 0o777, "append": True,
         }  # fmt: skip
         tasks: list[tuple[dict[str, str], list[int]]] = []

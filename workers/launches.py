@@ -8,13 +8,16 @@ from crane_celery.errors import CraneError, NotFound
 from crane_celery.grammar.filename import FilenameContext, expand_filename
 from crane_celery.grammar.signals import parse_signals
 from crane_celery.model.job import JobSpec
+from crane_celery.settings.model import Hooks
 from crane_celery.wire import Kill, Launch, Message
 from workers import environ
 from workers.bodies import Bodies, account_of, login
 from workers.environ import Place
+from workers.taskhooks import with_prolog
 
 #: processes and threads of a job at most: room for wide jobs, and an end to fork bombs
 _PIDS, _PIDS_PER_CPU = 4096, 1024
+_NO_HOOKS = Hooks()
 
 
 class Batch(NamedTuple):
@@ -59,11 +62,12 @@ def template(
     """What runs of one specification share. ``ahead_s``: monotonic time - server time."""
     body = bodies.get(launch.job, spec)
     account, groups = account_of(spec.uid, spec.gid)
+    argv = with_prolog(place.hooks.task_prolog, body.argv)
     return {
         "uid": spec.uid,
         "gid": spec.gid,
         "groups": groups,
-        "argv": login(body.argv, account["SHELL"], place.commands) if body.login else body.argv,
+        "argv": login(argv, account["SHELL"], place.commands) if body.login else argv,
         "env": environ.of_job(spec, launch.job, body.env, place, account),
         "cwd": spec.cwd,
         "umask": body.umask,
@@ -75,7 +79,7 @@ def template(
         "deadline": spec.deadline + ahead_s if spec.deadline else 0.0,
         "warn": [list(each) for each in parse_signals(spec.signal)] if spec.signal else [],
         "grace": grace_s,
-        "hooks": _hooks(launch, spec, place) if place.hooks.prolog or place.hooks.epilog else {},
+        "hooks": _hooks(launch, spec, place) if place.hooks != _NO_HOOKS else {},
     }
 
 
@@ -86,6 +90,7 @@ def _hooks(launch: Launch, spec: JobSpec, place: Place) -> dict[str, Any]:
         "prolog_s": hooks.prolog_timeout_s,
         "epilog": hooks.epilog,
         "epilog_s": hooks.epilog_timeout_s,
+        "task_prolog": hooks.task_prolog,
         "env": environ.of_hooks(spec, launch.job, place),
     }
 
