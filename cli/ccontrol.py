@@ -207,7 +207,12 @@ def _act(verb: str, asked: dict[str, Any], said: str, as_json: bool, what: str =
 def _told(verb: str, chosen: str, as_json: bool) -> int:
     from crane_celery.gateway.client import call
 
-    answer = call(verb, {"selectors": chosen})
+    asked = {"selectors": chosen}
+    if verb == "explain":
+        from cli._submission import zone
+
+        asked["tz"] = zone()
+    answer = call(verb, asked)
     if as_json:
         return _as_json({"ok": True, verb: answer})
     from cli import _told

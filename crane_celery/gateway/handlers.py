@@ -55,6 +55,24 @@ def _submit(service: Service, request: Request) -> object:
     return accepted._asdict()
 
 
+def _testonly(service: Service, request: Request) -> object:
+    read.only(request.args, "jobs")
+    jobs = request.args.get("jobs")
+    if not isinstance(jobs, list):
+        raise InputError("argument jobs must be a list")
+    return service.testonly(request.caller, jobs)
+
+
+def _start(service: Service, request: Request) -> object:
+    read.only(request.args, "selectors")
+    return service.start(selectors(request.args))
+
+
+def _explain(service: Service, request: Request) -> object:
+    read.only(request.args, "selectors", "tz")
+    return service.explain(_named(request), read.text(request.args, "tz", limit=100))
+
+
 def _retry(service: Service, request: Request) -> object:
     read.only(request.args, "selectors", "hold", "key")
     chosen = selectors(request.args)
@@ -271,6 +289,9 @@ _VERBS: dict[str, Callable[[Service, Request], object]] = {
     "usage": _usage,
     "story": _story,
     "dependents": _dependents,
+    "explain": _explain,
+    "start": _start,
+    "testonly": _testonly,
     "wait": following.wait,
     "watch": _watch,
     "ping": _ping,

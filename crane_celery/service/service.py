@@ -20,13 +20,15 @@ from crane_celery.model.job import Job
 from crane_celery.model.states import ENDED, HOLDING
 from crane_celery.sched import feasible
 from crane_celery.service import cancel as cancelling
-from crane_celery.service import control, listing, queue, show, story, submit, waiting
+from crane_celery.service import control, explain, listing, queue, show, story, submit, waiting
 from crane_celery.service import nodes as places
 from crane_celery.service.caller import Caller, is_operator
 from crane_celery.service.dependents import dependents
+from crane_celery.service.dryrun import dry_run
 from crane_celery.service.filters import Filters
 from crane_celery.service.moments import zone_of
 from crane_celery.service.options import Meant, Offer
+from crane_celery.service.outlook import Outlook
 from crane_celery.service.resolve import Dependant, refuse_circle, resolve
 from crane_celery.service.retry import retry
 from crane_celery.service.rows import pending_row
@@ -48,6 +50,7 @@ class Service:
         self.store = store
         self.settings = settings
         self.queue = queue.Queue(store, settings.partitions.values())
+        self._outlook = Outlook(self.queue.live, store, settings)
         self._history = history
         #: the table asked for last, and what it was: people look again and again at a queue that has not changed
         self._last_table: tuple[object, Row] | None = None
@@ -96,6 +99,32 @@ class Service:
             lost = cancelling.doomed(self.store.jobs(), found)
             found = [*found, *(each for each in lost if operator or each.job.spec.uid == caller.uid)]
         return cancelling.cancel(found, missed, caller.uid, operator, self.store, how)
+
+    def testonly(self, caller: Caller, jobs: Sequence[Any]) -> Row:
+        """When and where a submission would start; nothing is stored. Raises what ``submit`` would."""
+        gate = self._gate()
+        submit.admit(caller, gate)
+        made, notices = submit.prepare(caller, jobs, {}, gate)
+        if len(made) != 1:
+            raise InputError(f"one job is tested at a time, this request has {len(made)}")
+        return dry_run(made[0], notices, self.store.now(), self._outlook.with_job)
+
+    def start(self, selectors: Sequence[Selector]) -> dict[str, float]:
+        """Expected starts of what waits, or of the jobs named, by plain id; absent where nobody knows."""
+        expected = self._outlook.now().expected()
+        named = [(each.job.id, each.ranks) for each in targets(tuple(selectors), self.store)[0]]
+        return {
+            str(id_): each.start
+            for id_, each in expected.items()
+            if not selectors or any(id_ - job in ranks for job, ranks in named)
+        }
+
+    def explain(self, selectors: Sequence[Selector], zone: str) -> list[Row]:
+        """Why the jobs named wait (service.explain). Raises NotFound for one that is not there."""
+        found, missed = targets(tuple(selectors), self.store)
+        if missed:
+            raise NotFound(f"{missed[0].shown}: {missed[0].error.message}")
+        return explain.records(found, self.queue.alive(), self._outlook.now(), zone, self.store)
 
     def dependents(self, selectors: Sequence[Selector]) -> list[Row]:
         """Who waits for the jobs named. Raises NotFound for one that is not there."""

@@ -47,8 +47,7 @@ def accept(
 
     ``key`` makes a repeated request harmless: job i of the request is known to the store as (caller, key, i).
     """
-    if caller.uid == 0 and not gate.allow_root:
-        raise Denied("root's jobs are not accepted here: submit as an ordinary user, or set AllowRoot: true")
+    admit(caller, gate)
     if not jobs or len(jobs) > MAX_JOBS:
         raise InputError(f"a request carries from 1 to {MAX_JOBS} jobs, this one {len(jobs)}")
     if len(key) > MAX_KEY:
@@ -59,6 +58,12 @@ def accept(
     for at in range(0, len(submissions), CHUNK):
         ids += store.submit(submissions[at : at + CHUNK], keys[at : at + CHUNK])
     return Accepted(ids, notices)
+
+
+def admit(caller: Caller, gate: Gate) -> None:
+    """Raise Denied for who may not submit at all."""
+    if caller.uid == 0 and not gate.allow_root:
+        raise Denied("root's jobs are not accepted here: submit as an ordinary user, or set AllowRoot: true")
 
 
 def prepare(

@@ -1,0 +1,145 @@
+"""Why jobs wait and when they are expected to start, over a small cluster in memory."""
+
+from typing import Any
+
+import pytest
+
+from crane_celery.errors import Denied, Infeasible, InputError, NotFound
+from crane_celery.grammar.selector import parse_selectors
+from crane_celery.model.job import Allocation
+from crane_celery.service.caller import Caller
+from crane_celery.store.api import Began, Report, Start
+from tests.unit.service.support import GIB, Cluster
+from tests.unit.service.test_submit import ALICE, submit
+
+
+def told(cluster: Cluster, ids: str) -> list[str]:
+    """The lines about the only job named."""
+    (record,) = cluster.service.explain(parse_selectors(ids), "UTC")
+    lines: list[str] = record["lines"]
+    return lines
+
+
+def full(cluster: Cluster, node: str, cpus: float = 16, limit: str = "10") -> int:
+    """A job that holds so many CPUs of a node for ten minutes; its id."""
+    id = submit(cluster, time=limit, cpus_per_task=str(int(cpus)))
+    assert cluster.store.start(cluster.fence, [Start(id, 0, 1, (Allocation(node=node, cpus=cpus, memory=GIB),))]) == [
+        ""
+    ]
+    cluster.store.report(node, cluster.epochs[node], Report(began=[Began(id, 1, cluster.store.now())]))
+    return id
+
+
+def starts(cluster: Cluster, ids: str = "") -> dict[str, float]:
+    return cluster.service.start(parse_selectors(ids) if ids else ())
+
+
+def dry(cluster: Cluster, caller: Caller = ALICE, **options: object) -> dict[str, Any]:
+    return cluster.service.testonly(caller, [{"options": options, "script": "true", "cwd": "/w"}])
+
+
+def test_room_in_numbers_who_is_ahead_and_when(cluster: Cluster) -> None:
+    for node, cpus in (("cn1", 16), ("cn2", 12), ("cn3", 16), ("cn4", 16)):
+        full(cluster, node, cpus)
+    first = submit(cluster, cpus_per_task="8", time="5")
+    second = submit(cluster, cpus_per_task="8", gres="gpu:1", time="5", exclude="cn4")
+    lines = told(cluster, str(first))
+    assert lines[0] == "Pending: Resource; CPUs on one node: 8 needed, 4 there"
+    assert lines[1].startswith("Needs: a node with 8 CPUs, ")
+    assert lines[2] == "Room now: on 0 of the 4 nodes of partition main"
+    assert lines[3] == "Not on 4 nodes: too few CPUs free, 8 needed, at most 4 there, 4 short"
+    assert lines[4].startswith("Expected start: 20") and " on cn" in lines[4]
+    lines = told(cluster, str(second))
+    assert "Not on 2 nodes: too few gpu, 1 needed, at most 0 there, 1 short" in lines
+    assert "Not on 1 node: excluded by the job" in lines
+    assert f"Ahead: {first} (submitted earlier)" in lines
+
+
+def test_expected_starts_follow_time_limits(cluster: Cluster) -> None:
+    for node in ("cn1", "cn2", "cn3", "cn4"):
+        full(cluster, node, limit="10" if node == "cn2" else "20")
+    now = cluster.store.now()
+    one, two = (submit(cluster, cpus_per_task="16", time="5") for _ in range(2))
+    found = starts(cluster)
+    assert set(found) == {str(one), str(two)} and found == starts(cluster, f"{one},{two}")
+    assert 595 < found[str(one)] - now < 605
+    assert found[str(two)] == found[str(one)] + 300
+    assert set(starts(cluster, str(one))) == {str(one)}
+
+
+def test_nobody_knows_behind_jobs_without_a_limit(cluster: Cluster) -> None:
+    for node in ("cn1", "cn2", "cn3", "cn4"):
+        full(cluster, node, limit="0")
+    waiting = submit(cluster, cpus_per_task="16")
+    assert starts(cluster) == {}
+    assert told(cluster, str(waiting))[-1].startswith("Expected start: unknown")
+
+
+def test_what_is_not_in_line_says_what_it_waits_for(cluster: Cluster) -> None:
+    held, one = submit(cluster, hold=True), submit(cluster)
+    dependent = submit(cluster, dependency=f"afterok:{one}")
+    assert told(cluster, str(held)) == ["Pending: Held", "Until: nothing of it starts until it is released"]
+    assert told(cluster, str(dependent)) == [
+        "Pending: Dependency",
+        "Until: it starts once what it waits for has come true",
+        f"Waits for: afterok:{one}",
+    ]
+    later = submit(cluster, begin="2099-01-01T00:00")
+    assert [line.partition(" ")[0] for line in told(cluster, str(later))] == ["Pending:", "Begin:"]
+
+
+def test_an_array_by_its_parts(cluster: Cluster) -> None:
+    array = submit(cluster, array="0-9", cpus_per_task="16", time="5")
+    cluster.begin(array, 1)
+    cluster.service.hold(ALICE, parse_selectors(f"{array}_[4-9]"), True)
+    lines = told(cluster, str(array))
+    assert "Pending (4-9): Held" in lines and lines[-1] == "Running: 1 of its elements"
+    assert any(line.startswith("Pending (0,2-3): ") for line in lines)
+    assert told(cluster, f"{array}_1") == ["Running: 1 of its elements"]
+
+
+def test_nobody_is_told_about_what_is_not_there(cluster: Cluster) -> None:
+    with pytest.raises(NotFound, match="99"):
+        told(cluster, "99")
+
+
+# --- --test-only
+
+
+def test_a_test_says_when_and_where_and_stores_nothing(cluster: Cluster) -> None:
+    for node in ("cn1", "cn2", "cn3", "cn4"):
+        full(cluster, node, 8)
+    before, now = len(cluster.store.jobs()), cluster.store.now()
+    found = dry(cluster, cpus_per_task="4")
+    assert (found["nodes"], found["reason"]) == ("cn1", "") and found["start"] - now < 5
+    found = dry(cluster, cpus_per_task="16", nodes="2", ntasks="2")
+    assert found["nodes"] == "cn[1-2]" and 595 < found["start"] - now < 605
+    found = dry(cluster, cpus_per_task="16", begin="now+1hour")
+    assert 3595 < found["start"] - now < 3605
+    assert dry(cluster, array="0-99", cpus_per_task="4")["nodes"] == "cn1"
+    assert len(cluster.store.jobs()) == before
+
+
+def test_a_test_says_why_nobody_knows(cluster: Cluster) -> None:
+    one = full(cluster, "cn1", limit="0")
+    assert dry(cluster, hold=True)["reason"] == "Held"
+    assert dry(cluster, dependency=f"afterok:{one}")["reason"] == "Dependency"
+    assert dry(cluster, nodelist="cn1", cpus_per_task="16") == {
+        "start": 0.0,
+        "nodes": "",
+        "reason": "Resource; nodes with room for all of it: 1 needed, 0 there",
+        "notices": [],
+    }
+
+
+def test_a_test_is_refused_as_the_submission_would_be(cluster: Cluster) -> None:
+    with pytest.raises(Infeasible):
+        dry(cluster, cpus_per_task="64")
+    with pytest.raises(InputError, match="one job is tested"):
+        cluster.service.testonly(ALICE, [])
+
+
+def test_root_is_refused_a_test_where_it_may_not_submit(tmp_path: Any) -> None:
+    cluster = Cluster(tmp_path, allow_root=False)
+    with pytest.raises(Denied):
+        dry(cluster, Caller(0, 0, 1))
