@@ -8,10 +8,11 @@ key          type   holds                                                       
 ============ ====== =============================================================== ================== ==============
 next         string the last job id given out                                       submit             for ever
 job:<id>     hash   a submission: codec.JOB_FIELDS; also ``array`` (1 = array),     submit, cancel,    window
-                    ``gone`` (cancelled while pending), ``top`` (highest rank that  hold, judge,
-                    ever started), ``waits`` (w: others wait on all of it, p: on a  start, report,
-                    part), ``bt``/``et`` (time of the latest begin/end), ``fails``  lose, update,
-                    (failed elements), ``uid part throttle policy``                 requeue, expire
+                    ``gone`` (cancelled while pending; ``lapsed``: of these, ranks  hold, judge,
+                    that had run before), ``top`` (highest rank that ever           start, report,
+                    started), ``waits`` (w: others wait on all of it, p: on a       lose, update,
+                    part), ``bt``/``et`` (time of the latest begin/end), ``fails``  requeue, expire
+                    (failed elements), ``uid part throttle policy``
 spec:<id>    string its JobSpec, JSON; never changes                                submit             window
 body:<id>    string script, arguments, environment                                  submit             window
 el:<id>      hash   a started element by its plain id: codec.ELEMENT_FIELDS; also   start, report,     window

@@ -93,13 +93,17 @@ class MemoryControl(MemoryJobs):
             for kind in ("ended", "ok", "lost"):
                 self._bits[kind] -= RangeSet.span(e.id, e.id)
         ended = job.ended - len(over)
+        lapsed = self._lapsed.get(job.id, RangeSet())
+        gone = len(lapsed & ranks)
+        self._lapsed[job.id], self._gone[job.id] = lapsed - ranks, self._gone.get(job.id, 0) - gone
         record = replace(
             job,
             pending=(RangeSet.parse(job.pending) | ranks).text,
             held=(RangeSet.parse(job.held) | ranks).text if hold else job.held,
             again=again,
             ended=ended,
-            ok=job.ok - sum(1 for e in over if e.state == State.COMPLETED),
+            gone=job.gone - gone,
+            ok=job.ok - sum(1 for e in over if e.state == State.COMPLETED and e.rank not in lapsed),
             worst_code=job.worst_code if ended else 0,
             worst_state=job.worst_state if ended else None,
             ended_at=0.0,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from crane_celery.errors import InputError, LimitReached, NotFound, StaleFence
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.lifecycle.replay import Records, apply
+from crane_celery.model import tagged
 from crane_celery.model.asjson import job_to_json
 from crane_celery.model.dependency import Block, blocks_of
 from crane_celery.model.event import Event
@@ -41,6 +42,8 @@ class MemoryJobs:
         self._moved: dict[int, tuple[float, float]] = {}
         #: submission -> elements cancelled while pending
         self._gone: dict[int, int] = {}
+        #: submission -> of these, the ranks that had run before
+        self._lapsed: dict[int, RangeSet] = {}
         self._waits: dict[int, set[int]] = {}
         #: submissions whose dependants wait for a part of them
         self._parts: set[int] = set()
@@ -203,6 +206,10 @@ class MemoryJobs:
     def _end_pending(self, before: Job, hit: RangeSet, uid: int, **by: object) -> None:
         done = before.ended + len(hit) == before.count
         self._tell(("cancel", {"job": before.id, "ranks": hit.text, "uid": uid, **by, "done": done}))
+        lapsed = self._lapsed.get(before.id, RangeSet())
+        for ran, _ in tagged.decode(before.again):
+            lapsed |= ran & hit
+        self._lapsed[before.id] = lapsed
         for low, high in hit.ranges:
             self._set_bits("began", before.id + low, before.id + high)
             self._set_bits("ended", before.id + low, before.id + high)

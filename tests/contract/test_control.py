@@ -14,6 +14,7 @@ from crane_celery.model.dependency import decode, encode, judge
 from crane_celery.model.job import WAITING, Job
 from crane_celery.model.node import NodeState
 from crane_celery.model.states import State
+from crane_celery.model.tagged import number_of
 from crane_celery.sched.view import View
 from crane_celery.store.api import Answer, Store, Submission
 from crane_celery.store.redis import RedisStore
@@ -238,3 +239,18 @@ def test_a_large_array_runs_again_in_short_steps(redis_store: RedisStore) -> Non
     assert redis_store.requeue(array, "").ended == 2_000
     assert record(world, array).pending == "0-99999" and record(world, array).again.count(",") == 2_000
     assert redis_store.link.do("SLOWLOG", "GET", 10) == []
+
+
+def test_what_was_cancelled_while_it_waited_to_run_again_is_counted_once(world: World) -> None:
+    """Its last run was a success, but its end was the cancel: taking that back takes back no success."""
+    job = world.submit(2)
+    world.start(job, 0)
+    world.begin(job)
+    world.end(job)
+    world.store.requeue(job, "0")
+    world.store.cancel(job, "0", 7)
+    assert world.store.requeue(job, "0").ended == 1
+    after = record(world, job)
+    assert (after.pending, after.ended, after.ok, after.gone) == ("0-1", 0, 0, 0)
+    assert world.store.ended_bits(job, 2) == (0, 0)
+    assert number_of(after.again, 0) == 1

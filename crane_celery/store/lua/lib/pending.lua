@@ -4,7 +4,7 @@
 -- of further keys of the event (who, why). Returns how many ended, and whether there are more.
 local function end_pending(job, ranks, state, code, by, limit)
   local base = tonumber(job.id)
-  local v = call('HMGET', key_job(job.id), 'pending', 'held', 'dep', 'again', 'until')
+  local v = call('HMGET', key_job(job.id), 'pending', 'held', 'dep', 'again', 'until', 'lapsed')
   local pending, held = to_ranges(v[1]), to_ranges(v[2])
   local hit, more = common(pending, ranks), false
   while #hit > 2 * limit do
@@ -14,6 +14,11 @@ local function end_pending(job, ranks, state, code, by, limit)
   if #hit == 0 then return 0, false end
   pending = minus(pending, hit)
   call('HSET', key_job(job.id), 'pending', to_text(pending), 'held', to_text(minus(held, hit)))
+  if v[4] and v[4] ~= '' then -- what a revive would have to take back is this end, not that of the last run
+    local lapsed = to_ranges(v[6] or '')
+    for _, row in ipairs(to_tags(v[4])) do lapsed = union(lapsed, common(hit, row[1])) end
+    call('HSET', key_job(job.id), 'lapsed', to_text(lapsed))
+  end
   for _, field in ipairs({ 4, 5 }) do
     if v[field] and v[field] ~= '' then
       local tags = to_tags(v[field])

@@ -23,13 +23,16 @@ end
 -- rows: {{rank, last run, state}, ...} of elements that have ended; pending: the ranks that are (ranges).
 local function revive(job, pending, rows, hold)
   local base, ids, runs = tonumber(job.id), {}, {}
-  local v = call('HMGET', key_job(job.id), 'held', 'again')
+  local v = call('HMGET', key_job(job.id), 'held', 'again', 'lapsed')
   local held, again = to_ranges(v[1]), to_tags(v[2])
+  local lapsed = to_ranges(v[3] or '')
   for i, row in ipairs(rows) do
     ids[i] = row[1]
     clear_bit('ended', base + row[1])
     clear_bit('lost', base + row[1])
-    if row[3] == 'Completed' then
+    if place(lapsed, row[1]) then
+      job.gone = job.gone - 1
+    elseif row[3] == 'Completed' then
       clear_bit('ok', base + row[1])
       job.ok = job.ok - 1
     end
@@ -43,7 +46,7 @@ local function revive(job, pending, rows, hold)
   pending = union(pending, ranks)
   if hold then held = union(held, ranks) end
   call('HSET', key_job(job.id), 'pending', to_text(pending), 'held', to_text(held), 'again', tags_text(again), 'ended',
-    job.ended, 'ok', job.ok, 'code', job.code, 'state', job.state)
+    job.ended, 'ok', job.ok, 'gone', job.gone, 'lapsed', to_text(minus(lapsed, ranks)), 'code', job.code, 'state', job.state)
   call('HDEL', key_job(job.id), 'done', 'fails')
   call('ZREM', key_done, job.id)
   call('HDEL', key_ends, job.id)
