@@ -22,7 +22,7 @@ exit "$code"
 
 
 class Probe:
-    """One job on one node."""
+    """One job on one node, in one run: what its node loses has ended."""
 
     def __init__(self, site: Site, name: str, node: str) -> None:
         """Submit it on the login host."""
@@ -31,7 +31,7 @@ class Probe:
             os.mkfifo(f"{self._path}.{end}")
         script = site.work / "probe.sh"
         script.write_text(SCRIPT)
-        self.job = site.submit("-w", node, "-o", "/dev/null", str(script), str(self._path))
+        self.job = site.submit("--no-requeue", "-w", node, "-o", "/dev/null", str(script), str(self._path))
         self._says = -1
 
     def started(self) -> "Probe":
