@@ -39,11 +39,11 @@ def live(found: queue.Alive, want: Wanted, store: Store) -> queue.Chosen:
 
 
 def with_past(chosen: queue.Chosen, want: Wanted, since: float, history: Callable[[Query], list[Row]]) -> queue.Chosen:
-    """And what has ended since: the last run of each, unless it waits or runs again."""
+    """And what has ended since: the last run of each, unless another followed it, or it waits or runs again."""
     alive = ids_of(chosen)
     last = {row["id"]: row for row in chosen.rows}
     for row in reversed(history(_ended(want, since))):  # ascending: later runs replace earlier ones
-        if row["id"] not in alive and want.filters.row(row):
+        if row["id"] not in alive and not row.get("again") and want.filters.row(row):
             last[row["id"]] = past_row(row)
     return queue.Chosen(chosen.lines, sorted(last.values(), key=by_state_and_priority))
 

@@ -205,14 +205,26 @@ def test_killed_at_any_moment_nothing_is_lost_or_doubled(
             _wait_until_filed(store)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
+        _run_again(site, jobs[-1])
         jobs.append(site.ran(count=50))
     process = _recorder(server.url, url)
     _wait_until_filed(store)
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=30) == 0
     rows = history.query(Query(limit=0, steps=False))
-    assert [row["id"] for row in rows] == [id for job in jobs[::-1] for id in range(job + 49, job - 1, -1)]
+    once = [(id, 1) for job in jobs for id in range(job, job + 50)]
+    twice = [(job + rank, 2) for job in jobs[2:-1] for rank in range(10)]
+    assert [(row["id"], row["run"]) for row in rows] == sorted(once + twice, reverse=True)
     assert all(row["leased_at"] and row["nodelist"] for row in rows)
+    assert all(history.counts(job) == {"Completed": 40, "Failed": 10} for job in jobs[2:-1])
+    assert [[row["kind"] for row in history.told(job)] for job in jobs[2:-1]] == [["revive"]] * 5
+
+
+def _run_again(site: Site, job: int) -> None:
+    """Ten elements run again, and fail."""
+    site.store.requeue(job, "0-9")
+    site.start(job, *range(10), run=2)
+    site.end(*range(job, job + 10), run=2, code=1)
 
 
 _PROGRAM = """
