@@ -24,7 +24,7 @@ Rank = tuple[float, float, int, int]
 
 #: rooms that a forecast keeps; what is further behind starts at a time that nobody knows
 PLACED = 500
-#: ends looked at by all searches of a forecast together: about a second
+#: ends looked at by all searches of a forecast together: about two seconds
 BUDGET = 500_000
 _STARTS = 10_000
 

@@ -30,7 +30,7 @@ def dry_run(wanted: Submission, notices: list[str], now: float, see: Callable[[J
         priority=wanted.priority,
     )
     seen = see(job, wanted.spec.begin)
-    expected = seen.expected().get(NOBODY)
+    expected = seen.expected.get(NOBODY)
     answer: Row = {"start": 0.0, "nodes": "", "reason": "", "notices": notices}
     if wanted.held or wanted.dep:
         return answer | {"reason": str(Reason.HELD if wanted.held else Reason.DEPENDENCY)}

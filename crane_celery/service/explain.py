@@ -41,7 +41,7 @@ _WHILE = {
 
 def records(found: Sequence[Target], alive: Alive, seen: Seen, zone: str, store: Store) -> list[Row]:
     """``{jobid, lines}`` of each target; times are as the clocks of ``zone`` show them."""
-    expected = seen.expected()
+    expected = seen.expected
     made: list[Row] = []
     for target in found:
         told: list[str] = []

@@ -111,7 +111,7 @@ class Service:
 
     def start(self, selectors: Sequence[Selector]) -> dict[str, float]:
         """Expected starts of what waits, or of the jobs named, by plain id; absent where nobody knows."""
-        expected = self._outlook.now().expected()
+        expected = self._outlook.now().expected
         named = [(each.job.id, each.ranks) for each in targets(tuple(selectors), self.store)[0]]
         return {
             str(id_): each.start

@@ -1,0 +1,59 @@
+"""Why a job waits, when it would start, and whether it then does, by command on a real cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.test_scheduling import running, until
+from tests.support.cluster import Cluster, cluster
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+
+
+@pytest.fixture(scope="module")
+def crane() -> Iterator[Cluster]:
+    """Two nodes of 4 CPUs."""
+    with cluster() as made:
+        yield made
+
+
+def starts(crane: Cluster, job: int) -> str:
+    return crane.run("cqueue", "-S", "-N", "-j", str(job), "-o", "%S").stdout.strip()
+
+
+def test_what_it_lacks_who_is_ahead_and_when(crane: Cluster) -> None:
+    go = crane.work / "go"
+    first = crane.submit("-N", "2", "-n", "6", "-t", "10", "--wrap", until(go))
+    running(crane, first)
+    wide = crane.submit("-N", "2", "-n", "8", "-t", "5", "--wrap", "true")
+    late = crane.submit("-t", "60", "--wrap", "true")
+    held = crane.submit("-H", "--wrap", "true")
+
+    said = crane.run("ccontrol", "explain", str(wide)).stdout
+    assert "Pending: Resource; CPUs on one node: 4 needed, 1 there" in said
+    assert "Not on 2 nodes: too few CPUs free, 4 needed, at most 1 there, 3 short" in said
+    assert f"Expected start: {starts(crane, wide)} on n[1-2]" in said
+
+    (told,) = crane.json("ccontrol", "-J", "explain", str(late))["explain"]
+    assert told["lines"][0].startswith("Pending: Resource Reserved")
+    assert "Not on 2 nodes: room that is kept for jobs ahead" in told["lines"]
+    assert f"Ahead: {wide} (submitted earlier)" in told["lines"]
+    assert starts(crane, wide) < starts(crane, late)
+    assert starts(crane, held) == "N/A"
+
+    before = crane.run("cqueue", "-N", "-o", "%j").stdout
+    assert "Job would start at" in crane.run("cbatch", "--test-only", "-t", "1", "--wrap", "true").stdout
+    much = crane.run("cbatch", "--test-only", "-N", "2", "-n", "8", "-t", "1", "--wrap", "true").stdout
+    assert starts(crane, wide) < much.removeprefix("Job would start at ") and "on n[1-2]" in much
+    assert "nobody can say how long: Held" in crane.run("cbatch", "--test-only", "-H", "--wrap", "true").stdout
+    assert crane.run("cqueue", "-N", "-o", "%j").stdout == before
+
+    go.touch()
+    assert crane.wait(first, wide, late) == {first: 0, wide: 0, late: 0}
+    assert "Completed: 1" in crane.run("ccontrol", "explain", str(wide)).stdout
+
+
+def test_a_job_that_is_not_there(crane: Cluster) -> None:
+    assert "999" in crane.run("ccontrol", "explain", "999", code=None).stderr
