@@ -53,6 +53,7 @@ def _basics(home: str) -> Iterator[Finding]:
     yield _server()
     yield _mode()
     yield _configuration()
+    yield from _unheeded()
     yield _space(home)
     yield _overcommit()
 
@@ -78,6 +79,19 @@ def _configuration() -> Finding:
     except ConfigError as error:
         return Finding("configuration", False, error.message, "'crane up' makes one")
     return Finding("configuration", True, f"{settings.path}, {len(settings.nodes)} nodes")
+
+
+def _unheeded() -> Iterator[Finding]:
+    """What is configured and has no effect yet: nobody may take it for in force."""
+    try:
+        settings = load()
+    except ConfigError:
+        return
+    if named := sorted(name for name, node in settings.nodes.items() if node.devices):
+        told = f"none, though {', '.join(named)} name device files: jobs are told their slots and can open all of them"
+        yield Finding("device isolation", False, told, "keep the files' own permissions strict")
+    if settings.hooks.task_epilog:
+        yield Finding("TaskEpilog", False, f"{settings.hooks.task_epilog} is not run", "use Epilog")
 
 
 def _space(home: str) -> Finding:

@@ -1,0 +1,40 @@
+"""``crane doctor`` names what is configured and has no effect."""
+
+import json
+import pathlib
+
+import pytest
+
+from cli.admin.doctor import doctor
+
+_CONFIG = """\
+Nodes:
+  - {name: n1, cpu: 4, memory: 4G, gres: gpu:1, devices: {gpu: [/dev/null]}}
+JobLifecycleHook: {TaskEpilog: /site/after}
+"""
+
+
+def findings(
+    folder: pathlib.Path, text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> dict[str, str]:
+    """Name -> detail of what is not as it should be."""
+    (folder / "config.yaml").write_text(text)
+    monkeypatch.setenv("CRANE_HOME", str(folder))
+    monkeypatch.delenv("CRANE_CONFIG", raising=False)
+    doctor(["--home", str(folder), "--json"])
+    return {each["name"]: each["detail"] for each in json.loads(capsys.readouterr().out) if not each["ok"]}
+
+
+def test_what_has_no_effect_is_named(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = findings(tmp_path, _CONFIG, monkeypatch, capsys)
+    assert "n1" in found["device isolation"]
+    assert found["TaskEpilog"] == "/site/after is not run"
+
+
+def test_nothing_is_said_where_nothing_is_configured(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = findings(tmp_path, "Nodes:\n  - {name: n1, cpu: 4, memory: 4G}\n", monkeypatch, capsys)
+    assert not {"device isolation", "TaskEpilog"} & found.keys()
