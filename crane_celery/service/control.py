@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from crane_celery.errors import CraneError, Infeasible, Refused
+from crane_celery.errors import CraneError, Infeasible, InputError, Refused
 from crane_celery.grammar.duration import format_duration
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import target_text
@@ -20,6 +20,7 @@ from crane_celery.model.states import HOLDING, State
 from crane_celery.sched import feasible
 from crane_celery.service import changes
 from crane_celery.service.cancel import Outcome, own
+from crane_celery.service.resolve import refuse_circle
 from crane_celery.service.rows import index_set, priority
 from crane_celery.service.targets import Missed, Target
 from crane_celery.store.api import Store
@@ -164,9 +165,20 @@ def update(
     for some, fields in _joined(plans):
         store.update(job.id, some.text, fields)
     if text is not None:
-        store.depend(job.id, text, dep)
+        _depend(job, text, dep, store)
     _order(running, plans, store)
     return Outcome([target.shown], [])
+
+
+def _depend(job: Job, text: str, dep: str, store: Store) -> None:
+    """Give it the dependency, and take that back where another change at the same moment has closed a circle: whoever
+    comes second sees it. Raises InputError."""
+    store.depend(job.id, text, dep)
+    try:
+        refuse_circle(job.id, dep, store)
+    except InputError:
+        store.depend(job.id, spec_of(job.spec, job.changes, 0).dependency, job.dep)
+        raise
 
 
 def _ground(spec: JobSpec, who: Who, site: Site) -> changes.Ground:

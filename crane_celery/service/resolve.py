@@ -149,8 +149,8 @@ def element_ranks(job: int, array: str, part: str) -> RangeSet:
 def refuse_circle(job: int, dep: str, store: JobStore) -> None:
     """Raise InputError when a job would wait for itself, however far away: it could never start.
 
-    Two changes at one moment may still close a circle; who waits in it can be changed again. Cost: a read of each that
-    is waited for, directly or not.
+    Two changes at one moment may still close one: whoever changed looks again. Cost: a read of each that is waited for,
+    directly or not.
     """
     came_from = {block.job: job for block in blocks_of(dep) if block.job and not block.fired_at}
     level = list(came_from)

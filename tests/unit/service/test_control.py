@@ -275,3 +275,18 @@ def test_ended_ones_are_not_changed(cluster: Cluster) -> None:
     cluster.run(array, 0)
     assert update(cluster, f"{array}_0", comment="late").failed == [(f"{array}_0", "Job has already ended")]
     assert RangeSet.parse(record(cluster, array).pending) and record(cluster, array).worst_state is State.COMPLETED
+
+
+def test_two_changes_at_one_moment_close_no_circle(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = (submit(cluster, hold=True) for _ in range(2))
+    real = cluster.store.depend
+
+    def both(job: int, text: str, dep: str) -> bool:
+        monkeypatch.setattr(cluster.store, "depend", real)
+        assert update(cluster, two, dependency=f"afterok:{one}").done == [str(two)]
+        return real(job, text, dep)
+
+    monkeypatch.setattr(cluster.store, "depend", both)
+    [(_, why)] = update(cluster, one, dependency=f"afterok:{two}").failed
+    assert "would wait for itself" in why
+    assert record(cluster, one).dep == "" and record(cluster, two).dep != ""
