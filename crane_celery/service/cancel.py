@@ -116,18 +116,26 @@ def _cancel_one(target: Target, uid: int, operator: bool, store: Store, how: How
     if target.step is not None and target.step != PRIMARY_STEP:
         return _stop_step(target, target.step, store, how.signal)
     if target.job.ended_at:
-        raise Refused(f"Job has already ended ({target.job.worst_state or State.CANCELLED})")
+        raise Refused(f"Job has already ended{_how(target, store)}")
     if how.script:
         return _signal_script(target, store, how.signal)
     did = store.cancel(target.job.id, "" if target.whole else target.ranks.text, uid, how.signal)
     if not did.pending and not did.running:
-        raise _nothing_runs(target)
+        raise _nothing_runs(target, store)
     return did.waiting
 
 
-def _nothing_runs(target: Target) -> Refused:
+def _how(target: Target, store: Store) -> str:
+    """How a target has ended: the whole of a submission by its worst end, an element by its own while it is known."""
+    if target.whole and target.job.ended_at:
+        return f" ({target.job.worst_state or State.CANCELLED})"
+    ended = store.elements([target.job.id + target.ranks.first]) if len(target.ranks) == 1 else []
+    return f" ({ended[0].state})" if ended else ""
+
+
+def _nothing_runs(target: Target, store: Store) -> Refused:
     waits = RangeSet.parse(target.job.pending) & target.ranks
-    return Refused("Job is not running" if waits else "Job has already ended")
+    return Refused("Job is not running" if waits else f"Job has already ended{_how(target, store)}")
 
 
 def _signal_script(target: Target, store: Store, signal: int) -> int:
@@ -135,7 +143,7 @@ def _signal_script(target: Target, store: Store, signal: int) -> int:
     elements = store.elements(target.job.id + rank for rank in target.ranks)
     live = [each for each in elements if each.state not in ENDED]
     if not live:
-        raise _nothing_runs(target)
+        raise _nothing_runs(target, store)
     for each in live:
         store.stop_step(each.id, each.run, each.allocation[0].node, signal, SCRIPT)
     return 0

@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 from crane_celery.errors import CraneError, NotFound
+from crane_celery.grammar.array import IndexSet
 from crane_celery.grammar.ranges import RangeSet
-from crane_celery.grammar.selector import Selector, format_selector
+from crane_celery.grammar.selector import Selector, format_selector, target_text
 from crane_celery.model.job import Job
 from crane_celery.service.resolve import Lookup, element_ranks
 
@@ -43,12 +44,30 @@ def target(selector: Selector, store: Lookup) -> Target:
 
 
 def targets(selectors: tuple[Selector, ...], store: Lookup) -> tuple[list[Target], list[Missed]]:
-    """All targets in the order named, and those that are not there."""
+    """All targets in the order named, and those that are not there. Of a range wider than its array the elements that
+    exist are a target, and the range is told of as missed."""
     found: list[Target] = []
     missed: list[Missed] = []
     for selector in selectors:
         try:
             found.append(target(selector, store))
         except NotFound as error:
-            missed.append(Missed(format_selector(selector), error))
+            partly = _those_there(selector, store)
+            why: CraneError = error
+            if partly:
+                found.append(partly)
+                array = partly.job.spec.array[:80]
+                why = NotFound(f"it has elements that array {selector.job} has not: its indexes are {array}")
+            missed.append(Missed(format_selector(selector), why))
     return found, missed
+
+
+def _those_there(selector: Selector, store: Lookup) -> Target | None:
+    """The elements that exist of a range that names others too."""
+    job = store.job(selector.job) if selector.part else None
+    if job is None or not job.is_array:
+        return None
+    indexes = IndexSet.parse(job.spec.array)
+    ranks = indexes.ranks_of(selector.part)
+    shown = target_text(job.id, indexes.text_of(ranks))
+    return Target(shown, job, ranks, len(ranks) == job.count, selector.step) if ranks else None

@@ -266,3 +266,9 @@ def test_what_was_changed_is_cancelled_by_what_it_is_now(cluster: Cluster) -> No
     found = found._replace(jobs=[replace(job, changes='[["2-3",{"name":"new"}]]')])
     for names, ranks in ((("new",), ["2-3"]), (("other",), []), ((job.spec.name,), ["0-1"])):
         assert [target.ranks.text for target in matching(found, Filters(names=names))] == ranks
+
+
+def test_of_a_range_wider_than_its_array_the_elements_that_exist_are_listed(cluster: Cluster) -> None:
+    array = submit(cluster, array="0-8:2", hold=True)
+    assert shown(cluster, f"{array}_[3-99]") == [(f"{array}_[4,6,8]", "Pending", "Held")]
+    assert shown(cluster, f"{array}_[90-99]") == []
