@@ -254,3 +254,11 @@ def test_what_was_cancelled_while_it_waited_to_run_again_is_counted_once(world: 
     assert (after.pending, after.ended, after.ok, after.gone) == ("0-1", 0, 0, 0)
     assert world.store.ended_bits(job, 2) == (0, 0)
     assert number_of(after.again, 0) == 1
+
+
+def test_a_release_sets_no_time(world: World) -> None:
+    [job] = world.store.submit([Submission(spec("0-5"), 6, b"")], [""])
+    world.store.hold(job, "0-3", True, 9e9)
+    world.store.hold(job, "1", False, 5.25)
+    assert (record(world, job).held, record(world, job).until) == ("0,2-3", '[["0,2-3",9000000000]]')
+    assert agreed(world)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,6 +23,12 @@ CLUSTER = Cluster(16, 1)
 
 def small() -> Trace:
     return read(SMALL.read_text().splitlines(), "small.swf")
+
+
+@cache
+def whole(policy: str) -> Result:
+    """The small trace by a policy, replayed once for all tests that only read what came of it."""
+    return replayed(small().jobs, policy)
 
 
 def replayed(jobs: list[TraceJob], policy: str, cluster: Cluster = CLUSTER, observe: Observer | None = None) -> Result:
@@ -58,7 +65,7 @@ def test_first_fit_lets_whoever_fits_pass() -> None:
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_nothing_is_used_twice_and_nobody_starts_early(policy: str) -> None:
-    found = replayed(small().jobs, policy)
+    found = whole(policy)
     assert len(found.ran) == 400 and all(ran.start >= ran.job.submit for ran in found.ran)
     changes = sorted(
         [(ran.end, -ran.job.procs) for ran in found.ran] + [(ran.start, ran.job.procs) for ran in found.ran]
@@ -73,16 +80,17 @@ def test_nothing_is_used_twice_and_nobody_starts_early(policy: str) -> None:
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_the_same_trace_gives_the_same_run(policy: str) -> None:
-    assert replayed(small().jobs, policy) == replayed(small().jobs, policy)
+    first = small().jobs[:150]
+    assert replayed(first, policy) == replayed(first, policy)
 
 
 def test_fifo_keeps_the_order_of_the_trace() -> None:
-    order = [ran.start for ran in replayed(small().jobs, "fifo").ran]
+    order = [ran.start for ran in whole("fifo").ran]
     assert order == sorted(order)
 
 
 def test_first_fit_uses_what_fifo_leaves_idle() -> None:
-    fifo, fit = measured(small().jobs, "fifo"), measured(small().jobs, "firstfit")
+    fifo, fit = measure(whole("fifo"), CLUSTER), measure(whole("firstfit"), CLUSTER)
     assert fit.utilisation > 1.2 * fifo.utilisation and fit.wait_mean < fifo.wait_mean / 2
 
 
