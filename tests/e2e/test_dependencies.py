@@ -1,5 +1,6 @@
 """Dependencies between real jobs (documents/job-dependency.txt), and how they are displayed."""
 
+import os
 import re
 
 import pytest
@@ -117,3 +118,31 @@ def test_a_delay_counts_from_what_it_waits_for(crane: Cluster) -> None:
     later = crane.submit("-d", f"after:{first}+2s", "-o", "t2", "--wrap", "date +%s.%N")
     assert crane.wait(later) == {later: 0}
     assert float((crane.work / "t2").read_text()) - float((crane.work / "t1").read_text()) > 1.8
+
+
+def test_one_of_a_name_at_a_time(crane: Cluster) -> None:
+    """A singleton waits for the caller's earlier jobs of its name, and for no others."""
+    os.mkfifo(go := crane.work / "only")
+    first = crane.submit("-J", "only", "--wrap", "read line < only")
+    second = crane.submit("-J", "only", "-d", "singleton", "--wrap", "true")
+    other = crane.submit("-J", "another", "-d", "singleton", "--wrap", "true")
+    assert crane.wait(other) == {other: 0}
+    assert reason(crane, second) == "Dependency"
+    go.write_text("go\n")
+    assert crane.wait(first, second) == {first: 0, second: 0}
+
+
+def test_elements_wait_for_their_like(crane: Cluster) -> None:
+    """Each element of an array starts when its like in another array has completed, and no other."""
+    array = ended(crane, 'test "$CRANE_ARRAY_TASK_ID" != 1', "-a", "0-2")
+    after = crane.submit("-a", "0-2", "-d", f"aftercorr:{array}", "--wrap", "true")
+    crane.run("cwait", f"{after}_0", f"{after}_2")
+    assert reason(crane, after) == "DependencyNeverSatisfied"
+    crane.run("ccancel", str(after))
+
+
+def test_only_what_may_be_tried_again(crane: Cluster) -> None:
+    """A failure of its own is none of the node's."""
+    job = crane.submit("-d", f"afterexcept:{ended(crane, 'exit 3')}", "--wrap", "true")
+    assert reason(crane, job) == "DependencyNeverSatisfied"
+    crane.run("ccancel", str(job))

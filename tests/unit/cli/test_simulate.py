@@ -49,8 +49,8 @@ def test_a_gzipped_trace_by_its_content(capsys: pytest.CaptureFixture[str], tmp_
 
 
 def test_plots(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    said(capsys, "--plot", str(tmp_path / "a.png"))
-    said(capsys, "--plot", str(tmp_path / "a.svg"))
+    said(capsys, "--limit", "100", "--plot", str(tmp_path / "a.png"))
+    said(capsys, "--limit", "100", "--plot", str(tmp_path / "a.svg"))
     picture = (tmp_path / "a.png").read_bytes()
     wide, high = struct.unpack(">II", picture[16:24])
     (length,) = struct.unpack(">I", picture[33:37])
@@ -68,7 +68,10 @@ def test_plots(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         ([str(SMALL), "--nodes", "16", "--cpus", "1", "--speed-up", "0"], "bad --speed-up"),
         ([str(SMALL), "--nodes", "16", "--cpus", "1", "--policy", "fifi"], "did you mean 'fifo'"),
         ([str(SMALL), "--nodes", "16", "--cpus", "1", "--plot", "a.gif"], "write FILE.png or FILE.svg"),
-        ([str(SMALL), "--nodes", "16", "--cpus", "1", "--plot", "/nowhere/a.svg"], "cannot write /nowhere/a.svg"),
+        (
+            [str(SMALL), "--nodes", "16", "--cpus", "1", "--limit", "9", "--plot", "/nowhere/a.svg"],
+            "cannot write /nowhere/a.svg",
+        ),
         (["--nodes", "1", "--cpus", "1"], "TRACE"),
     ],
 )
