@@ -63,6 +63,17 @@ def test_first_fit_lets_whoever_fits_pass() -> None:
     assert found[3] == 2 and found[4] == 12
 
 
+def test_backfill_beats_first_come_first_served() -> None:
+    fifo, backfill = (measured(small().jobs, policy) for policy in ("fifo", "backfill"))
+    assert backfill.utilisation > fifo.utilisation and backfill.makespan < fifo.makespan
+    assert backfill.wait_mean < fifo.wait_mean and backfill.slowdown_mean < fifo.slowdown_mean
+
+
+def test_backfill_lets_pass_who_delays_nobody() -> None:
+    found = starts("backfill", *QUEUE)
+    assert found == {1: 0, 2: 100, 3: 2, 4: 200}
+
+
 @pytest.mark.parametrize("policy", POLICIES)
 def test_nothing_is_used_twice_and_nobody_starts_early(policy: str) -> None:
     found = whole(policy)
