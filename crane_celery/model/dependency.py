@@ -93,6 +93,20 @@ def blocks_of(dep: str) -> list[Block]:
     return [block for group in decode(dep).groups for block in group] if dep else []
 
 
+def undecided(dep: str, ready: float, judged_at: float, corr: str) -> bool:
+    """Whether another verdict may follow one with this ``ready``: what is waited for may still matter.
+
+    Of alternatives (``?``) the first to come true may bring a delay, which a later one without would outrun.
+    """
+    if not dep or ready == WAITING or corr:
+        return bool(dep)
+    return ready > judged_at and _unfired(decode(dep))
+
+
+def _unfired(dep: Resolved) -> bool:
+    return dep.any_of and any(not block.fired_at for group in dep.groups for block in group)
+
+
 def holds(block: Block, facts: Facts) -> bool | None:
     """True: came true; False: never will; None: still open."""
     all_ended = facts.ended >= block.count

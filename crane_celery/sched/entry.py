@@ -10,8 +10,8 @@ from typing import Any
 from crane_celery.grammar.array import IndexSet
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model import tagged
-from crane_celery.model.dependency import Block, blocks_of
-from crane_celery.model.job import WAITING, Allocation, Job, JobSpec
+from crane_celery.model.dependency import Block, blocks_of, undecided
+from crane_celery.model.job import Allocation, Job, JobSpec
 from crane_celery.model.overrides import depended, spec_parts
 from crane_celery.sched.queue import Place
 from crane_celery.sched.want import Want, want_of
@@ -199,7 +199,7 @@ class Run:
 
 def _blocks(job: Job) -> tuple[Block, ...]:
     """What it waits for; nothing once it has been judged for good."""
-    return tuple(blocks_of(job.dep)) if job.ready == WAITING or job.corr else ()
+    return tuple(blocks_of(job.dep)) if undecided(job.dep, job.ready, job.judged_at, job.corr) else ()
 
 
 def _blocked(job: Job) -> RangeSet:

@@ -14,8 +14,9 @@ from typing import Any
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model import tagged
 from crane_celery.model.asjson import allocation_from_json, job_from_json, node_from_json
+from crane_celery.model.dependency import undecided
 from crane_celery.model.event import Event
-from crane_celery.model.job import WAITING, Allocation, Element, Job
+from crane_celery.model.job import Allocation, Element, Job
 from crane_celery.model.node import Node, NodeState, Partition
 from crane_celery.model.overrides import updated
 from crane_celery.model.states import PRIMARY_STEP, State
@@ -157,7 +158,7 @@ class View:
             entry = self.entries.get(job)
             if entry is not None:
                 entry.judged(ready, self._at, dep, corr, dead)
-                if ready != WAITING and not corr:
+                if not undecided(dep, ready, self._at, corr):
                     self.waits.unwatch(entry)
                 self.waits.doom(entry)
                 self._settle(entry)

@@ -13,9 +13,9 @@ from crane_celery.errors import NotFound, StaleFence
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.lifecycle.requeue import follows
 from crane_celery.model.asjson import allocation_to_json, node_to_json, step_to_json
-from crane_celery.model.dependency import Block, Facts, blocks_of
+from crane_celery.model.dependency import Block, Facts, blocks_of, undecided
 from crane_celery.model.event import Event, Position
-from crane_celery.model.job import WAITING, Element, Job
+from crane_celery.model.job import Element, Job
 from crane_celery.model.node import Node, NodeSpec, NodeState
 from crane_celery.model.overrides import spec_of
 from crane_celery.model.states import HOLDING, NODE_DOWN, STATUS_LOST, TIME_LIMIT, State
@@ -288,7 +288,7 @@ class MemoryStore(MemoryControl):
 
     @staticmethod
     def _is_open(job: Job | None) -> bool:
-        return job is not None and (job.ready == WAITING or job.corr != "") and job.dep != "" and job.pending != ""
+        return job is not None and job.pending != "" and undecided(job.dep, job.ready, job.judged_at, job.corr)
 
     def _question(self, job: Job) -> Question:
         return Question(job.id, job.dep, [(block, self._facts(block)) for block in blocks_of(job.dep)])
@@ -320,7 +320,7 @@ class MemoryStore(MemoryControl):
                 job = self._records.jobs.get(id_)
                 if job and self._is_open(job) and (dep, ready, corr, dead) != (job.dep, job.ready, job.corr, job.dead):
                     self._tell(("judge", {"rows": [[id_, ready]], "deps": [dep], "gates": [[corr, dead]]}))
-                    if ready != WAITING and not corr:
+                    if not undecided(dep, ready, self.now(), corr):
                         self._stop_waiting(job)
 
     def ask(self, fence: int, jobs: Sequence[int]) -> None:

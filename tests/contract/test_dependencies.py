@@ -109,3 +109,29 @@ def test_asked_again_by_the_leader(world: World) -> None:
     assert world.store.questions(world.fence, 9) == []
     world.store.ask(world.fence, [one, 999])
     assert world.store.questions(world.fence, 9) == [asked]
+
+
+def test_an_alternative_outruns_a_delay(world: World) -> None:
+    one, two = world.submit(), world.submit()
+    groups = ((Block("afterok", one, one, 1, 7200, "afterok"),), (Block("after", two, two, 1, 0, "after"),))
+    either = world.submit(dep=encode(Resolved(True, groups)))
+    both = world.submit(dep=encode(Resolved(False, groups)))
+    world.run(one, "Completed", 0)
+    answer(world)
+    found = world.store.job(either)
+    assert found and found.ready > world.store.now() + 7000 and gate(world, both)[0] == WAITING
+    world.store.cancel(two, "", 0)
+    answer(world)
+    found = world.store.job(either)
+    assert found and 0 < found.ready <= world.store.now() and world.start(either) == [""]
+    assert world.start(both) == ["not ready"]
+
+
+def test_nothing_is_asked_of_an_alternative_that_has_come_true(world: World) -> None:
+    one, two = world.submit(), world.submit()
+    groups = tuple((Block("after", each, each, 1, 0, "after"),) for each in (one, two))
+    either = world.submit(held=True, dep=encode(Resolved(True, groups)))
+    world.run(one, "Completed", 0)
+    assert gate(world, either)[0] == 1.0
+    world.run(two, "Completed", 0)
+    assert world.store.questions(world.fence, 9) == []

@@ -10,12 +10,12 @@ local rows, deps, gates = {}, {}, {}
 for i = 2, #ARGV, 5 do
   local id, dep, ready, corr, dead = unpack(ARGV, i, i + 4)
   call('ZREM', key_asked, id)
-  local v = call('HMGET', key_job(id), 'ready', 'dep', 'pending', 'corr', 'dead')
-  local open = v[1] and v[3] ~= '' and (tonumber(v[1]) == -1 or (v[4] or '') ~= '')
+  local v = call('HMGET', key_job(id), 'ready', 'dep', 'pending', 'corr', 'dead', 'judged')
+  local open = v[1] and v[3] ~= '' and undecided(v[2], v[1], v[6], v[4])
   if open and (v[2] ~= dep or tonumber(ready) ~= tonumber(v[1]) or corr ~= (v[4] or '') or dead ~= (v[5] or '')) then
     call('HSET', key_job(id), 'dep', dep, 'ready', ready, 'corr', corr, 'dead', dead, 'judged', NOW)
     -- where nothing has to wake it any more
-    if tonumber(ready) ~= -1 and corr == '' then stop_waiting(id, dep) end
+    if not undecided(dep, ready, NOW, corr) then stop_waiting(id, dep) end
     rows[#rows + 1] = '[' .. id .. ',' .. ready .. ']'
     deps[#deps + 1] = cjson.encode(dep)
     gates[#gates + 1] = '["' .. corr .. '","' .. dead .. '"]'

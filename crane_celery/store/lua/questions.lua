@@ -62,8 +62,8 @@ end
 local cost = 0
 
 local function question(id)
-  local v = call('HMGET', key_job(id), 'ready', 'dep', 'pending', 'corr')
-  if not v[1] or (tonumber(v[1]) ~= -1 and (v[4] or '') == '') or v[2] == '' or v[3] == '' then return nil end
+  local v = call('HMGET', key_job(id), 'ready', 'dep', 'pending', 'corr', 'judged')
+  if not v[1] or v[3] == '' or not undecided(v[2], v[1], v[5], v[4]) then return nil end
   local out = { id, v[2] }
   for _, b in ipairs(blocks(v[2])) do
     cost = cost + 1 + math.floor(b[4] / 20000)

@@ -8,6 +8,17 @@ local function blocks(dep)
   return found
 end
 
+-- Whether another verdict may follow: of alternatives, one that comes later may outrun the delay of the first.
+local function undecided(dep, ready, judged, corr)
+  if dep == '' then return false end
+  if tonumber(ready) == -1 or (corr or '') ~= '' then return true end
+  if tonumber(ready) <= (tonumber(judged) or 0) or not cjson.decode(dep)[1] then return false end
+  for _, b in ipairs(blocks(dep)) do
+    if b[7] == 0 then return true end
+  end
+  return false
+end
+
 -- An id of the dependency that was never given out, or nil.
 local function unknown(dep, last)
   for _, b in ipairs(blocks(dep)) do
