@@ -69,4 +69,7 @@ def place_of(settings: Settings, node: str) -> Place:
     found = shutil.which("crun", path=os.defpath + ":/usr/local/bin")
     commands = "" if found or not os.path.exists(f"{beside}/crun") else beside
     gateway, shepherd = f"{run}/gateway.sock", f"{run}/shepherd.sock"
-    return Place(node, settings.cluster, gateway, shepherd, commands, settings.slurm_env, settings.hooks)
+    spec = settings.nodes[node]
+    return Place(
+        node, settings.cluster, gateway, shepherd, commands, settings.slurm_env, settings.hooks, spec.gres, spec.devices
+    )

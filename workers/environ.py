@@ -1,6 +1,6 @@
 """The environment of a job's script (reference/cranesched.md section 2.9). Pure: facts in, variables out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from crane_celery.grammar.array import IndexSet
@@ -56,6 +56,8 @@ class Place(NamedTuple):
     commands: str  # directory of crun and the others, "" = they are on every PATH
     slurm: bool
     hooks: Hooks = Hooks()
+    gres: Mapping[str, int] = {}
+    devices: Mapping[str, Sequence[str]] = {}  # device files of each slot
 
 
 def of_job(

@@ -13,6 +13,7 @@ from typing import Any
 
 from workers.cgroup import PRIMARY, SPAWN_KEY, CgroupError, JobGroup, Leaf, Limits, Usage
 from workers.cgroup.procs import send
+from workers.devices import numbers
 from workers.ledger import Key, Ledger
 from workers.nursery import Nursery, Outpost, Start
 from workers.pens import Pens
@@ -77,9 +78,9 @@ class Herd:
         batches: dict[tuple[int, int], list[Start]] = {}
         taken: list[Run] = []
         held: list[tuple[Run, Start]] = []
-        for id_, run_, job, environ, paths in rows:
+        for id_, run_, job, environ, paths, *files in rows:
             if not self._known((id_, run_)):
-                run = self._accept(id_, run_, jobs[job], environ)
+                run = self._accept(id_, run_, jobs[job], environ, *files)
                 if run is not None:
                     taken.append(run)
                     start = self._first(run, job, jobs[job], environ, paths)
@@ -117,10 +118,10 @@ class Herd:
             return True
         return key in self.ledger.closed
 
-    def _accept(self, id_: int, run_: int, job: dict[str, Any], environ: dict[str, str]) -> Run | None:
-        limits = Limits(cpus=job["cpus"], memory=job["memory"] or None, pids=job["pids"] or None)
+    def _accept(self, id_: int, run_: int, job: dict[str, Any], environ: dict[str, str], files: Any = ()) -> Run | None:
+        limits = Limits(job["cpus"], job["memory"] or None, job["pids"] or None)
         try:
-            group = self.pens.take(limits)
+            group = self.pens.take(limits._replace(devices=numbers(files)) if files else limits)
         except (CgroupError, OSError) as exc:
             self._tell_end((id_, run_), Ending(None, "cgroup", 0.0, time.monotonic(), 0.0, 0, 0, str(exc)))
             return None

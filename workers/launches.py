@@ -12,6 +12,7 @@ from crane_celery.settings.model import Hooks
 from crane_celery.wire import Kill, Launch, Message
 from workers import environ
 from workers.bodies import Bodies, account_of, login
+from workers.devices import files_of
 from workers.environ import Place
 from workers.taskhooks import with_prolog
 
@@ -49,9 +50,10 @@ def build(message: Message, bodies: Bodies, place: Place, grace_s: float, now: f
             stage = "rpc" if isinstance(error, NotFound) else "spawn"
             hopeless.append((launch.id, launch.run, stage, error.message))
             continue
-        rows.append(
-            [launch.id, launch.run, key, environ.of_run(launch, spec, place, now, item), paths(launch, spec, place)]
-        )
+        row = [launch.id, launch.run, key, environ.of_run(launch, spec, place, now, item), paths(launch, spec, place)]
+        if place.devices:
+            row.append(files_of(place.devices, place.gres, launch.gres))
+        rows.append(row)
     cancelled = [Kill(launch.id, launch.run, 0) for launch in message.launches if launch.cancelled]
     return Batch({"op": "launch", "jobs": jobs, "rows": rows}, hopeless, cancelled)
 

@@ -50,7 +50,7 @@ class Shepherd:
     """The loop."""
 
     def __init__(self, config: Message) -> None:
-        """``config``: node, cluster, run and spool (directories), cgroup (a driver), no_new_privs, dynmods."""
+        """``config``: node, cluster, run and spool (directories), cgroup (a driver), no_new_privs, dynmods, devices."""
         self._selector = selectors.DefaultSelector()
         self._agent: Link | None = None
         self._told = 0
@@ -59,7 +59,9 @@ class Shepherd:
         self._links: dict[Link, int] = {}  # each with its uid
         self._stopping = False
         self._wake = self._signals()
-        self._driver = probe(config["cluster"], config["node"], want=config["cgroup"])
+        self._driver = probe(
+            config["cluster"], config["node"], want=config["cgroup"], devices=bool(config.get("devices"))
+        )
         if config.get("dynmods") and self._driver.controllers and os.geteuid() == 0:
             favour()
         self._timers = Timers()

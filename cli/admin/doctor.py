@@ -87,11 +87,21 @@ def _unheeded() -> Iterator[Finding]:
         settings = load()
     except ConfigError:
         return
-    if named := sorted(name for name, node in settings.nodes.items() if node.devices):
+    named = sorted(name for name, node in settings.nodes.items() if node.devices)
+    if named and not _isolates(settings.cgroup):
         told = f"none, though {', '.join(named)} name device files: jobs are told their slots and can open all of them"
         yield Finding("device isolation", False, told, "keep the files' own permissions strict")
     if settings.hooks.task_epilog:
         yield Finding("TaskEpilog", False, f"{settings.hooks.task_epilog} is not run", "use Epilog")
+
+
+def _isolates(driver: str) -> bool:
+    """Whether nodes of this host can: their own program knows."""
+    argv = [sys.executable, "-m", "workers.cgroup", "isolates", driver]
+    try:
+        return subprocess.run(argv, capture_output=True, timeout=_ASK_TIMEOUT_S, check=False).returncode == 0
+    except (OSError, subprocess.SubprocessError):
+        return False
 
 
 def _space(home: str) -> Finding:

@@ -13,7 +13,7 @@ from workers.cgroup.api import (
 )
 from workers.cgroup.dynmods import favour
 from workers.cgroup.limits import rlimits
-from workers.cgroup.probe import explain, probe
+from workers.cgroup.probe import explain, isolates, probe
 
 __all__ = [
     "PRIMARY",
@@ -27,6 +27,7 @@ __all__ = [
     "Usage",
     "explain",
     "favour",
+    "isolates",
     "probe",
     "rlimits",
 ]

@@ -1,13 +1,14 @@
-"""``python -m workers.cgroup explain | remove ROOT_HINT DRIVER NODE...``: for `crane doctor` and `crane down`.
+"""``python -m workers.cgroup explain | isolates DRIVER | remove ROOT_HINT DRIVER NODE...``.
 
-They import no edge, so they ask this program.
-``explain`` prints the findings as JSON; ``remove`` kills and removes what is left in the groups of these nodes.
+`crane doctor` and `crane down` import no edge, so they ask this program.
+``explain`` prints the findings as JSON; ``isolates`` ends with 0 where device files can be kept from jobs; ``remove``
+kills and removes what is left in the groups of these nodes.
 """
 
 import json
 import sys
 
-from workers.cgroup.probe import explain, probe
+from workers.cgroup.probe import explain, isolates, probe
 
 
 def main(argv: list[str]) -> int:
@@ -15,8 +16,10 @@ def main(argv: list[str]) -> int:
     if argv[:1] == ["explain"]:
         sys.stdout.write(json.dumps(explain()) + "\n")
         return 0
+    if argv[:1] == ["isolates"]:
+        return 0 if isolates(*argv[1:]) else 1
     root_hint, driver, *nodes = argv[1:]
-    gone = [probe(root_hint, node, want=driver).remove_all() for node in nodes]
+    gone = [probe(root_hint, node, want=driver, devices=True).remove_all() for node in nodes]
     return 0 if all(gone) else 1
 
 

@@ -31,12 +31,17 @@ class CgroupError(Exception):
 
 
 class Limits(NamedTuple):
-    """What a job may use; None is no limit. `memory` is in bytes, `cpus` a quota that may be a fraction."""
+    """What a job may use; None is no limit. `memory` is in bytes, `cpus` a quota that may be a fraction.
+
+    `devices` has every device that is shared out by slots, as the devices controller names it ("c 195:0"), and whether
+    the job holds it.
+    """
 
     cpus: float | None = None
     memory: int | None = None
     pids: int | None = None
     cpuset: str | None = None
+    devices: tuple[tuple[str, bool], ...] = ()
 
 
 class Usage(NamedTuple):
@@ -154,7 +159,7 @@ class Driver(Protocol):
 
     @property
     def controllers(self) -> frozenset[str]:
-        """The limits that bite here: of `cpu`, `memory`, `pids`, `cpuset`."""
+        """The limits that bite here: of `cpu`, `memory`, `pids`, `cpuset`, `devices`."""
 
     def home(self) -> list[int]:
         """Return the descriptors by which a spawner goes back to where it came from; kept open until `close`."""

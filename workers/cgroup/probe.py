@@ -18,17 +18,22 @@ def directory_for(root_hint: str, node: str) -> str:
     return f"{root_hint}.{node}".replace("/", "_").replace("\n", "_")
 
 
-def _v1_layouts(host: Host, *, cpuset: bool) -> list[Layout]:
-    """Return the ways to use v1, best first: with the v2 tree beside it, then with the freezer."""
-    both = (layout_of(host.v1, host.v2, cpuset=cpuset), layout_of(host.v1, None, cpuset=cpuset))
-    return [layout for layout in dict.fromkeys(both) if layout is not None]
+def _v1_layouts(host: Host, *, cpuset: bool, devices: bool) -> list[Layout]:
+    """Return the ways to use v1, best first: with the v2 tree beside it, then with the freezer; with devices first."""
+    ways = [
+        layout_of(host.v1, tree, cpuset=cpuset, devices=held)
+        for held in dict.fromkeys((devices, False))
+        for tree in (host.v2, None)
+    ]
+    return [layout for layout in dict.fromkeys(ways) if layout is not None]
 
 
-def probe(root_hint: str, node: str, *, want: str = "auto", cpuset: bool = False) -> Driver:
+def probe(root_hint: str, node: str, *, want: str = "auto", cpuset: bool = False, devices: bool = False) -> Driver:
     """Choose and prepare a driver: v2 where it has the memory controller, else v1, else none.
 
     `root_hint` tells clusters apart that share a host (`crane.<cluster>`). `want` names one driver, and is an error
-    where that one does not work; `cpuset` asks for cpusets, which cost a start more than all else together on v1.
+    where that one does not work; `cpuset` asks for cpusets, which cost a start more than all else together on v1;
+    `devices` asks for the devices controller, which only v1 has (v2 wants a BPF program for each group).
     """
     if want not in ("auto", *_KINDS):
         raise CgroupError(f"no such cgroup driver: {want!r} (auto, v2, v1 and none are)")
@@ -36,13 +41,13 @@ def probe(root_hint: str, node: str, *, want: str = "auto", cpuset: bool = False
     refused = []
     for kind in _KINDS if want == "auto" else (want,):
         try:
-            return _open(kind, directory, cpuset=cpuset)
+            return _open(kind, directory, cpuset=cpuset, devices=devices)
         except (CgroupError, OSError) as exc:
             refused.append(f"{kind}: {exc}")
     raise CgroupError("; ".join(refused))
 
 
-def _open(kind: str, directory: str, *, cpuset: bool) -> Driver:
+def _open(kind: str, directory: str, *, cpuset: bool, devices: bool) -> Driver:
     if kind == "none":
         return NoneDriver(directory)
     host = here()
@@ -50,7 +55,7 @@ def _open(kind: str, directory: str, *, cpuset: bool) -> Driver:
         if host.v2 is None:
             raise CgroupError("no writable cgroup2 mount")
         return V2Driver(host.v2, directory, cpuset=cpuset)
-    return _open_v1(_v1_layouts(host, cpuset=cpuset), directory)
+    return _open_v1(_v1_layouts(host, cpuset=cpuset, devices=devices), directory)
 
 
 def _open_v1(layouts: list[Layout], directory: str) -> Driver:
@@ -61,6 +66,16 @@ def _open_v1(layouts: list[Layout], directory: str) -> Driver:
         except CgroupError as exc:
             error = exc
     raise error
+
+
+def isolates(want: str = "auto") -> bool:
+    """Whether a node of this host would keep jobs from devices that they do not hold. Changes nothing."""
+    host = here()
+    base = None if host.v2 is None else base_of(host.v2)
+    whole = base is not None and "memory" in read_or(f"{base}/cgroup.controllers", "").split()
+    if want not in ("auto", "v1") or (want == "auto" and whole):
+        return False
+    return all(_open_to_us(host.v1.get(name)) for name in ("memory", "devices"))
 
 
 def explain() -> list[Finding]:

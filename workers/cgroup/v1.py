@@ -3,6 +3,7 @@
 As few hierarchies as do the work are joined, since each costs a start 7 to 17 us: memory, cpu and pids for limits, and
 the v2 tree for tracking, killing, freezing and CPU time. Without that tree the freezer and cpuacct stand in. Only
 memory and the tracking tree have a leaf per step: peak, OOM kills and CPU time are told per step, quotas bind the job.
+The devices hierarchy is joined only where asked for: on nodes that name device files.
 """
 
 import contextlib
@@ -12,7 +13,7 @@ from typing import NamedTuple
 from workers.cgroup import limits as units
 from workers.cgroup.api import CgroupError, JobGroup, Limits
 from workers.cgroup.base import GroupBase, LeafBase, Meter, check_name, open_doors
-from workers.cgroup.files import Gauge, children, keyed, make, read, read_or, remove_trees, write
+from workers.cgroup.files import Gauge, children, keyed, make, read, read_or, remove_trees, try_write, write
 from workers.cgroup.tracker import Freezer, Tracker, Unified
 
 _NO_LIMIT = "-1"
@@ -28,10 +29,11 @@ class Layout(NamedTuple):
     acct: str | None
     track: str
     unified: bool
+    devices: str | None = None
 
     def all(self) -> list[str]:
         """Return the directories, memory first: it is the one to leave first."""
-        paths = [self.memory, self.cpu, self.pids, self.cpuset, self.acct, self.track]
+        paths = [self.memory, self.cpu, self.pids, self.cpuset, self.acct, self.devices, self.track]
         return list(dict.fromkeys(path for path in paths if path is not None))
 
     def below(self, name: str) -> "Layout":
@@ -48,10 +50,11 @@ class Layout(NamedTuple):
             acct=under(self.acct),
             track=f"{self.track}/{name}",
             unified=self.unified,
+            devices=under(self.devices),
         )
 
 
-def layout_of(own: dict[str, str], unified: str | None, *, cpuset: bool) -> Layout | None:
+def layout_of(own: dict[str, str], unified: str | None, *, cpuset: bool, devices: bool = False) -> Layout | None:
     """Choose the hierarchies from those that may be written; None when memory or any tracking is missing."""
     track = unified or own.get("freezer")
     if "memory" not in own or track is None:
@@ -64,6 +67,7 @@ def layout_of(own: dict[str, str], unified: str | None, *, cpuset: bool) -> Layo
         acct=None if unified else own.get("cpuacct"),
         track=track,
         unified=unified is not None,
+        devices=own.get("devices") if devices else None,
     )
 
 
@@ -143,6 +147,8 @@ class V1Group(GroupBase):
             write(f"{self._at.pids}/pids.max", units.or_max(limits.pids))
         if self._at.cpuset is not None and (old is None or limits.cpuset != old.cpuset):
             self._set_cpuset(self._at.cpuset, limits.cpuset)
+        if self._at.devices is not None and (old is None or limits.devices != old.devices):
+            set_devices(self._at.devices, limits.devices, new=old is None)
 
     def _set_memory(self, wanted: int | None) -> None:
         """Set memory and memory+swap alike, in the order that never has memory above memory+swap."""
@@ -172,6 +178,19 @@ def inherit_cpuset(path: str) -> None:
         write(f"{path}/{name}", read(f"{os.path.dirname(path)}/{name}").strip())
 
 
+def set_devices(path: str, devices: tuple[tuple[str, bool], ...], *, new: bool) -> None:
+    """Allow the devices that are held and deny the others; `new`: nobody knows what the group denies already."""
+    if new:
+        try_write(
+            f"{path}/devices.allow", "a"
+        )  # refused where our own group may not use every device: then it has less
+    for number, held in devices:
+        if not held:
+            write(f"{path}/devices.deny", f"{number} rwm")
+        elif not try_write(f"{path}/devices.allow", f"{number} rwm"):  # a container may use some, and make none
+            write(f"{path}/devices.allow", f"{number} rw")
+
+
 class V1Driver:
     """Job groups in v1's hierarchies."""
 
@@ -185,7 +204,7 @@ class V1Driver:
         self._node = own.below(directory)
         self._home: list[int] = []
         self._groups: dict[str, V1Group] = {}
-        named = {"memory": own.memory, "cpu": own.cpu, "pids": own.pids, "cpuset": own.cpuset}
+        named = {"memory": own.memory, "cpu": own.cpu, "pids": own.pids, "cpuset": own.cpuset, "devices": own.devices}
         self.controllers = frozenset(name for name, path in named.items() if path is not None)
         try:
             self._prepare()

@@ -77,6 +77,8 @@ class Herder:
         job.update({key: value for key, value in over.items() if key in job})
         paths = over.get("paths", ["/dev/null", f"{self.out}/o", ""])
         rows = [[id_, over.get("run", 1), "j", {"CRANE_JOB_ID": str(id_)}, paths] for id_ in ids]
+        for row in rows if "files" in over else ():
+            row.append(over["files"])  # device files, and whether they are held
         self.send(op="launch", jobs={"j": job}, rows=rows)
 
     def frames(self, until: float) -> Iterator[list[dict[str, Any]]]:

@@ -5,6 +5,7 @@ import pathlib
 
 import pytest
 
+from cli.admin import doctor as module
 from cli.admin.doctor import doctor
 
 _CONFIG = """\
@@ -28,6 +29,7 @@ def findings(
 def test_what_has_no_effect_is_named(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(module, "_isolates", lambda _want: False)
     found = findings(tmp_path, _CONFIG, monkeypatch, capsys)
     assert "n1" in found["device isolation"]
     assert found["TaskEpilog"] == "/site/after is not run"
