@@ -37,7 +37,7 @@ from crane_celery.store.link import LONGEST_WAIT_S, Link
 
 DAY_S = 86400
 #: records read, verdicts stored, submissions ended by one script call: they keep it far below 50 ms
-READ, JUDGE, WHOLE = 500, 100, 1000
+READ, JUDGE, WHOLE, RANGES = 500, 100, 1000, 2000
 _LOST = "the node restarted while this ran"
 
 
@@ -93,12 +93,14 @@ class RedisStore:
             self.link.run("check", *deps[at : at + READ])
 
     def cancel(self, job: int, ranks: str, uid: int, signal: int = 0) -> Cancelled:
-        """End pending ranks, tell running ones to stop; in portions of 2,000 runs. See store.api."""
-        ended, running, rank, waiting = 0, [], 0, 0
-        while rank >= 0:
-            pending, rank, waiting, *told = self.link.run("cancel", job, ranks, uid, signal, rank)
-            ended += pending
-            running += told
+        """End pending ranks, tell running ones to stop; in portions of 2,000 ranges and runs. See store.api."""
+        ended, running, waiting = 0, [], 0
+        for part in rows.pieces(ranks, RANGES):
+            rank = 0
+            while rank >= 0:
+                pending, rank, waiting, *told = self.link.run("cancel", job, part, uid, signal, rank)
+                ended += pending
+                running += told
         return Cancelled(ended, running, waiting)
 
     def cancel_whole(self, jobs: Sequence[int], uid: int) -> list[int]:

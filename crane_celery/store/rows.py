@@ -114,3 +114,9 @@ def ones(bits: bytes, first: int, count: int) -> Iterator[tuple[int, int]]:
     skipped = max(0, -first)
     for match in re.finditer("1+", text[max(0, first) : max(0, first + count)]):
         yield skipped + match.start(), skipped + match.end() - 1
+
+
+def pieces(ranks: str, ranges: int) -> list[str]:
+    """Range text in pieces of so many ranges at most: one script is to look at no more. The empty text means all."""
+    items = ranks.split(",")
+    return [",".join(items[at : at + ranges]) for at in range(0, len(items), ranges)]
