@@ -51,7 +51,7 @@ def parser() -> Parser:
         "  hold IDS [timelimit=TIME]          keep from starting; with a time, that long\n"
         "  release IDS                        let start again\n"
         "  suspend IDS, resume IDS            stop and go on, resources kept\n"
-        "  requeue [incomplete] IDS           run again; incomplete: only what has not completed\n"
+        "  requeue [incomplete] IDS           run again; incomplete: only what is at work\n"
         "  requeuehold IDS                    run again once released\n"
         "  top IDS                            before all of one's own other jobs\n"
         "  explain IDS                        why it waits, in numbers\n"

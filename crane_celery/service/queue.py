@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 from crane_celery.errors import InputError
 from crane_celery.grammar.names import did_you_mean
+from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import Selector
 from crane_celery.history.rows import Row, step_rows
 from crane_celery.model import overrides
 from crane_celery.model.job import Element, Job
 from crane_celery.model.node import NodeState, Partition
+from crane_celery.model.states import ENDED
 from crane_celery.service.filters import Filters
 from crane_celery.service.live import Live, Records
 from crane_celery.service.rows import (
@@ -150,10 +152,12 @@ def chosen(found: Alive, selectors: tuple[Selector, ...], filters: Filters, stor
 
 
 def started_rows(target: Target, found: Alive, store: Store, *, ended: bool) -> list[Row]:
-    """Live and, if wanted, ended rows of one target."""
+    """Live and, if wanted, ended rows of one target; what has ended and is pending again has a line there instead."""
     job = target.job
     if ended:
-        elements = store.elements(job.id + rank for rank in target.ranks.take(MAX_ENDED))
+        again = RangeSet.parse(job.pending)
+        known = store.elements(job.id + rank for rank in target.ranks.take(MAX_ENDED))
+        elements = [each for each in known if each.state not in ENDED or each.rank not in again]
     else:
         elements = found.elements.get(job.id, [])
     return [live_row(job, each, found.around.now) for each in elements if each.rank in target.ranks]

@@ -7,7 +7,7 @@ import pytest
 
 from crane_celery.errors import InputError, NotFound
 from crane_celery.grammar.selector import parse_selectors
-from crane_celery.model.states import ENDED
+from crane_celery.model.states import ENDED, State
 from crane_celery.service.caller import Caller
 from crane_celery.service.cancel import matching
 from crane_celery.service.filters import Filters, parse_states
@@ -75,6 +75,19 @@ def test_ended_elements_are_listed_where_their_state_is_asked_for(cluster: Clust
     array = submit(cluster, array="0-1")
     cluster.run(array)
     assert shown(cluster, str(array), states=parse_states(("completed",))) == [(f"{array}_0", "Completed", "")]
+
+
+def test_an_element_that_is_pending_again_has_one_line(cluster: Cluster) -> None:
+    array = submit(cluster, array="1-2")
+    for rank in (0, 1):
+        cluster.end(cluster.begin(array, rank), 3)
+    assert cluster.service.requeue(ALICE, parse_selectors(f"{array}_2"), hold=True).done == [f"{array}_2"]
+    lines = [(f"{array}_2", "Pending", "Held"), (f"{array}_1", "Failed", "")]
+    assert shown(cluster, str(array), states=frozenset(State)) == lines
+    records = cluster.service.show("job", (), parse_selectors(str(array)))
+    assert [(each["jobid"], each["state"]) for each in records] == [(f"{array}_1", "Failed"), (f"{array}_2", "Pending")]
+    (told,) = cluster.service.explain(parse_selectors(str(array)), "UTC")
+    assert told["lines"][-1] == "Failed: 1 of its elements"
 
 
 def test_filters(cluster: Cluster) -> None:
