@@ -64,7 +64,7 @@ def test_first_fit_lets_whoever_fits_pass() -> None:
 
 
 def test_backfill_beats_first_come_first_served() -> None:
-    fifo, backfill = (measured(small().jobs, policy) for policy in ("fifo", "backfill"))
+    fifo, backfill = (measure(whole(policy), CLUSTER) for policy in ("fifo", "backfill"))
     assert backfill.utilisation > fifo.utilisation and backfill.makespan < fifo.makespan
     assert backfill.wait_mean < fifo.wait_mean and backfill.slowdown_mean < fifo.slowdown_mean
 
