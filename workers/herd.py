@@ -364,6 +364,8 @@ class Herd:
         number, text = step.number_text
         cpu_s, peak = max(usage.cpu_s, step.cpu_s), usage.memory_peak or step.peak
         self._tell_end(run.key, Ending(step.worst, cause, step.began, step.ended, cpu_s, peak, number, text))
+        if run.suspended_at:
+            group.thaw()  # killed from outside while frozen: the next run in this group must not freeze
         if not self.pens.put(run.pen, bare=bare):
             self.nursery.drop(run.pen)
             self.timers.at(time.monotonic() + 1.0, self.pens.sweep)

@@ -22,6 +22,7 @@ class Pens:
             with contextlib.suppress(CgroupError, OSError):
                 self._used[name] = driver.group(name)
                 if name not in used:
+                    self._used[name].thaw()
                     self.put(name)
 
     def take(self, limits: Limits) -> JobGroup:

@@ -1,5 +1,7 @@
 """A run's time on a real node: limit, warning, deadline, and being suspended, also while the shepherd is killed."""
 
+import os
+import signal
 import time
 
 from tests.integration.node.herder import Herder
@@ -66,6 +68,19 @@ def test_a_suspended_job_is_cancelled(node: Herder) -> None:
     node.hear(lambda: node.moves == [(1, "Suspended")])
     node.send(op="kill", rows=[[1, 1, 0]])
     assert node.ended(1) == (-15, "cancel")
+
+
+def test_a_suspended_job_that_is_killed_from_outside_freezes_no_other(node: Herder) -> None:
+    node.launch([1], f"echo $$ > $OUT/pid; {_COUNT}")
+    node.hear(lambda: (1, 1) in node.begins)
+    grows(node)
+    node.send(op="orders", rows=[[1, 1, {"suspend": 1}]])
+    node.hear(lambda: node.moves == [(1, "Suspended")])
+    os.kill(int(node.lines("pid")[0]), signal.SIGKILL)
+    node.ended(1)
+    node.launch([2], "echo 2 >> $OUT/next")  # in the group of the first
+    assert node.ended(2) == (0, "")
+    assert node.lines("next") == ["2"]
 
 
 def test_it_stays_suspended_when_the_shepherd_is_killed(node: Herder) -> None:
