@@ -143,7 +143,8 @@ class Link:
         if word == "STALE":
             return StaleFence(rest)
         if word == "NOTFOUND":
-            return NotFound(f"there is no {rest}; see cqueue and cacct for what there is")
+            where = "cinfo" if rest.startswith("node ") else "cqueue and cacct"
+            return NotFound(f"there is no {rest}; see {where} for what there is")
         return SystemFault(f"the server at {self.address} refused a command: {text}")
 
     @property

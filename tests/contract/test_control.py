@@ -262,3 +262,8 @@ def test_a_release_sets_no_time(world: World) -> None:
     world.store.hold(job, "1", False, 5.25)
     assert (record(world, job).held, record(world, job).until) == ("0,2-3", '[["0,2-3",9000000000]]')
     assert agreed(world)
+
+
+def test_an_unknown_node_is_looked_for_where_nodes_are(store: Store) -> None:
+    with pytest.raises(NotFound, match="no node nx; see cinfo"):
+        store.set_node("nx", NodeState.DRAIN, "broken")
