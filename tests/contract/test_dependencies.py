@@ -71,7 +71,7 @@ def test_after_a_lost_run(world: World, code: int) -> None:
     two = world.submit(dep=needs("afterexcept", one))
     assert gate(world, two)[0] == WAITING
     world.run(one, "Failed" if code else "Completed", code)
-    while world.store.job(one) and world.store.job(one).pending:  # type: ignore[union-attr]
+    while (found := world.store.job(one)) and found.pending:
         world.run(one, "Failed", code)
     assert gate(world, two)[0] == (1.0 if code >= TIME_LIMIT else NEVER)
 
