@@ -13,11 +13,11 @@ from crane_celery.grammar.names import did_you_mean
 from crane_celery.grammar.selector import Selector, parse_selectors
 from crane_celery.grammar.signals import signal_number
 from crane_celery.history.api import Query
-from crane_celery.model.states import ENDED, State
+from crane_celery.model.states import ENDED
 from crane_celery.service.caller import Caller
 from crane_celery.service.cancel import How, Outcome
 from crane_celery.service.filters import Filters, parse_kinds, parse_states
-from crane_celery.service.listing import Wanted
+from crane_celery.service.listing import Wanted, conditions
 from crane_celery.service.service import Service
 from crane_celery.service.submit import MAX_KEY
 
@@ -188,19 +188,11 @@ def _history(service: Service, request: Request) -> object:
     filters = _filters(args, request.caller)
     zone = read.text(args, "tz", limit=100)
     names = ("start", "end", "submit", "deadline")
+    spans: dict[str, Any] = {name: service.span(read.text(args, name), zone) for name in names}
     want = Query(
         selectors=selectors(args, first_step=0),
-        users=filters.users,
-        uids=filters.uids,
-        states=tuple(str(state) for state in State if state in filters.states),
-        names=filters.names,
-        partitions=filters.partitions,
-        accounts=filters.accounts,
-        qos=filters.qos,
-        nodes=filters.nodes,
-        kinds=filters.kinds,
-        licenses=filters.licenses,
-        **{name: service.span(read.text(args, name), zone) for name in names},
+        **conditions(filters, filters.states),
+        **spans,
         limit=read.number(args, "limit", 1000),
         steps=read.flag(args, "steps"),
     )
@@ -209,25 +201,19 @@ def _history(service: Service, request: Request) -> object:
 
 def _usage(service: Service, request: Request) -> object:
     read.only(request.args, "selectors")
-    chosen = selectors(request.args)
-    if not chosen:
-        raise InputError("name the jobs: write ids such as 12, 12_4 or 12_[1-3]")
+    chosen = _named(request)
     return service.usage(chosen)
 
 
 def _dependents(service: Service, request: Request) -> object:
     read.only(request.args, "selectors")
-    chosen = selectors(request.args)
-    if not chosen:
-        raise InputError("name the jobs: write ids such as 12, 12_4 or 12_[1-3]")
+    chosen = _named(request)
     return service.dependents(chosen)
 
 
 def _story(service: Service, request: Request) -> object:
     read.only(request.args, "selectors")
-    chosen = selectors(request.args)
-    if not chosen:
-        raise InputError("name the jobs: write ids such as 12, 12_4 or 12_[1-3]")
+    chosen = _named(request)
     return service.story(chosen)
 
 

@@ -1,8 +1,8 @@
 """What ``cqueue`` lists: what waits, what runs and, when asked for, what has ended within the window."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import Selector
@@ -56,23 +56,29 @@ def ids_of(chosen: queue.Chosen) -> RangeSet:
 
 def _ended(want: Wanted, since: float) -> Query:
     filters = want.filters
-    states = [state for state in State if state in (filters.states & ENDED or ENDED)]
     return Query(
         selectors=want.selectors,
-        users=filters.users,
-        uids=filters.uids,
-        states=tuple(map(str, states)),
-        names=filters.names,
-        partitions=filters.partitions,
-        accounts=filters.accounts,
-        qos=filters.qos,
-        nodes=filters.nodes,
-        kinds=filters.kinds,
-        licenses=filters.licenses,
+        **conditions(filters, filters.states & ENDED or ENDED),
         end=Span(since),
         limit=want.limit or MAX_PAST,
         steps=False,
     )
+
+
+def conditions(filters: Filters, states: Collection[State]) -> dict[str, Any]:
+    """Conditions on what lives, as fields of a question about the past; of the states only these."""
+    return {
+        "users": filters.users,
+        "uids": filters.uids,
+        "states": tuple(str(state) for state in State if state in states),
+        "names": filters.names,
+        "partitions": filters.partitions,
+        "accounts": filters.accounts,
+        "qos": filters.qos,
+        "nodes": filters.nodes,
+        "kinds": filters.kinds,
+        "licenses": filters.licenses,
+    }
 
 
 def past_row(row: Row) -> Row:
