@@ -26,6 +26,7 @@ from crane_celery.store.redis import RedisStore
 from tests.support.server import Server
 
 _SLOW_US = 50_000
+_BEAT_S = 5.0
 
 
 def used(store: RedisStore) -> int:
@@ -65,6 +66,11 @@ class Nodes:
         self._store = store
         self._epochs = {name: store.register(n, "h", "none", "0", "b").epoch for name, n in self.settings.nodes.items()}
 
+    def beat(self) -> None:
+        """All are alive: else the leader writes them off in a run of over 30 seconds."""
+        for name, epoch in self._epochs.items():
+            self._store.heartbeat(name, epoch, 30.0)
+
     def answer(self, outbox: Outbox) -> int:
         """Report on every message; how many elements ended."""
         done = 0
@@ -88,7 +94,11 @@ def run(store: RedisStore, count: int) -> list[Row]:
     asked = spec(memory=1 << 30, partition=nodes.settings.default_partition, array=f"0-{count - 1}")
     store.submit([Submission(asked, count, b"")], [""])
     done, marks = 0, [(time.perf_counter(), 0)]
+    beaten = marks[0][0]
     while done < count:
+        if marks[-1][0] - beaten > _BEAT_S:
+            nodes.beat()
+            beaten = marks[-1][0]
         loop.turn(1.0)
         done += nodes.answer(outbox)
         store.set_cursor("recorder", store.last_event())
