@@ -146,11 +146,16 @@ def judge(dep: Resolved, facts: Mapping[Block, Facts]) -> Verdict:
     stamped, sides = Resolved(dep.any_of, groups), []
     open_ = [block for group in dep.groups for block in group if block.kind == "aftercorr" and block.fired_at <= 0]
     if not open_:
-        return Verdict(stamped, _combine(dep.any_of, [_ready(group) for group in groups]))
+        return Verdict(stamped, ready_of(stamped))
     everything = RangeSet.span(0, max(map(_elements, open_)) - 1)
     for old, group in zip(dep.groups, groups, strict=True):
         sides.append(_side(old, group, facts, everything))
     return _by_ranks(stamped, sides, everything)
+
+
+def ready_of(dep: Resolved) -> float:
+    """``Job.ready`` by what is stamped."""
+    return _combine(dep.any_of, [_ready(group) for group in dep.groups])
 
 
 def _ready(group: Sequence[Block]) -> float:

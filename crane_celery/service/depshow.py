@@ -4,12 +4,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from crane_celery.grammar.array import IndexSet
 from crane_celery.grammar.ranges import RangeSet
-from crane_celery.model.dependency import FAILED, Block, Facts, Resolved, decode, holds
+from crane_celery.model.dependency import FAILED, Block, Facts, Resolved, decode, holds, ready_of
 from crane_celery.model.job import NEVER, WAITING, Job
 
 #: (ended, succeeded) over a block of ids
 Bits = Callable[[int, int], tuple[int, int]]
+#: the server time at which the element of a plain id ended, 0 = not known
+Moments = Callable[[int], float]
+#: a ``ready`` below says that it came true at a moment that nobody knows any more
+LONG_AGO = 1e9
 
 
 class Shown(NamedTuple):
@@ -21,21 +26,44 @@ class Shown(NamedTuple):
     ready_at: float  # server time, with ReadyAfter; else 0
 
 
-def of_rank(job: Job, rank: int) -> tuple[Resolved, float]:
-    """The dependency and ``ready`` as they are for one rank: with aftercorr each element has its own."""
+def of_rank(job: Job, rank: int, ended_at: Moments | None = None) -> tuple[Resolved, float]:
+    """The dependency and ``ready`` as they are for one rank: with aftercorr each element has its own.
+
+    ``ended_at`` tells when its counterpart ended, and so since when it is ready; without it, the whole line is meant.
+    """
     dep, state = decode(job.dep), 1.0
     if job.ready == NEVER or rank in RangeSet.parse(job.dead):
         state = FAILED
     elif job.ready == WAITING or rank in RangeSet.parse(job.corr):
         state = 0.0
-    groups = tuple(tuple(_for_rank(block, state) for block in group) for group in dep.groups)
-    if not (job.corr or job.dead):
-        return Resolved(dep.any_of, groups), job.ready
-    return Resolved(dep.any_of, groups), NEVER if state < 0 else job.ready if state else WAITING
+    known = _ends(dep, rank, ended_at) if state > 0 and ended_at else {}
+    groups = tuple(tuple(_for_rank(block, known.get(block, state)) for block in group) for group in dep.groups)
+    found = Resolved(dep.any_of, groups)
+    if state > 0:
+        ready = ready_of(found) if known else job.ready
+        return found, ready if ready > LONG_AGO else job.judged_at or job.submitted_at
+    return found, NEVER if state < 0 else WAITING
+
+
+def _ends(dep: Resolved, rank: int, ended_at: Moments) -> dict[Block, float]:
+    """When the counterparts of a rank ended, of those of which that is known."""
+    blocks = [block for group in dep.groups for block in group if block.kind == "aftercorr" and block.fired_at >= 0]
+    found = {block: ended_at(id_) for block in blocks if (id_ := _counterpart(block, rank))}
+    return {block: at for block, at in found.items() if at}
+
+
+def _counterpart(block: Block, rank: int) -> int:
+    """The plain id that this rank waits for, 0 where that is the whole of the dependee."""
+    if not block.own:
+        return block.first + rank
+    there = IndexSet.parse(block.array).rank_of(IndexSet.parse(block.own).index_of(rank))
+    return 0 if there is None else block.first + there
 
 
 def _for_rank(block: Block, state: float) -> Block:
-    return replace(block, fired_at=state) if block.kind == "aftercorr" and not block.fired_at else block
+    if block.kind != "aftercorr" or block.fired_at < 0 or (block.fired_at and state <= 1.0):
+        return block
+    return replace(block, fired_at=state)
 
 
 def show(dep: Resolved, ready: float, bits: Bits) -> Shown:

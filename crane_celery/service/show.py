@@ -13,6 +13,7 @@ from crane_celery.grammar.licenses import parse_licenses
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import Selector, format_selector
 from crane_celery.history.rows import Row
+from crane_celery.model.dependency import Resolved
 from crane_celery.model.job import Element, Job, JobSpec
 from crane_celery.model.overrides import spec_of
 from crane_celery.model.states import PRIMARY_STEP, Reason, State
@@ -100,9 +101,20 @@ def detailed(row: Row, job: Job, store: Store) -> Row:
         indexes = index_set(spec.array)
         more["array_range"] = {"min": indexes.first, "max": indexes.last, "step": indexes.step}
     if job.dep:
-        shown = depshow.show(*depshow.of_rank(job, row["rank"]), store.ended_bits)
+        shown = depshow.show(*_depends(row, job, store), store.ended_bits)
         more["dependency"] = {"typed": spec.dependency, **shown._asdict()}
     return {**row, **more}
+
+
+def _depends(row: Row, job: Job, store: Store) -> tuple[Resolved, float]:
+    """The dependency of a row; of a line of many elements there is one moment from which on all are ready."""
+
+    def ended_at(id_: int) -> float:
+        return next((each.ended_at for each in store.elements([id_])), 0.0)
+
+    lone = row.get("count", 1) == 1
+    dep, ready = depshow.of_rank(job, row["rank"], ended_at if lone else None)
+    return dep, min(ready, row["leased_at"] or ready)
 
 
 #: fields of a specification that only a full record shows

@@ -80,3 +80,41 @@ def test_each_element_shows_its_own_state(cluster: Cluster) -> None:
         (f"{other}_2", "Priority", f"aftercorr:{array}_*(fulfilled)"),
         (f"{other}_3", "Dependency", f"aftercorr:{array}_*(unfulfilled)"),
     ]
+
+
+@pytest.mark.parametrize("array", ["1-3", "0-4"])
+def test_each_element_is_ready_since_its_counterpart_ended(cluster: Cluster, array: str) -> None:
+    first = submit(cluster, array=array)
+    other = submit(cluster, array="1-3", dependency=f"aftercorr:{first}")
+    ids = {index: first + index - int(array[0]) for index in (1, 2, 3)}
+
+    def since(*named: object) -> list[tuple[str, float]]:
+        cluster.judge()
+        rows = cluster.service.show("job", (), parse_selectors(",".join(f"{other}_{each}" for each in named)))
+        return [(row["dependency"]["status"], row["dependency"]["ready_at"]) for row in rows]
+
+    def ended(index: int) -> float:
+        return cluster.store.elements([ids[index]])[0].ended_at
+
+    for index in (2, 3):
+        cluster.run(first, ids[index] - first)
+        assert since(index) == [("ReadyAfter", ended(index))]
+    (line,) = since("[2-3]")
+    assert line[0] == "ReadyAfter" and line[1] >= ended(3)
+    assert since(1) == [("WaitForAll", 0.0)]
+    cluster.run(first, ids[1] - first)
+    assert since(1, 2) == [("ReadyAfter", ended(1)), ("ReadyAfter", ended(2))]
+    cluster.begin(other, 1)
+    assert since(2) == [("ReadyAfter", ended(2))]
+
+
+def test_what_came_true_long_ago_is_ready_since_it_was_judged(cluster: Cluster) -> None:
+    first = submit(cluster)
+    cluster.run(first)
+    cluster.store.set_cursor("recorder", cluster.store.last_event())
+    assert cluster.store.forget(cluster.fence, cluster.store.now() + 1, 10) == 1
+    waiting = submit(cluster, dependency=f"afterok:{first}")
+    cluster.judge()
+    (row,) = cluster.service.show("job", (), parse_selectors(str(waiting)))
+    assert row["dependency"]["status"] == "ReadyAfter"
+    assert row["submitted_at"] <= row["dependency"]["ready_at"] <= cluster.store.now()
