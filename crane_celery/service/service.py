@@ -214,7 +214,7 @@ class Service:
 
     def steps(self, selectors: Sequence[Selector], filters: Filters) -> list[Row]:
         """Steps of what runs."""
-        records = show.step_records(selectors, self.queue.alive(), self.store)
+        records = show.step_rows(selectors, self.queue.alive(), self.store)
         return [row for row in records if row["state"] in HOLDING and filters.row(row)]
 
     def show(self, what: str, names: Sequence[str], selectors: Sequence[Selector]) -> list[Row]:

@@ -21,7 +21,7 @@ from crane_celery.service import depshow
 from crane_celery.service.filters import Filters
 from crane_celery.service.queue import Alive, live_rows, target_rows, with_steps
 from crane_celery.service.rows import Line, index_set, pending_row
-from crane_celery.service.targets import Target, target
+from crane_celery.service.targets import Target, target, targets
 from crane_celery.settings import Settings
 from crane_celery.store.api import Store
 
@@ -48,17 +48,28 @@ def job_records(selectors: Sequence[Selector], found: Alive, store: Store) -> li
 
 
 def step_records(selectors: Sequence[Selector], found: Alive, store: Store) -> list[Row]:
-    """Step records, of the jobs or steps named or of all that run."""
+    """Step records, of the jobs or steps named or of all that run. Raises NotFound for one of which nothing is left."""
     if not selectors:
         return with_steps([row for row in live_rows(found, Filters()) if row["run"]], store)
     records: list[Row] = []
     for selector in selectors:
-        rows = [row for row in target_rows(_target(selector, store), found, store, ended=True) if row["run"]]
-        steps = [step for step in with_steps(rows, store) if selector.step in (None, step["step"])]
+        steps = _steps_of(_target(selector, store), found, store)
         if not steps:
             raise _gone(selector)
         records += steps
     return records
+
+
+def step_rows(selectors: Sequence[Selector], found: Alive, store: Store) -> list[Row]:
+    """The same for a listing, which leaves out what is not there."""
+    if not selectors:
+        return step_records((), found, store)
+    return [row for each in targets(tuple(selectors), store)[0] for row in _steps_of(each, found, store)]
+
+
+def _steps_of(target: Target, found: Alive, store: Store) -> list[Row]:
+    rows = [row for row in target_rows(target, found, store, ended=True) if row["run"]]
+    return [step for step in with_steps(rows, store) if target.step in (None, step["step"])]
 
 
 def _target(selector: Selector, store: Store) -> Target:
