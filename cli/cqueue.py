@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MAX_LINES = 1000
 #: characters of indexes in one id, unless all are wanted
 SHORT = 64
+#: the variables that say so, the first that is set counts; and the most they take
+LENGTHS, MAX_SHORT = ("CQUEUE_BITSTR_LEN", "SLURM_BITSTR_LEN"), 1 << 30
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -189,11 +191,20 @@ def _one_per_element(options: argparse.Namespace) -> bool:
 
 
 def _short(options: argparse.Namespace) -> int:
-    """How many characters of indexes an id shows at most, 0 = all."""
+    """How many characters of indexes an id shows at most, 0 = all. InputError where a variable is no such number."""
     import os
 
-    asked = os.environ.get("CQUEUE_BITSTR_LEN") or os.environ.get("SLURM_BITSTR_LEN") or ""
-    return 0 if options.full else int(asked) if asked.isdecimal() and asked.isascii() else SHORT
+    name = next((each for each in LENGTHS if os.environ.get(each)), "")
+    if options.full or not name:
+        return 0 if options.full else SHORT
+    from crane_celery.errors import InputError
+    from crane_celery.grammar._lex import quote, whole
+
+    length = whole(os.environ[name], MAX_SHORT)
+    if length is None:
+        said = f"{name}={quote(os.environ[name])} is not a number of characters"
+        raise InputError(f"{said}: set it to such as 64 (0 = all indexes), or unset it")
+    return length
 
 
 def _steps(options: argparse.Namespace, ask: Ask) -> int:

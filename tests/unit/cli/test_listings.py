@@ -141,6 +141,16 @@ def test_an_id_with_many_indexes_is_cut(busy: Shell, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("CQUEUE_BITSTR_LEN", "10")
     assert busy("cqueue", "-j", "10", "-N", "-o", "%j").out == "10_[0-1,4,...%3]\n"
     assert busy("cqueue", "-r", "-j", "10", "-N", "-o", "%j").out.splitlines()[2:4] == ["10_4", "10_9"]
+    monkeypatch.setenv("CQUEUE_BITSTR_LEN", "0")
+    assert busy("cqueue", "-j", "10", "-N", "-o", "%j").out == f"10_[{odd.replace('0,1,', '0-1,', 1)}%3]\n"
+
+
+@pytest.mark.parametrize("value", ["x", "-1", "1.5", "٣", "9" * 30])
+def test_a_length_of_ids_that_is_no_number(busy: Shell, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    for name in ("SLURM_BITSTR_LEN", "CQUEUE_BITSTR_LEN"):
+        monkeypatch.setenv(name, value)
+        said = busy("cqueue")
+        assert said.code == 2 and name in said.err and value[:9] in said.err and "unset it" in said.err
 
 
 def test_watching(busy: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,6 +228,8 @@ def test_steps(busy: Shell) -> None:
     golden("cqueue-steps.txt", busy("cqueue", "--step").out)
     assert busy("cqueue", "--step", "-s", "1_1.0", "-N", "-o", "%i").out == "1_1.0\n"
     assert busy("cqueue", "--step", "-F", "-m", "1").out.count("\n") == 2
+    assert busy("cqueue", "-s", "9999.1,1_1.0,1_1.7,8", "-N", "-o", "%i") == (0, "1_1.0\n", "")
+    assert busy("cqueue", "-s", "9999.1", "-N") == (0, "", "")
     [step, _] = json.loads(busy("cqueue", "--step", "--json").out)["step_info_list"]
     assert (step["stepid"], step["step_type"], step["status"]) == ("1_1.0", "DAEMON", "Running")
 
