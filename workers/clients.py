@@ -15,9 +15,10 @@ from functools import partial
 from typing import Any
 
 from workers.frames import Hangup, Link, Message
-from workers.herd import Herd, Timers
+from workers.herd import Herd
 from workers.records import PRIMARY, Run, Step, of_task
 from workers.taskhooks import with_prolog
+from workers.timers import Timers
 
 #: reference/cranesched.md section 2.2
 NOT_RUNNING, NOT_YOURS, TOO_MUCH, MALFORMED, BUSY = 79, 54, 85, 46, 85
@@ -219,6 +220,7 @@ class Clients:
             "argv": with_prolog(run.hooks.get("task_prolog", ""), message["argv"]),
             "env": message["env"], "cwd": message["cwd"],
             "umask": int(message["umask"]) & 0o777, "append": True,
+            "hooks": {"task_epilog": run.hooks.get("task_epilog", "")},
         }  # fmt: skip
         tasks: list[tuple[dict[str, str], list[int]]] = []
         self._by_step[(*run.key, step.number)] = request

@@ -5,7 +5,6 @@ start is under way there; a run is over when its script is over, its steps are, 
 """
 
 import contextlib
-import heapq
 import signal
 import time
 from collections.abc import Callable
@@ -18,34 +17,11 @@ from workers.ledger import Key, Ledger
 from workers.nursery import Nursery, Outpost, Start
 from workers.pens import Pens
 from workers.records import SCRIPT, Ending, Run, Step, parse_key, task_key
+from workers.timers import Timers
 
 #: seconds after which a KILL that has not ended a step is sent again
 _KILL_AGAIN_S = 1.0
 _POLL_S = (0.005, 0.5)  # first and longest pause between two looks at a group that empties
-
-
-class Timers:
-    """What is due when, on the monotonic clock."""
-
-    def __init__(self) -> None:
-        """Nothing is due."""
-        self._heap: list[tuple[float, int, Callable[[], None]]] = []
-        self._count = 0
-
-    def at(self, when: float, act: Callable[[], None]) -> None:
-        """Do it then."""
-        self._count += 1
-        heapq.heappush(self._heap, (when, self._count, act))
-
-    def wait(self) -> float | None:
-        """Seconds until the next is due; None = nothing is."""
-        return max(0.0, self._heap[0][0] - time.monotonic()) if self._heap else None
-
-    def run(self) -> None:
-        """Do what is due."""
-        now = time.monotonic()
-        while self._heap and self._heap[0][0] <= now:
-            heapq.heappop(self._heap)[2]()
 
 
 class Herd:
@@ -66,6 +42,9 @@ class Herd:
         #: of runs with hooks: given each start that waits for a prolog; whether an empty group may be closed
         self.on_hold: Callable[[Run, Start], None] = lambda _run, _start: None
         self.on_empty: Callable[[Run], bool] = lambda _run: True
+        #: told of each task that ended, and of what a spawner says of a task's epilog
+        self.on_exit: Callable[[Run, Step, int], None] = lambda _run, _step, _task: None
+        self.on_epilog: Callable[[Run, Step, int, list[Any]], None] = lambda _run, _step, _task, _row: None
 
     # -- starting
 
@@ -143,7 +122,7 @@ class Herd:
     def _first(self, run: Run, job: str, template: dict[str, Any], environ: dict[str, str], paths: Any) -> Start:
         leaf = self.leaf(run, PRIMARY)
         own = {**environ, SPAWN_KEY: leaf.key}
-        return Start(task_key(run, PRIMARY, 0), job, template, own, tuple(paths), leaf, run.pen)
+        return Start(task_key(run, PRIMARY, 0), job, template, own, tuple(paths), leaf, leaf_name(run, PRIMARY))
 
     def _send(self, user: tuple[int, int], groups: list[int], starts: list[Start]) -> None:
         try:
@@ -159,7 +138,7 @@ class Herd:
         again = []
         for start in starts:
             run = self.ledger.runs.get(parse_key(start.key)[0])
-            if run is not None and parse_key(start.key)[1] == PRIMARY:
+            if run is not None and parse_key(start.key)[1:] == (PRIMARY, 0):
                 again.append(start)
             else:
                 text = "the spawner was killed before the step began; start it again"
@@ -187,7 +166,7 @@ class Herd:
             own = {**environ, SPAWN_KEY: leaf.key}
             start = Start(
                 task_key(run, step.number, task), f"{run.id}.{step.number}", template, own, ("", "", ""), leaf,
-                f"{run.pen}/{step.number}", tuple(fds),
+                leaf_name(run, step.number), tuple(fds),
             )  # fmt: skip
             self._send((run.uid, run.gid), run.groups, [start])
 
@@ -218,7 +197,9 @@ class Herd:
         return over
 
     def _event(self, run: Run, step: Step, task: int, row: list[Any]) -> None:
-        if row[0] == "s":
+        if task < 0:
+            self.on_epilog(run, step, ~task, row)
+        elif row[0] == "s":
             self._began(run, step, task, row[2], row[3], row[4])
         elif row[0] == "f":
             self._landed(step)
@@ -231,6 +212,7 @@ class Herd:
             step.ended = row[4]
             step.cpu_s += row[5]
             step.peak = max(step.peak, row[6])
+            self.on_exit(run, step, task)
         if not run.flying:
             self._pay(run)
         if step.over:
@@ -275,6 +257,9 @@ class Herd:
         found = run.steps.get(step)
         if found is None or found.over or (key, step) in self.ledger.stops:
             return
+        if found.done:
+            self._cut(run, found)
+            return
         self.ledger.stop(key, step, cause, time.monotonic())
         self.terminate(run, found, cause, time.monotonic())
 
@@ -287,6 +272,12 @@ class Herd:
             each.cause = each.cause or "job"  # the signal goes to all of the job's group
         self._signal(run, step, signal.SIGTERM)
         self.timers.at(since + run.grace, lambda: self._kill(run, step))
+
+    def _cut(self, run: Run, step: Step) -> None:
+        """Its tasks are over and only epilogs are not: end those now; how it ended stands."""
+        for each in run.steps.values() if step.number == PRIMARY else ():
+            each.cause = each.cause or ("job" if each is not step else "")
+        self._signal(run, step, signal.SIGKILL)
 
     def _kill(self, run: Run, step: Step) -> None:
         """KILL, again until the step is over: a process may be missed in the moment of a fork or an exec."""
@@ -333,7 +324,7 @@ class Herd:
         self.on_step(run, step)
         self.ledger.drop_step(run, step.number)
         leaf.close()
-        self.nursery.drop(f"{run.pen}/{step.number}")
+        self.nursery.drop(leaf_name(run, step.number))
 
     def drain(self, run: Run, pause: float) -> None:
         """Kill what is left of a run whose script is over; close it when nothing is."""
@@ -385,6 +376,11 @@ class Herd:
             with contextlib.suppress(KeyError):
                 self.stop(key, PRIMARY, "stale")
                 self.signal(key, PRIMARY, signal.SIGKILL)
+
+
+def leaf_name(run: Run, step: int) -> str:
+    """What the spawners know a step's leaf by."""
+    return run.pen if step == PRIMARY else f"{run.pen}/{step}"
 
 
 def step_row(run: Run, step: Step) -> list[Any]:

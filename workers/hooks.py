@@ -16,7 +16,7 @@ from typing import Any
 
 from workers.herd import Herd
 from workers.nursery import Start
-from workers.records import Run
+from workers.records import Run, status_text
 from workers.spawner import start_ticks
 
 log = logging.getLogger("crane.hooks")
@@ -152,7 +152,7 @@ def _outcome(run: Run, which: str) -> dict[str, str]:
     status = run.primary.worst
     if which == PROLOG or status is None:
         return {}
-    return {"CRANE_JOB_EXIT_CODE": f"{status}:0" if status >= 0 else f"0:{-status}"}
+    return {"CRANE_JOB_EXIT_CODE": status_text(status)}
 
 
 def _how(status: int) -> str:

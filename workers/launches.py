@@ -93,6 +93,7 @@ def _hooks(launch: Launch, spec: JobSpec, place: Place) -> dict[str, Any]:
         "epilog": hooks.epilog,
         "epilog_s": hooks.epilog_timeout_s,
         "task_prolog": hooks.task_prolog,
+        "task_epilog": hooks.task_epilog,
         "env": environ.of_hooks(spec, launch.job, place),
     }
 

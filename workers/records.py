@@ -43,6 +43,8 @@ class Step:
     #: task -> status (None = lost)
     status: dict[int, int | None] = field(default_factory=dict)
     pids: dict[int, tuple[int, int]] = field(default_factory=dict)
+    #: tasks whose epilog is under way: its process (pid, start), (0, 0) = sent, None = not sent yet (workers.epilogs)
+    epilogs: dict[int, tuple[int, int] | None] = field(default_factory=dict)
     cause: str = ""
     number_text: tuple[int, str] = (0, "")
     cpu_s: float = 0.0
@@ -51,9 +53,19 @@ class Step:
     owed: list[int] = field(default_factory=list)
 
     @property
-    def over(self) -> bool:
+    def done(self) -> bool:
         """Whether every task has ended."""
         return len(self.status) >= self.ntasks
+
+    @property
+    def over(self) -> bool:
+        """Whether every task has ended, and every task's epilog."""
+        return self.done and not self.epilogs
+
+    @property
+    def awaited(self) -> list[int]:
+        """Tasks without an end; their epilogs, as ~task."""
+        return [task for task in range(self.ntasks) if task not in self.status] + [~task for task in self.epilogs]
 
     @property
     def worst(self) -> int | None:
@@ -162,6 +174,11 @@ def parse_key(key: str) -> tuple[tuple[int, int], int, int]:
     """((job, run), step, task)."""
     id_, run, step, task = (int(part) for part in key.split("."))
     return (id_, run), step, task
+
+
+def status_text(status: int) -> str:
+    """``code:signal``, as hooks are told of an end."""
+    return f"{status}:0" if status >= 0 else f"0:{-status}"
 
 
 def of_task(step: int, task: int, *, slurm: bool) -> dict[str, str]:

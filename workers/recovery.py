@@ -187,7 +187,7 @@ class Recovery:
         doubtful = True
         for run in [run for run in self._herd.ledger.runs.values() if (run.uid, run.gid) == post.user]:
             for step in list(run.steps.values()):
-                for task in [task for task in range(step.ntasks) if task not in step.status]:
+                for task in step.awaited:
                     key = task_key(run, step.number, task)
                     if key in self._adopted.pids.values():
                         continue

@@ -21,8 +21,9 @@ from typing import Any
 from workers import zygote
 from workers.cgroup import favour, probe
 from workers.clients import BUSY, Clients
+from workers.epilogs import TaskEpilogs
 from workers.frames import Hangup, Link, Message, listen
-from workers.herd import Herd, Timers
+from workers.herd import Herd
 from workers.hooks import Hooks
 from workers.ledger import Ledger
 from workers.nursery import Nursery, Outpost
@@ -31,6 +32,7 @@ from workers.records import PRIMARY
 from workers.recovery import Adopted, Recovery
 from workers.reins import Reins
 from workers.spawner import PR_SET_DUMPABLE, be_called, prctl, start_ticks
+from workers.timers import Timers
 
 log = logging.getLogger("crane.shepherd")
 
@@ -74,6 +76,7 @@ class Shepherd:
         self._reins = Reins(self._herd)
         self._reins.on_resume = self._clients.pump
         self._hooks = Hooks(self._herd)
+        TaskEpilogs(self._herd)
         self._adopted = Adopted(self._register_pid, self._unregister_pid)
         self._recovery = Recovery(self._herd, self._nursery, self._adopted, self._strays, self._reap)
         self._hooks.recover()

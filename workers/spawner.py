@@ -24,6 +24,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from workers import exits
 from workers.frames import Hangup, Link, Message
+from workers.kept import Kept, Todo
 from workers.stdio import Files, Refusal, open_files
 
 #: seconds without children and work after which it ends
@@ -44,15 +45,6 @@ class Child(NamedTuple):
     began: float
 
 
-class Todo(NamedTuple):
-    """A start that is ready but for the spawn: ``fields`` as they came, files opened."""
-
-    key: str
-    what: dict[str, Any]
-    row: list[Any]
-    files: Files
-
-
 class Spawner:
     """The loop and its table."""
 
@@ -64,6 +56,7 @@ class Spawner:
         self._link: Link | None = None
         self._children: dict[int, Child] = {}
         self._over: dict[str, list[Any]] = {}  # ended, not yet acknowledged
+        self._kept = Kept()
         self._pens: dict[str, list[int]] = {}
         self._home: list[int] = []
         self._away = False
@@ -141,6 +134,7 @@ class Spawner:
             case "ack":
                 for key in message["keys"]:
                     self._over.pop(key, None)
+                    self._kept.drop(key)
                 self._trim()
             case "pen":
                 self._drop(message["name"])
@@ -177,8 +171,10 @@ class Spawner:
     def _prepare(self, link: Link, row: list[Any], jobs: dict[str, dict[str, Any]]) -> Todo | None:
         key, job, _, _, paths, given = row
         what = jobs[job]
-        os.umask(what["umask"])
         try:
+            if "follows" in what:
+                return self._kept.follow(row, what["follows"])
+            os.umask(what["umask"])
             files = self._given(link, what, given) if given else open_files(what["cwd"], paths, append=what["append"])
         except Refusal as no:
             self._fail(key, no.stage, no.number, no.text)
@@ -218,6 +214,7 @@ class Spawner:
             self._fail(key, "exec", errno.EINVAL, f"{what['argv'][0]}: {exc}")
         else:
             self._began(key, pid, what.get("rlimits", ()))
+            files = self._kept.keep(todo)
         finally:
             files.close()
 

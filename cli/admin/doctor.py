@@ -91,8 +91,6 @@ def _unheeded() -> Iterator[Finding]:
     if named and not _isolates(settings.cgroup):
         told = f"none, though {', '.join(named)} name device files: jobs are told their slots and can open all of them"
         yield Finding("device isolation", False, told, "keep the files' own permissions strict")
-    if settings.hooks.task_epilog:
-        yield Finding("TaskEpilog", False, f"{settings.hooks.task_epilog} is not run", "use Epilog")
 
 
 def _isolates(driver: str) -> bool:

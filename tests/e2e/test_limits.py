@@ -156,9 +156,11 @@ def hooked() -> Iterator[Cluster]:
         prolog = hook(made.folder, "prolog", f"{say}\ntest ! -e {made.folder}/broken")
         epilog = hook(made.folder, "epilog", say)
         task = hook(made.folder, "task", "echo export SET=$CRANE_JOB_ID.${CRANE_STEP_ID-script}; echo print hello")
+        past = hook(made.folder, "past", 'echo "past ${CRANE_STEP_ID-script} $CRANE_TASK_EXIT_CODE"')
         made.down()
+        tasks = f"TaskProlog: {task}, TaskEpilog: {past}"
         with (made.home / "config.yaml").open("a") as file:
-            file.write(f"JobLifecycleHook: {{Prolog: {prolog}, Epilog: {epilog}, TaskProlog: {task}}}\n")
+            file.write(f"JobLifecycleHook: {{Prolog: {prolog}, Epilog: {epilog}, {tasks}}}\n")
         made.run("crane", "up")
         yield made
 
@@ -166,7 +168,8 @@ def hooked() -> Iterator[Cluster]:
 def test_hooks_around_a_job_its_tasks_and_a_failure(hooked: Cluster) -> None:
     job = hooked.submit("-o", "%j.out", "--wrap", "echo $SET; crun sh -c 'echo $SET'; exit 4")
     assert hooked.wait(job) == {job: 4}
-    assert (hooked.work / f"{job}.out").read_text() == f"hello\n{job}.script\nhello\n{job}.2\n"
+    around = f"hello\n{job}.script\nhello\n{job}.2\npast 2 0:0\npast script 4:0\n"
+    assert (hooked.work / f"{job}.out").read_text() == around
     said = [line.split() for line in (hooked.folder / "said").read_text().splitlines()]
     assert [words[:2] for words in said] == [["prolog", str(job)], ["epilog", str(job)]]
     assert said[1][3] == "4:0"
