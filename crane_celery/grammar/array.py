@@ -15,7 +15,7 @@ from bisect import bisect_right
 from itertools import accumulate
 
 from crane_celery.errors import InputError
-from crane_celery.grammar import _runs
+from crane_celery.grammar import _patterns, _runs
 from crane_celery.grammar._lex import quote, whole
 from crane_celery.grammar._runs import Run
 from crane_celery.grammar.ranges import RangeSet
@@ -136,10 +136,12 @@ class IndexSet:
     def text_of(self, ranks: RangeSet, limit: int = 0) -> str:
         """The indexes at ``ranks`` as people see them: ranges, and strides from six elements spanning over ten.
 
-        Shorter strides are listed, as Slurm lists them. With ``limit`` > 0 the text is cut between two items to at
-        most that many characters, ending in ``...``. IndexError for a rank that does not exist.
+        Shorter strides are listed, as Slurm lists them; of many numbers a pattern that repeats is shown as strides.
+        With ``limit`` > 0 the text is cut between two items to at most that many characters, ending in ``...``.
+        IndexError for a rank that does not exist.
         """
-        items = (item for run in _runs.canonical(self._runs_at(ranks)) for item in _listed(run))
+        runs = _patterns.folded(_runs.canonical(self._runs_at(ranks)))
+        items = (item for run in runs for item in _listed(run))
         return _cut(items, limit) if limit > 0 else ",".join(items)
 
     def _runs_at(self, ranks: RangeSet) -> Iterator[Run]:

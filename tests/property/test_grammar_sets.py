@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from crane_celery.errors import InputError
 from crane_celery.grammar import _runs
+from crane_celery.grammar._patterns import folded
 from crane_celery.grammar.array import IndexSet, parse_array
 from crane_celery.grammar.hostlist import compress, expand
 from crane_celery.grammar.ranges import RangeSet
@@ -125,6 +126,16 @@ def test_text_of_folds_ranks_back(mine: list[tuple[int, int, int]], data: st.Dat
     cut = indexes.text_of(RangeSet.of(ranks), limit)
     assert len(cut) <= limit
     assert cut == text or (cut.endswith("...") and text.startswith(cut[:-3]))
+
+
+@settings(deadline=None)
+@given(st.frozensets(st.integers(0, 20), min_size=1), st.integers(1, 30), st.integers(1, 40), sets)
+def test_patterns_keep_their_numbers(pattern: frozenset[int], hop: int, times: int, more: frozenset[int]) -> None:
+    numbers = {start * hop + number for start in range(times) for number in pattern} | set(more)
+    text = IndexSet.parse("0-9999").text_of(RangeSet.of(numbers))
+    assert list(IndexSet.parse(text)) == sorted(numbers)
+    runs = IndexSet.parse(text).runs
+    assert len(list(folded(runs))) <= len(runs)
 
 
 @settings(deadline=None)
