@@ -100,11 +100,13 @@ def tell(outcome: dict[str, Any], as_json: bool) -> int:
 
         print_json(as_object(outcome))
     else:
+        from cli._brief import brief
+
         if outcome["cancelled"]:
             print(sentence(outcome["cancelled"]))
         for shown, why in failed:
             job, dot, step = shown.rpartition(".")
-            what = f"step: {job}-{step}" if dot else f"job: {shown}"
+            what = f"step: {brief(job)}-{step}" if dot else f"job: {brief(shown)}"
             print(f"Failed to cancel {what}. Reason: {why}.")
         if not outcome["cancelled"] and not failed:
             complain("no job matches", "")
@@ -116,8 +118,10 @@ def tell(outcome: dict[str, Any], as_json: bool) -> int:
 
 def sentence(shown: list[str]) -> str:
     """``Job 1,2_3 Step 4.2 cancelled successfully.``"""
-    jobs = ",".join(each for each in shown if "." not in each)
-    steps = ",".join(each for each in shown if "." in each)
+    from cli._brief import brief
+
+    jobs = ",".join(brief(each) for each in shown if "." not in each)
+    steps = ",".join(brief(each) for each in shown if "." in each)
     return f"{f'Job {jobs} ' if jobs else ''}{f'Step {steps} ' if steps else ''}cancelled successfully."
 
 

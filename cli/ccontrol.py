@@ -195,12 +195,14 @@ def _act(verb: str, asked: dict[str, Any], said: str, as_json: bool, what: str =
     if as_json:
         _as_json({"ok": not failed, "modified": done, "failed": failed})
         return _REFUSED if failed else 0
+    from cli._brief import brief
+
     if done:
-        print(f"{what[: -1 if said == 'requeued' else None]} {', '.join(done)} {said} successfully.")
+        print(f"{what[: -1 if said == 'requeued' else None]} {', '.join(map(brief, done))} {said} successfully.")
     doing = "requeue" if verb.startswith("requeue") else "modify"
     for shown, why in failed:
         full = why if why.endswith(("?", ".")) else f"{why}."
-        print(f"Failed to {doing} {what[:-1].lower()}: {shown}. Reason: {full}")
+        print(f"Failed to {doing} {what[:-1].lower()}: {brief(shown)}. Reason: {full}")
     return _REFUSED if failed else 0
 
 

@@ -19,12 +19,14 @@ from crane_celery.service import depshow
 from crane_celery.service.moments import shown
 from crane_celery.service.outlook import Seen
 from crane_celery.service.queue import Alive, started_rows
-from crane_celery.service.rows import Line, pending_lines
+from crane_celery.service.rows import Line, index_set, pending_lines
 from crane_celery.service.targets import Target
 from crane_celery.store.api import Store
 
 #: jobs ahead that are named
 _NAMED = 5
+#: characters of indexes in a line
+_SHORT = 60
 #: these wait for room, or for their turn
 _IN_LINE = (Reason.RESOURCES, Reason.RESERVED, Reason.PRIORITY, Reason.NODES_DOWN)
 #: no plan can tell when these end
@@ -65,7 +67,7 @@ def _depends(line: Line, store: Store) -> str:
 def lines(seen: Seen, line: Line, expected: dict[int, Expected], depends: str, zone: str) -> Iterator[str]:
     """About pending ranks that share a reason. ``depends``: what they wait for; ``zone``: of whoever asks."""
     why = why_of(seen, line)
-    which = f" ({line.indexes})" if line.indexes else ""
+    which = f" ({index_set(line.job.spec.array).text_of(line.ranks, _SHORT)})" if line.job.is_array else ""
     yield f"Pending{which}: {why.reason}{_numbers(why)}"
     entry = seen.view.entries.get(line.job.id)
     if why.reason is Reason.BEGIN:

@@ -303,6 +303,21 @@ def test_cancel_takes_strides_and_lists(busy: Shell) -> None:
     assert busy("ccancel", "1_3", "1_7").out == "Job 1_3,1_7 cancelled successfully.\n"
 
 
+def test_an_id_of_many_indexes_is_cut_in_a_sentence(busy: Shell) -> None:
+    odd = ",".join(str(index * index) for index in range(3, 100))
+    busy("cbatch", "--array=0-9999", "--wrap", "true")
+    busy("cbatch", "--hold", "--array=0-9999", "--wrap", "true")
+    for id, command in ((10, ("ccontrol", "hold")), (10010, ("ccontrol", "release")), (10, ("ccancel",))):
+        once = busy(*command, f"{id}_[{odd}]")
+        assert once.code == 0 and once.out.count(f"{id}_[9,16,25,") == 1 and ",...] " in once.out
+        assert len(once.out) < 300
+    again = busy("ccancel", f"10_[{odd}]", f"10_[{odd}].3")
+    assert again.code == 4 and len(again.out) < 700
+    assert again.out.count(",...]. Reason") == 1 and again.out.count(",...]-3. Reason") == 1
+    assert odd in busy("ccancel", "--json", f"10_[{odd}]").out
+    assert len(busy("ccontrol", "explain", "10010").out.splitlines()[1]) < 90
+
+
 def test_part_of_a_throttled_array_by_state(busy: Shell) -> None:
     assert busy("ccancel", "-n", "sweep", "-t", "p").out == "Job 1_[0,2-4,7] cancelled successfully.\n"
 
