@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 #: characters
 MAX_JOB_NAME = 60
 MAX_ENTITY_NAME = 30
+#: so many names are listed in a message
+FEW = 10
 _ENTITY = r"(?a)[A-Za-z0-9][A-Za-z0-9_]*"
 
 
@@ -40,6 +42,16 @@ def check_entity_name(name: str, what: str = "account") -> str:
             " a letter or digit first, and not ALL"
         )
     return name
+
+
+def instead(word: str, choices: Iterable[str], where: str = "") -> str:
+    """The hint of a near miss, else what there is: all of a few, and of many ``where`` they are seen."""
+    known = sorted(choices)
+    if hint := did_you_mean(word, known):
+        return hint
+    if len(known) > FEW:
+        return f": see {where}" if where else f": there are {', '.join(known[:FEW])} and {len(known) - FEW} more"
+    return f": there {'is' if len(known) == 1 else 'are'} {', '.join(known) or 'none'}"
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

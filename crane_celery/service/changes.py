@@ -14,7 +14,7 @@ from crane_celery.grammar.duration import format_duration, parse_duration
 from crane_celery.grammar.gres import parse_gres
 from crane_celery.grammar.hostlist import expand
 from crane_celery.grammar.memory import parse_memory
-from crane_celery.grammar.names import check_entity_name, check_job_name, did_you_mean
+from crane_celery.grammar.names import check_entity_name, check_job_name, did_you_mean, instead
 from crane_celery.grammar.when import parse_when
 from crane_celery.model.job import JobSpec
 from crane_celery.model.node import NodeSpec, Partition
@@ -179,8 +179,7 @@ def _throttle(text: str, ground: Ground) -> Mapping[str, Any]:
 
 def _partition(text: str, ground: Ground) -> Mapping[str, Any]:
     if text not in ground.partitions:
-        known = ", ".join(sorted(ground.partitions))
-        raise NotFound(f"no such partition{did_you_mean(text, ground.partitions) or f': there are {known}'}")
+        raise NotFound(f"no such partition{instead(text, ground.partitions, 'cinfo')}")
     return {"partition": text}
 
 
@@ -189,7 +188,7 @@ def _hosts(name: str) -> Callable[[str, Ground], Mapping[str, Any]]:
         hosts = [] if text.lower() in _NONE else expand(text)
         for host in hosts:
             if host not in ground.nodes:
-                raise NotFound(f"there is no node {host[:60]!r}{did_you_mean(host, ground.nodes)}")
+                raise NotFound(f"there is no node {host[:60]!r}{instead(host, ground.nodes, 'cinfo')}")
         return {name: hosts}
 
     return reader

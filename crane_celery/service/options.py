@@ -18,7 +18,7 @@ from crane_celery.grammar.gres import Gres, parse_gpus_per_node, parse_gres
 from crane_celery.grammar.hostlist import expand
 from crane_celery.grammar.licenses import format_licenses, parse_licenses
 from crane_celery.grammar.memory import format_memory, parse_memory
-from crane_celery.grammar.names import check_entity_name, check_job_name, did_you_mean
+from crane_celery.grammar.names import check_entity_name, check_job_name, instead
 from crane_celery.grammar.signals import format_signals, parse_signals
 from crane_celery.model.job import JobSpec
 from crane_celery.model.node import Partition
@@ -149,8 +149,7 @@ def _licenses(text: str, settings: Settings) -> str:
         name = f"{item.name}@{item.server}" if item.server else item.name
         have = settings.licenses.get(name)
         if have is None:
-            known = f": there are {', '.join(sorted(settings.licenses)) or 'none'}"
-            raise NotFound(f"no licence {name!r}{did_you_mean(name, settings.licenses) or known}")
+            raise NotFound(f"no licence {name!r}{instead(name, settings.licenses, 'ccontrol show lic')}")
         if item.number > have:
             lacks.append(f"{item.number} {name} were asked for; the cluster has {have}")
     if lacks and (not asked.any_of or len(lacks) == len(asked.items)):
@@ -219,9 +218,7 @@ def _partition(opt: Options, settings: Settings) -> Partition:
     name = opt.text("partition") or settings.default_partition
     found = settings.partitions.get(name)
     if found is None:
-        known = ", ".join(sorted(settings.partitions))
-        hint = did_you_mean(name, settings.partitions)
-        raise NotFound(f"no partition {name[:60]!r}{hint or f': there are {known}'}")
+        raise NotFound(f"no partition {name[:60]!r}{instead(name, settings.partitions, 'cinfo')}")
     return found
 
 
@@ -303,7 +300,7 @@ def _refuse_unknown_nodes(opt: Options, spec: JobSpec, settings: Settings) -> No
     for option, names in (("nodelist", spec.nodelist), ("exclude", spec.exclude)):
         for name in names:
             if name not in settings.nodes:
-                raise opt.error(option, f"there is no node {name[:60]!r}{did_you_mean(name, settings.nodes)}")
+                raise opt.error(option, f"there is no node {name[:60]!r}{instead(name, settings.nodes, 'cinfo')}")
     both = sorted(set(spec.nodelist) & set(spec.exclude))
     if both:
         raise opt.error("nodelist", f"names {both[0]}, which --exclude shuts out")

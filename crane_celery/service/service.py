@@ -10,7 +10,7 @@ from crane_celery.errors import Denied, InputError, NotFound, NotSupported
 from crane_celery.grammar.duration import parse_duration
 from crane_celery.grammar.hostlist import expand
 from crane_celery.grammar.interval import parse_interval
-from crane_celery.grammar.names import did_you_mean
+from crane_celery.grammar.names import instead
 from crane_celery.grammar.selector import Selector
 from crane_celery.history.api import History, Query, Span
 from crane_celery.history.rows import Row, newest_first, step_rows
@@ -332,11 +332,15 @@ class Service:
         }
 
 
+#: what can be shown -> where there is a list of it
+_SEEN = {"node": "cinfo", "partition": "cinfo", "licence": "ccontrol show lic"}
+
+
 def _named(what: str, records: list[Row], names: Sequence[str]) -> list[Row]:
     by_name = {record["name"]: record for record in records}
     for name in names:
         if name not in by_name:
-            raise NotFound(f"there is no {what} {name[:60]!r}{did_you_mean(name, by_name)}")
+            raise NotFound(f"there is no {what} {name[:60]!r}{instead(name, by_name, _SEEN[what])}")
     return [by_name[name] for name in names] if names else records
 
 

@@ -210,7 +210,7 @@ def test_values(refuses: Cluster, option: str, value: str, message: str) -> None
         ),
         (("-d", "afterok:99999"), "dependency on job 99999, which does not exist"),
         (("-d", "afterok:1_5"), "job 1 is no array: write 1 without elements"),
-        (("-p", "other"), "no partition 'other': there are main"),
+        (("-p", "other"), "no partition 'other': there is main"),
     ],
 )
 def test_impossible(refuses: Cluster, args: tuple[str, ...], message: str) -> None:

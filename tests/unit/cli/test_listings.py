@@ -261,7 +261,10 @@ def test_records(busy: Shell) -> None:
     [
         (("show", "job", "99"), 4, "Job 99 is not running"),
         (("show", "step", "99.2"), 4, "Step 99.2 is not running"),
-        (("show", "node", "cn9"), 4, "no node 'cn9'"),
+        (("show", "node", "cn9"), 4, "no node 'cn9'; did you mean"),
+        (("show", "node", "zz"), 4, "no node 'zz': there are cn1, cn2, cn3, cn4"),
+        (("show", "partition", "zz"), 4, "no partition 'zz': there are main, small"),
+        (("show", "lic", "zz"), 4, "no licence 'zz': there are none"),
         (("show", "jbo"), 2, "did you mean 'job'"),
         (("show",), 2, "show what?"),
         (("show", "reservation"), 1, "not supported yet"),

@@ -6,7 +6,7 @@ from crane_celery.errors import InputError
 from crane_celery.grammar.export import apply_export, wants_user_env
 from crane_celery.grammar.gres import format_gres, parse_gpus_per_node, parse_gres
 from crane_celery.grammar.licenses import License, LicenseRequest, format_licenses, parse_licenses
-from crane_celery.grammar.names import check_entity_name, check_job_name, did_you_mean
+from crane_celery.grammar.names import check_entity_name, check_job_name, did_you_mean, instead
 from crane_celery.grammar.signals import SignalSpec, format_signals, parse_signals, signal_name, signal_number
 
 ENVIRON = {"A": "0", "B": "b", "CRANE_X": "1", "BASH_FUNC_f%%": "() { :; }"}
@@ -176,3 +176,12 @@ def test_did_you_mean() -> None:
     assert did_you_mean("afterko", ["after", "afterok"]) == "; did you mean 'afterok'?"
     assert did_you_mean("zzz", ["after", "afterok"]) == ""
     assert did_you_mean("jobID", ["JobId"]) == "; did you mean 'JobId'?"
+
+
+def test_what_there_is_instead() -> None:
+    many = [f"cn{number}" for number in range(100)]
+    assert instead("cn1x", many, "cinfo").startswith("; did you mean 'cn")
+    assert instead("zzz", many, "cinfo") == ": see cinfo"
+    assert instead("zzz", ["b", "a"], "cinfo") == ": there are a, b"
+    assert (instead("zzz", ["a"]), instead("zzz", [])) == (": there is a", ": there are none")
+    assert instead("zzz", map(str, range(12))) == ": there are 0, 1, 10, 11, 2, 3, 4, 5, 6, 7 and 2 more"
