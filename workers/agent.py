@@ -117,9 +117,11 @@ class Agent:
             if message.kills or batch.cancelled:
                 self._kill([*message.kills, *batch.cancelled])
             if batch.frame["rows"]:
+                self._bodies.take({(launch.id, launch.run): launch.job for launch in message.launches})
                 self._shepherd.send(batch.frame)
             self._order(message.orders)
         if batch.hopeless:
+            self._bodies.ended((id_, run) for id_, run, _, _ in batch.hopeless)
             now = self._clock()
             rows = [[0, "e", i, r, None, at, 0.0, now, 0.0, 0, 0, why] for i, r, at, why in batch.hopeless]
             self._uplink.put(News(0, rows))
@@ -146,10 +148,12 @@ class Agent:
     def _hear(self, generation: int, message: Message) -> None:
         match message["op"]:
             case "hello":
+                self._bodies.recall((id_, run) for id_, run in message["runs"])
                 self._hello = message
                 self._register_again = True
                 self._ready.clear()
             case "reports":
+                self._bodies.ended((row[2], row[3]) for row in message["rows"] if row[1] == "e")
                 self._uplink.put(News(generation, message["rows"]))
             case "missing":
                 self._lost([(i, r) for i, r in message["rows"]], {(i, r) for i, r in message.get("closed", ())})
@@ -203,9 +207,7 @@ class Agent:
                 self._register()
             if self._epoch:
                 self._beat()
-            self._beats += 1
-            if self._beats % _SWEEP_BEATS == 0:
-                self._bodies.sweep(lambda job: self._store.job(job) is not None)
+                self._tidy()
         except StaleFence:
             self._register_again = True
             return _SOON_S
@@ -214,6 +216,22 @@ class Agent:
         except Exception:
             log.exception("heartbeat")
         return BEAT_S if self._hello else _SOON_S
+
+    def _tidy(self) -> None:
+        """Scripts of jobs that are here no more; now and then also of those whose end went past us."""
+        if not self._hello or not self._lock.acquire(blocking=False):
+            return  # nobody has said what runs here, or launches are being made: a heartbeat does not wait for them
+        try:
+            self._bodies.tidy()
+            self._beats += 1
+            if self._beats % _SWEEP_BEATS == 0:
+                self._bodies.sweep(self._alive)
+        finally:
+            self._lock.release()
+
+    def _alive(self, job: int) -> bool:
+        known = self._store.job(job)
+        return known is not None and not known.ended_at
 
     def _register(self) -> None:
         with self._lock:

@@ -1,13 +1,16 @@
 """Scripts and environments of jobs: fetched once, checked against the signed digest, laid on disk."""
 
+import bisect
+import contextlib
 import hashlib
 import json
 import os
 import pwd
 import re
 import shutil
+import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from crane_celery.errors import CraneError, Denied, NotFound
@@ -19,6 +22,9 @@ _KEEP = 256
 _SHELLS = ("/bin/bash", "/bin/sh")
 #: shells of users that read a login environment and then take the line below
 _LOGIN_SHELLS = ("bash", "sh", "dash", "ksh", "zsh")
+#: with what a worker that was killed had not finished writing
+_FILE = re.compile(r"job(\d+)\.[0-9a-f]+\.(?:sh|items)(?:\.\d+)?")
+Key = tuple[int, int]
 _LOGIN = 'PATH="${1:+$1:}$PATH"; export PATH; shift; exec "$@"'
 
 
@@ -40,13 +46,21 @@ class Body(NamedTuple):
 
 
 class Bodies:
-    """A cache by job id; a script's file stays in the spool until `forget` (a running shell reads on in it)."""
+    """A cache by job id. A script's file stays in the spool while a run of its job is here (a shell reads on in it),
+    and until the second `tidy` after: the next element's launch needs no other then."""
 
     def __init__(self, fetch: Callable[[int], bytes | None], spool: str) -> None:
-        """``fetch``: the store's ``body``."""
+        """``fetch``: the store's ``body``. Takes over what an earlier worker has left in the spool."""
         self._fetch = fetch
         self._spool = spool
         self._known: OrderedDict[int, Body] = OrderedDict()
+        self._lock = threading.Lock()
+        self._runs: dict[Key, int] = {}  # runs that are here, each with its job
+        self._idle: set[int] = set()  # jobs without any, at the last `tidy`
+        self._files: dict[int, set[str]] = {}
+        for name in os.listdir(spool):
+            if found := _FILE.fullmatch(name):
+                self._files.setdefault(int(found[1]), set()).add(f"{spool}/{name}")
 
     def get(self, job: int, spec: JobSpec) -> Body:
         """The body of a job. Raises NotFound when the store has it no more, Denied when it is not what was signed."""
@@ -91,14 +105,49 @@ class Bodies:
             if os.geteuid() == 0:
                 os.fchown(fd, spec.uid, spec.gid)
         os.replace(fresh, path)
+        self._files.setdefault(job, set()).add(path)
         return path
 
+    # -- what is here no more
+
+    def take(self, runs: Mapping[Key, int]) -> None:
+        """These runs, each with its job, are going to be launched."""
+        with self._lock:
+            self._runs.update(runs)
+
+    def ended(self, runs: Iterable[Key]) -> None:
+        """These are over."""
+        with self._lock:
+            for key in runs:
+                self._runs.pop(key, None)
+
+    def recall(self, runs: Iterable[Key]) -> None:
+        """A shepherd has these. One that we have not launched is of the job with the nearest number below, if of any
+        whose script is here: elements' ids follow their array's."""
+        with self._lock:
+            jobs = sorted(self._files)
+            for key in runs:
+                at = bisect.bisect_right(jobs, key[0])
+                self._runs.setdefault(key, jobs[at - 1] if at else 0)
+
+    def tidy(self) -> None:
+        """Remove the files of jobs of which nothing was here the last time, and is now."""
+        with self._lock:
+            idle = self._files.keys() - self._runs.values()
+        for job in idle & self._idle:
+            self._remove(job)
+        self._idle = idle - self._idle
+
     def sweep(self, alive: Callable[[int], bool]) -> None:
-        """Remove the files of jobs that are not alive any more."""
-        for name in os.listdir(self._spool):
-            found = re.fullmatch(r"job(\d+)\.[0-9a-f]+\.(?:sh|items)", name)
-            if found and int(found[1]) not in self._known and not alive(int(found[1])):
-                os.unlink(f"{self._spool}/{name}")
+        """Remove the files of jobs that are over, though we have not heard of the end of all their runs."""
+        for job in [job for job in self._files if not alive(job)]:
+            self._remove(job)
+
+    def _remove(self, job: int) -> None:
+        self._known.pop(job, None)
+        for path in self._files.pop(job):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
 
 
 def account_of(uid: int, gid: int) -> tuple[dict[str, str], list[int]]:

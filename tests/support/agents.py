@@ -23,6 +23,7 @@ from crane_celery.wire import Address, Kill, Launch, Signer, Verifier, build, sp
 from workers import agent as module
 from workers.agent import Agent
 from workers.environ import Place
+from workers.uplink import Uplink
 
 PATIENCE_S = 20.0
 
@@ -64,11 +65,12 @@ class Shepherd:
         del config, log_path
         self.hear = hear
         self.told: list[dict[str, Any]] = []
+        self.runs: list[list[int]] = []
         self.acked = threading.Event()
 
     def start(self) -> None:
         """Say hello."""
-        self.hear(1, {"op": "hello", "pid": 1, "driver": "none", "runs": []})
+        self.hear(1, {"op": "hello", "pid": 1, "driver": "none", "runs": self.runs})
 
     def stop(self) -> None:
         """Nothing to stop."""
@@ -98,7 +100,13 @@ class Node:
         patch.setattr(module, "Shepherding", Shepherd)
         self.clock = 1000.0
         self.set_up(folder, lambda: self.clock)
+        self.again([])
+
+    def again(self, runs: list[list[int]]) -> None:
+        """Another worker takes over, with a shepherd that runs these."""
+        self.agent = self._agent()
         self.shepherd: Shepherd = vars(self.agent)["_shepherd"]
+        self.shepherd.runs = runs
         self.shepherd.start()
         self.agent.turn()
 
@@ -109,17 +117,25 @@ class Node:
         key = Ed25519PrivateKey.generate()
         self.signer = Signer(key)
         home = str(folder)
-        settings = Settings(
+        self.settings = Settings(
             cluster="t", path="", home=home, run_dir=f"{home}/run", server_url="", embedded=True, history_url="",
             allow_root=True, single_user_uid=None, partitions={}, default_partition="",
             nodes={"n1": NodeSpec(name="n1", cpus=8, memory=1 << 30)}, cgroup="none", kill_grace_s=0.5,
         )  # fmt: skip
-        (folder / "spool" / "n1").mkdir(parents=True, exist_ok=True)
+        self.spool = folder / "spool" / "n1"
+        self.spool.mkdir(parents=True, exist_ok=True)
         place = Place("n1", "t", "/g", "/s", "", False)
-        self.agent = Agent(settings, "n1", self.store, place, Verifier(key.public_key()), clock, self.given_up.append)
-        self.uplink = vars(self.agent)["_uplink"]
+        verifier = Verifier(key.public_key())
+        self._agent = lambda: Agent(self.settings, "n1", self.store, place, verifier, clock, self.given_up.append)
+        self.agent = self._agent()
         self.fence = self.store.lead("test", 1e9)
         self._nonces = 0
+
+    @property
+    def uplink(self) -> Uplink:
+        """The agent's reporting thread."""
+        found: Uplink = vars(self.agent)["_uplink"]
+        return found
 
     @property
     def epoch(self) -> int:

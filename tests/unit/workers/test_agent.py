@@ -238,3 +238,27 @@ def test_hooks_come_with_a_launch_where_they_are_configured(node: Node) -> None:
     node.agent.deliver(*node.message(*node.started()))
     made = next(iter(node.shepherd.said("launch")[1]["jobs"].values()))["hooks"]
     assert (made["prolog"], made["epilog"], made["prolog_s"], made["epilog_s"]) == ("/p", "", 60.0, 5.0)
+
+
+def test_scripts_go_from_the_spool_when_their_jobs_have_ended(node: Node) -> None:
+    stays, goes = node.started(2)
+    node.agent.deliver(*node.message(stays, goes))
+    node.shepherd.reports(end(1, goes))
+    node.agent.turn()
+    node.agent.turn()
+    assert [path.name.partition(".")[0] for path in node.spool.iterdir()] == [f"job{stays}"]
+
+
+def test_scripts_of_what_the_shepherd_runs_outlive_the_worker(node: Node) -> None:
+    [id_] = node.started()
+    (node.spool / f"job{id_}.aa.sh").touch()
+    (node.spool / "job1000.aa.sh").touch()
+    node.again([[id_, 1]])
+    vars(node.agent)["_hello"] = {}
+    for _ in range(3):
+        node.agent.turn()
+    assert len(list(node.spool.iterdir())) == 2  # nobody has said what runs
+    node.shepherd.start()
+    for _ in range(3):
+        node.agent.turn()
+    assert [path.name for path in node.spool.iterdir()] == [f"job{id_}.aa.sh"]

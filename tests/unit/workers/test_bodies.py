@@ -54,14 +54,63 @@ def test_interpreters(tmp_path: pathlib.Path, value: dict[str, str], first: list
     assert bodies.get(1, spec).argv[: len(first)] == first
 
 
-def test_a_script_goes_when_its_job_does(tmp_path: pathlib.Path) -> None:
+def test_a_script_goes_when_no_run_of_its_job_is_here(tmp_path: pathlib.Path) -> None:
     bodies, spec = _bodies(tmp_path)
     path = pathlib.Path(bodies.get(1, spec).argv[1])
-    bodies.sweep(lambda _: False)
-    assert path.exists()  # it may be asked for again
-    Bodies(lambda _: None, str(tmp_path)).sweep(lambda _: True)
+    bodies.take({(1, 1): 1, (2, 1): 1})
+    for left in ([], [(1, 1)]):
+        bodies.ended(left)
+        bodies.tidy()
+        bodies.tidy()
+        assert path.exists()
+    bodies.ended([(2, 1)])
+    bodies.tidy()
+    assert path.exists()  # the next element may be on its way
+    bodies.tidy()
+    assert not path.exists()
+    assert pathlib.Path(bodies.get(1, spec).argv[1]).exists()  # a run that comes later has it written again
+
+
+def test_a_script_stays_when_the_next_run_follows_soon(tmp_path: pathlib.Path) -> None:
+    bodies, spec = _bodies(tmp_path)
+    path = pathlib.Path(bodies.get(1, spec).argv[1])
+    for run in range(1, 4):
+        bodies.take({(1, run): 1})
+        bodies.tidy()
+        bodies.ended([(1, run)])
+        bodies.tidy()
     assert path.exists()
-    Bodies(lambda _: None, str(tmp_path)).sweep(lambda _: False)
+
+
+def test_what_an_earlier_worker_left_goes_but_for_what_runs(tmp_path: pathlib.Path) -> None:
+    for name in (
+        "job3.aa.sh",
+        "job3.aa.items",
+        "job10.bb.sh",
+        "job20.cc.sh",
+        "job20.cc.sh.4711",
+        "journal",
+        "exits.0.0",
+    ):
+        (tmp_path / name).touch()
+    bodies = Bodies(lambda _: None, str(tmp_path))
+    bodies.recall([(12, 2)])  # an element of array 10, or of one whose script is not here
+    bodies.tidy()
+    bodies.tidy()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["exits.0.0", "job10.bb.sh", "journal"]
+    bodies.ended([(12, 2)])
+    bodies.tidy()
+    bodies.tidy()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["exits.0.0", "journal"]
+
+
+def test_a_run_whose_end_was_not_heard_keeps_no_script_for_ever(tmp_path: pathlib.Path) -> None:
+    bodies, spec = _bodies(tmp_path)
+    path = pathlib.Path(bodies.get(1, spec).argv[1])
+    bodies.take({(1, 1): 1})
+    bodies.sweep(lambda job: job == 1)
+    assert path.exists()
+    bodies.sweep(lambda _: False)
     assert not path.exists()
 
 
@@ -86,5 +135,7 @@ def test_each_element_reads_its_own_value(tmp_path: pathlib.Path) -> None:
     assert [body.item(rank) for rank in range(3)] == ["one", "", "\udcff\n3"]
     with pytest.raises(IndexError):
         body.item(3)
-    Bodies(lambda _: None, str(tmp_path)).sweep(lambda _: False)
+    other = Bodies(lambda _: None, str(tmp_path))
+    other.tidy()
+    other.tidy()
     assert list(tmp_path.iterdir()) == []
