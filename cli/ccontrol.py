@@ -156,8 +156,12 @@ def _hold(words: list[str], as_json: bool) -> int:
 
     chosen, given = ids_and(words, "timelimit", "time")
     asked: dict[str, Any] = {"selectors": _some("hold", chosen)}
-    if given:
-        asked["time"] = next(iter(given.values()))
+    if len(given) > 1:
+        raise InputError(f"give {' or '.join(given)}, not both: how long to hold")
+    for key, value in given.items():
+        if not value.strip():
+            raise InputError(f"{key}= has no value: write how long, such as 1:00:00, or leave it out: until released")
+        asked["time"] = value
     return _act("hold", asked, "modified", as_json)
 
 

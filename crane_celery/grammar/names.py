@@ -1,7 +1,8 @@
 """Names people give: jobs, accounts and the like; and the hint of a near miss.
 
 Limits are CraneSched's: 60 characters for a job's name, 30 for an entity's. A job's name is otherwise passed on exactly
-as given (quotes, blanks, any script), except what would break every listing and every environment: line breaks and NUL.
+as given (quotes, blanks, any script), except what would break every listing and every environment: line breaks, NUL and
+the control characters that a terminal obeys.
 """
 
 from __future__ import annotations
@@ -24,9 +25,12 @@ _ENTITY = r"(?a)[A-Za-z0-9][A-Za-z0-9_]*"
 
 
 def check_job_name(name: str) -> str:
-    """The name itself; InputError when it has a line break, NUL, bytes that are no UTF-8, or over 60 characters."""
-    if any(char in name for char in "\0\n\r"):
+    """The name itself; InputError when it has a line break, a control character but a tab, bytes that are no UTF-8, or
+    over 60 characters."""
+    if any(char in name for char in "\0\n\r\u2028\u2029"):
         raise InputError(f"bad job name {quote(name)}: take out the line break or NUL character")
+    if any((char < " " and char != "\t") or "\x7f" <= char < "\xa0" for char in name):
+        raise InputError(f"bad job name {quote(name)}: take out the control character")
     if any("\ud800" <= char <= "\udfff" for char in name):
         raise InputError(f"bad job name {quote(name)}: it is not valid UTF-8; write it in UTF-8")
     if len(name) > MAX_JOB_NAME:

@@ -20,6 +20,8 @@ else:
 #: seconds before the time limit when ``@seconds`` is not written
 DEFAULT_BEFORE_S = 60
 MAX_SIGNAL = 64
+#: seconds before the limit at most: a year
+MAX_BEFORE_S = 31_536_000
 _TABLE = (
     "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG"
     " XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
@@ -77,4 +79,6 @@ def _parse_item(item: str, text: str) -> SignalSpec:
     before = whole(match[3] or str(DEFAULT_BEFORE_S)) if match else None
     if not match or before is None:
         raise InputError(f"bad signal {quote(item)} in {quote(text)}: write such as USR1@60, B:TERM or 15@10,HUP")
+    if before > MAX_BEFORE_S:
+        raise InputError(f"bad signal {quote(item)}: write at most {MAX_BEFORE_S} seconds before the limit, a year")
     return SignalSpec(signal_number(match[2]), before, match[1] or "")

@@ -66,10 +66,11 @@ def read(wanted: Mapping[str, str], ground: Ground) -> dict[str, Change]:
             raise InputError(f"unknown key {key[:60]!r}{hint}")
         if "\0" in value or len(value) > 1 << 20:
             raise InputError(f"{key}: the value must be a text without NUL")
+        shown = value[:60] if value.isprintable() else ascii(value[:60])
         try:
             found[key.lower()] = Change(known.read(value, ground), known.pending_only)
         except (InputError, NotFound, Denied) as error:
-            raise type(error)(f"{key}={value[:60]}: {error.message}") from None
+            raise type(error)(f"{key}={shown}: {error.message}") from None
     return found
 
 
@@ -119,6 +120,12 @@ def _text(name: str) -> Callable[[str, Ground], Mapping[str, Any]]:
 
 def _checked(name: str, check: Callable[[str], str]) -> Callable[[str, Ground], Mapping[str, Any]]:
     return lambda text, _ground: {name: check(text)}
+
+
+def _job_name(text: str, _ground: Ground) -> Mapping[str, Any]:
+    if not text.strip():
+        raise InputError("a job needs a name: write one of up to 60 characters")
+    return {"name": check_job_name(text)}
 
 
 def _extra(name: str) -> Callable[[str, Ground], Mapping[str, Any]]:
@@ -227,7 +234,7 @@ _NAMED: dict[tuple[str, ...], _Key] = {
     ("starttime", "begin", "begintime", "eligibletime"): _Key(_moment("begin", False), True),
     ("dependency",): _Key(_dependency, True),
     ("arraytaskthrottle",): _Key(_throttle),
-    ("jobname", "name"): _Key(_checked("name", check_job_name)),
+    ("jobname", "name"): _Key(_job_name),
     ("comment",): _Key(_text("comment")),
     ("wckey",): _Key(_text("wckey")),
     ("account",): _Key(_checked("account", check_entity_name)),

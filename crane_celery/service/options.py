@@ -187,7 +187,7 @@ def _span(opt: Options, zone: str, limit: int | None, offer: Offer) -> dict[str,
     begin = opt.read("begin", lambda text: moment(text, now, zone), 0.0)
     deadline = opt.read("deadline", lambda text: moment(text, now, zone), 0.0)
     start = max(now, begin)
-    if deadline and deadline < start + (limit or 0):
+    if deadline and (deadline < start + (limit or 0) or round(deadline - start, 3) <= 0):
         since = f"begin at {shown(begin, zone)}" if begin > now else "now"
         long = f" and the time limit {format_duration(limit)}" if limit else ""
         raise Infeasible(

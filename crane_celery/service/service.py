@@ -136,6 +136,8 @@ class Service:
     def hold(self, caller: Caller, selectors: Sequence[Selector], on: bool, time: str = "") -> cancelling.Outcome:
         """Hold or release pending jobs or elements; with ``time`` a hold lasts so long."""
         seconds = parse_duration(time) if time else None
+        if seconds == 0:
+            raise InputError(f"timelimit={time[:60]}: a hold of no length is none: write how long, or release the job")
         until = self.store.now() + seconds if seconds else 0.0
         return self._control(caller, selectors, lambda target: control.hold(target, on, until, self.store))
 

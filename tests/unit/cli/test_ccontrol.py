@@ -106,6 +106,8 @@ def test_what_is_told(control: Callable[..., Said], asked: list[Any]) -> None:
         ("update partitionname=main state=down", 1, "configuration"),
         ("hold 12 timelimt=5", 2, "bad id"),
         ("hold 12 time=5 tim=6", 2, "did you mean 'time'"),
+        ("hold 12 timelimit=", 2, "timelimit= has no value: write how long"),
+        ("hold 12 timelimit=5 time=6", 2, "give timelimit or time, not both"),
         ("requeue incomplete", 2, "which jobs"),
         ("explain", 2, "which jobs"),
         ("show dependents", 2, "which jobs"),

@@ -65,7 +65,8 @@ def test_signals(text: str, specs: list[tuple[int, int, str]]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "X:1", "@5", "USR1@", "USR1@x", "65", "0", "NOPE", "TERM,", "B:", "TERM@-1", "SIGSIGTERM"]
+    "text",
+    ["", "X:1", "@5", "USR1@", "USR1@x", "65", "0", "NOPE", "TERM,", "B:", "TERM@-1", "SIGSIGTERM", "TERM@31536001"],
 )
 def test_signals_refused(text: str) -> None:
     with pytest.raises(InputError):
@@ -96,6 +97,9 @@ def test_signal_numbers_are_linux(name: str, number: int) -> None:
 
 
 def test_signal_edges() -> None:
+    assert parse_signals("TERM@31536000")[0].before_s == 31_536_000
+    with pytest.raises(InputError, match=r"'USR1@99999999999'.*31536000 seconds"):
+        parse_signals("USR1@99999999999")
     assert signal_name(40) == "40"
     with pytest.raises(InputError, match="did you mean 'KILL'"):
         signal_number("KIL")
@@ -159,7 +163,9 @@ def test_job_name_passes_exactly(name: str) -> None:
     assert check_job_name(name) == name
 
 
-@pytest.mark.parametrize("name", ["a\nb", "a\r", "a\0", "x" * 61, "\udcff"])
+@pytest.mark.parametrize(
+    "name", ["a\nb", "a\r", "a\0", "x" * 61, "\udcff", "\x1b[31mred", "a\x7f", "a\x9b", "a\u2028b"]
+)
 def test_job_name_refused(name: str) -> None:
     with pytest.raises(InputError, match="job name"):
         check_job_name(name)

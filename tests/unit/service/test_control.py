@@ -87,6 +87,9 @@ def test_keys(cluster: Cluster, key: str, value: str, field: str, expected: obje
         ("nodelist", "cn9", "there is no node 'cn9'; did you mean 'cn4'"),
         ("nodelist", "zz", "there is no node 'zz': there are cn1, cn2, cn3, cn4"),
         ("partition", "zz", "no such partition: there are main, small"),
+        ("jobname", "", "jobname=: a job needs a name"),
+        ("name", " ", "a job needs a name"),
+        ("jobname", "a\x1b[2Jb", "take out the control character"),
         ("requeue", "maybe", "write yes or no"),
         ("numnodes", "0", "not a whole number from 1"),
         ("numnodes", "99", "nodes were asked for"),
@@ -167,8 +170,12 @@ def test_a_hold_may_end_by_itself(cluster: Cluster) -> None:
     job = submit(cluster)
     assert cluster.service.hold(ALICE, parse_selectors(str(job)), True, "1:00:00").done == [str(job)]
     assert record(cluster, job).held == "0" and record(cluster, job).until
-    with pytest.raises(InputError):
-        cluster.service.hold(ALICE, parse_selectors(str(job)), True, "whenever")
+    for bad in ("whenever", "0", "0:00"):
+        with pytest.raises(InputError):
+            cluster.service.hold(ALICE, parse_selectors(str(job)), True, bad)
+    assert record(cluster, job).until
+    assert cluster.service.hold(ALICE, parse_selectors(str(job)), True, "unlimited").done == [str(job)]
+    assert not record(cluster, job).until
     cluster.begin(submit(cluster))
     assert cluster.service.hold(ALICE, parse_selectors("2"), True).failed == [
         ("2", "Job was not found in pending queue")

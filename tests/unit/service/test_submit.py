@@ -242,6 +242,9 @@ def test_times_are_read_in_the_zone_of_the_caller(cluster: Cluster) -> None:
     "options",
     [
         {"deadline": "now-1"},
+        {"deadline": "now"},
+        {"deadline": "now+0", "time": "unlimited"},
+        {"begin": "now+1h", "deadline": "now+1h"},
         {"deadline": "now+1h", "time": "2h"},
         {"begin": "now+1h", "deadline": "now+30m"},
         {"begin": "now+1h", "deadline": "now+90m", "time": "1h"},
