@@ -93,11 +93,8 @@ def suspend(target: Target, on: bool, store: Store) -> Outcome:
     there = live(target, store)
     states = (State.RUNNING,) if on else (State.SUSPENDED, State.RUNNING)
     fit = [element for element in there if element.state in states]
-    ranks = RangeSet.of([element.rank for element in fit])
-    outcome = _split(target, ranks, "Job is not running" if on else "Job is not suspended")
-    for element in fit:
-        store.order(element.id, element.run, {"suspend": int(on)})
-    return outcome
+    told = [element.rank for element in fit if store.order(element.id, element.run, {"suspend": int(on)})]
+    return _split(target, RangeSet.of(told), "Job is not running" if on else "Job is not suspended")
 
 
 def live(target: Target, store: Store) -> list[Element]:

@@ -238,8 +238,8 @@ class RunStore(Protocol):
         """Write a node off: state down, epoch + 1, its runs end Failed with code NODE_DOWN; returns their ids."""
 
     def order(self, id: int, run: int, wanted: Wanted) -> bool:
-        """Say what is wanted of a run from now on, added to what was said before; False when it is over. Its node hears
-        of it by a message, and by every heartbeat until the run ends."""
+        """Say what is wanted of a run from now on, added to what was said before; False when it is over, or is to go
+        on though nobody had it suspended. Its node hears of it by a message, and by every heartbeat until it ends."""
 
     def nudge(self, node: str) -> None:
         """Ask the leader to send the node's unanswered leases again."""

@@ -119,8 +119,11 @@ class MemoryControl(MemoryJobs):
             if not e or e.run != run or e.state not in HOLDING:
                 return False
             node = e.allocation[0].node
+            said = self._orders.get(node, {}).get((id, run), {})
+            if wanted == {"suspend": 0} and e.state is not State.SUSPENDED and not said.get("suspend"):
+                return False
             orders = self._orders.setdefault(node, {})
-            orders[id, run] = dict(sorted({**orders.get((id, run), {}), **wanted}.items()))
+            orders[id, run] = dict(sorted({**said, **wanted}.items()))
             self._tell(("order", {"rows": [[id, run, node, orders[id, run]]]}))
             return True
 

@@ -16,7 +16,7 @@ from crane_celery.model.node import NodeState
 from crane_celery.model.states import State
 from crane_celery.model.tagged import number_of
 from crane_celery.sched.view import View
-from crane_celery.store.api import Answer, Store, Submission
+from crane_celery.store.api import Answer, Moved, Report, Store, Submission
 from crane_celery.store.redis import RedisStore
 from tests.contract.world import World, needs, node, spec
 from tests.support.server import Server
@@ -254,6 +254,21 @@ def test_what_was_cancelled_while_it_waited_to_run_again_is_counted_once(world: 
     assert (after.pending, after.ended, after.ok, after.gone) == ("0-1", 0, 0, 0)
     assert world.store.ended_bits(job, 2) == (0, 0)
     assert number_of(after.again, 0) == 1
+
+
+def test_only_what_is_suspended_or_about_to_be_goes_on(world: World) -> None:
+    job = world.submit(1)
+    world.start(job, 0)
+    world.begin(job)
+    go_on, store = {"suspend": 0.0}, world.store
+    assert not store.order(job, 1, go_on)
+    assert [event.kind for event in store.events("0", 0, 100)].count("order") == 0
+    assert store.order(job, 1, {"suspend": 0.0, "limit": 9.0})
+    assert store.order(job, 1, {"suspend": 1.0}) and store.order(job, 1, go_on) and not store.order(job, 1, go_on)
+    assert store.order(job, 1, {"suspend": 1.0})
+    store.report("n1", world.epoch, Report(moved=[Moved(job, 1, "Suspended", store.now())]))
+    assert store.order(job, 1, go_on) and store.order(job, 1, go_on)
+    assert agreed(world)
 
 
 def test_a_release_sets_no_time(world: World) -> None:

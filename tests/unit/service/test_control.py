@@ -194,10 +194,23 @@ def test_suspending_is_ordered_and_told(cluster: Cluster) -> None:
     assert orders == [(array + 1, 1, {"suspend": 1}), (array + 2, 1, {"suspend": 1})]
     cluster.store.report("cn1", cluster.epochs["cn1"], Report(moved=[Moved(array + 1, 1, "Suspended", 0.0)]))
     assert (f"{array}_1", "Suspended", "") in shown(cluster)
+    assert service.suspend(ALICE, parse_selectors(f"{array}_2"), False).done == [f"{array}_2"]  # it is about to be
     assert service.suspend(ALICE, parse_selectors(f"{array}_1"), False).done == [f"{array}_1"]
     assert service.suspend(ALICE, parse_selectors(f"{array}_3"), False).failed == [
         (f"{array}_3", "Job is not suspended")
     ]
+
+
+def test_what_was_never_suspended_does_not_go_on(cluster: Cluster) -> None:
+    array, service = submit(cluster, array="0-3"), cluster.service
+    for rank in (1, 2):
+        cluster.begin(array, rank)
+    assert service.suspend(ALICE, parse_selectors(str(array)), False).failed == [(str(array), "Job is not suspended")]
+    service.suspend(ALICE, parse_selectors(f"{array}_1"), True)
+    assert service.suspend(ALICE, parse_selectors(f"{array}_[1-2]"), False) == Outcome(
+        [f"{array}_1"], [(f"{array}_2", "Job is not suspended")]
+    )
+    assert service.suspend(ALICE, parse_selectors(f"{array}_1"), False).done == []
 
 
 def test_requeueing(cluster: Cluster) -> None:
