@@ -1,6 +1,7 @@
 """How commands name jobs, array elements and steps: ``12``, ``12.3``, ``12_4``, ``12_4.2``, ``12_[1-3,5]``.
 
 A comma list, blanks around an item tolerated. A bare id is the job, or the whole array; ``12_*`` says the same (Slurm).
+A step's id names a job by its plain id: ``12.3`` is a step of an array's first element, ``12_*.3`` of all of them.
 Steps count from 1: step 0 is the job's own DAEMON step, which is looked at and never acted on.
 """
 
@@ -19,6 +20,8 @@ else:
     from crane_celery.grammar._record import NamedTuple
 
 _ITEM = r"(?a)(\d+)(?:_(\d+|\*|\[[^\[\]]*\]))?(?:\.(\d+))?"
+#: the part that names all elements, where none named would be the first
+ALL = "*"
 _HOW = "write a job, element or step id, such as 12, 12_4, 12_[1-3,5], 12.3 or 12_4.2"
 
 
@@ -27,7 +30,7 @@ class Selector(NamedTuple):
 
     #: the job's id, or the array's
     job: int
-    #: canonical index text of the elements, '' when none are named
+    #: canonical index text of the elements, '' when none are named, ALL for a step of all of them
     part: str
     #: the step's number from 1, or None for the job itself
     step: int | None
@@ -51,12 +54,12 @@ def target_text(job: int, part: str) -> str:
     """A job with the elements it names: ``12``, ``12_4`` or ``12_[1-3]``."""
     if not part:
         return str(job)
-    return f"{job}_{part}" if part.isdigit() else f"{job}_[{part}]"
+    return f"{job}_{part}" if part.isdigit() or part == ALL else f"{job}_[{part}]"
 
 
 def parse_part(text: str) -> str:
     """Canonical index text of what follows ``_``: an index, ``[indexes]``, or ``*`` and nothing for all ('')."""
-    return "" if text in ("", "*") else IndexSet.parse(text).text
+    return "" if text in ("", ALL) else IndexSet.parse(text).text
 
 
 def _parse_item(item: str, text: str, first_step: int) -> Selector:
@@ -71,4 +74,5 @@ def _parse_item(item: str, text: str, first_step: int) -> Selector:
         raise InputError(f"bad id {quote(item)}: job ids are whole numbers from 1, without leading zeros")
     if match[3] is not None and (step is None or step < first_step):
         raise InputError(f"bad id {quote(item)}: steps are numbered from 1, such as {match[1]}.1")
-    return Selector(job, parse_part(match[2] or ""), step)
+    part = ALL if step is not None and match[2] == ALL else parse_part(match[2] or "")
+    return Selector(job, part, step)

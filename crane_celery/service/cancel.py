@@ -6,7 +6,7 @@ from typing import NamedTuple
 from crane_celery.errors import CraneError, Denied, NotFound, Refused
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import target_text
-from crane_celery.model.job import Job
+from crane_celery.model.job import Element, Job
 from crane_celery.model.states import ENDED, PRIMARY_STEP, SCRIPT, State
 from crane_celery.sched.closure import Waiter, downstream
 from crane_celery.service.filters import Filters
@@ -140,27 +140,31 @@ def _nothing_runs(target: Target, store: Store) -> Refused:
 
 def _signal_script(target: Target, store: Store, signal: int) -> int:
     """Signal the script of each run. Raises Refused where none runs."""
-    elements = store.elements(target.job.id + rank for rank in target.ranks)
-    live = [each for each in elements if each.state not in ENDED]
-    if not live:
-        raise _nothing_runs(target, store)
-    for each in live:
+    for each in _running(target, store):
         store.stop_step(each.id, each.run, each.allocation[0].node, signal, SCRIPT)
     return 0
 
 
+def _running(target: Target, store: Store) -> list[Element]:
+    """Its runs; those of a range from among all that run, since few of its elements may. Raises Refused for none."""
+    ranks = target.ranks
+    found = store.elements([target.job.id + ranks.first] if len(ranks) == 1 else None)
+    live = [each for each in found if each.job == target.job.id and each.rank in ranks and each.state not in ENDED]
+    if not live:
+        raise _nothing_runs(target, store)
+    return live
+
+
 def _stop_step(target: Target, step: int, store: Store, signal: int) -> int:
-    """Have one COMMON step stopped. Raises Refused, NotFound."""
-    elements = store.elements([target.job.id + rank for rank in target.ranks])
-    if len(elements) != 1 or elements[0].state in ENDED:
-        raise Refused("Job has already ended" if elements else "Job is not running")
-    run = elements[0]
-    row = next((row for row in store.steps(run.id, run.run) if row.step == step), None)
-    if row is None:
+    """Have one COMMON step of each run stopped. Raises Refused, NotFound."""
+    rows = [row for run in _running(target, store) for row in store.steps(run.id, run.run) if row.step == step]
+    if not rows:
         raise NotFound("Step not found")
-    if row.state in ENDED:
-        raise Refused(f"Step has already ended ({row.state})")
-    store.stop_step(run.id, run.run, row.node, signal, step)
+    going = [row for row in rows if row.state not in ENDED]
+    if not going:
+        raise Refused(f"Step has already ended ({rows[0].state})")
+    for row in going:
+        store.stop_step(row.job, row.run, row.node, signal, step)
     return 0
 
 

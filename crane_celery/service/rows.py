@@ -128,7 +128,8 @@ _ALL_OF_ONE = RangeSet.span(0, 0)
 def pending_lines(job: Job, around: Situation, only: RangeSet | None = None) -> list[Line]:
     """A line for the held and one for the other pending ranks of a job (of ``only``, if given), apart where they were
     changed differently."""
-    if job.pending == "0" and only is None and not job.changes and not job.again:
+    by_rank = job.changes or job.again or job.corr or job.dead
+    if job.pending == "0" and only is None and not by_rank:
         return [Line(job, _ALL_OF_ONE, reason(job, job.spec, bool(job.held), around), job.spec)]
     pending = RangeSet.parse(job.pending)
     if only is not None:

@@ -76,6 +76,8 @@ def _target(selector: Selector, store: Store) -> Target:
     try:
         return target(selector, store)
     except NotFound:
+        if selector.part and store.job(selector.job) is not None:
+            raise  # it says which elements there are
         raise _gone(selector) from None
 
 

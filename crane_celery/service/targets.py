@@ -5,7 +5,7 @@ from typing import NamedTuple
 from crane_celery.errors import CraneError, NotFound
 from crane_celery.grammar.array import IndexSet
 from crane_celery.grammar.ranges import RangeSet
-from crane_celery.grammar.selector import Selector, format_selector, target_text
+from crane_celery.grammar.selector import ALL, Selector, format_selector, target_text
 from crane_celery.model.job import Job
 from crane_celery.service.resolve import Lookup, element_ranks
 
@@ -29,18 +29,25 @@ class Missed(NamedTuple):
 
 
 def target(selector: Selector, store: Lookup) -> Target:
-    """The target of one selector: a bare array id means the whole array. Raises NotFound."""
+    """The target of one selector: a bare array id means the whole array, in a step's id its first element, whose plain
+    id it is. Raises NotFound."""
     shown = format_selector(selector)
     job = store.job(selector.job)
     if job is not None:
-        everything = RangeSet.span(0, job.count - 1)
-        ranks = element_ranks(job.id, job.spec.array, selector.part) if selector.part else everything
-        return Target(shown, job, ranks, ranks == everything, selector.step)
+        ranks = _ranks(selector, job)
+        return Target(shown, job, ranks, len(ranks) == job.count, selector.step)
     owner = None if selector.part else store.find(selector.job)
     if owner is None:
         raise NotFound("Job not found")
     rank = selector.job - owner.id
     return Target(shown, owner, RangeSet.span(rank, rank), owner.count == 1, selector.step)
+
+
+def _ranks(selector: Selector, job: Job) -> RangeSet:
+    if selector.part not in ("", ALL):
+        return element_ranks(job.id, job.spec.array, selector.part)
+    of_first = selector.step is not None and not selector.part
+    return RangeSet.span(0, 0 if of_first else job.count - 1)
 
 
 def targets(selectors: tuple[Selector, ...], store: Lookup) -> tuple[list[Target], list[Missed]]:

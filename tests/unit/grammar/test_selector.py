@@ -20,6 +20,7 @@ from crane_celery.grammar.selector import Selector, format_selector, parse_selec
         ("12_[3,1,2]", [(12, "1-3", None)]),
         (" 20_4 ,20_[5-6].1,7", [(20, "4", None), (20, "5-6", 1), (7, "", None)]),
         ("12_*", [(12, "", None)]),
+        ("12_*.3", [(12, "*", 3)]),
         ("5,5", [(5, "", None)]),
     ],
 )

@@ -65,6 +65,18 @@ def test_reasons(cluster: Cluster) -> None:
     assert (str(waiting), "Pending", "DependencyNeverSatisfied") in shown(cluster)
 
 
+def test_the_first_element_waits_for_its_own_where_it_alone_is_left(cluster: Cluster) -> None:
+    first = submit(cluster, array="1-2")
+    other = submit(cluster, array="1-2", dependency=f"aftercorr:{first}")
+    cluster.run(first, 1)
+    cluster.begin(other, 1)
+    waits = (f"{other}_1", "Pending", "Dependency")
+    assert waits in shown(cluster) and waits in shown(cluster, str(other))
+    cluster.run(first, 0, code=1)
+    cluster.judge()
+    assert (f"{other}_1", "Pending", "DependencyNeverSatisfied") in shown(cluster)
+
+
 def test_the_limit_of_an_array(cluster: Cluster) -> None:
     array = submit(cluster, array="0-9%1")
     cluster.begin(array)
@@ -186,6 +198,16 @@ class TestShow:
         cluster.service.cancel(ALICE, parse_selectors(str(array)), Filters())
         (record,) = cluster.service.show("job", (), parse_selectors(str(array)))
         assert record["state"] == "Cancelled"
+
+    @pytest.mark.parametrize("what", ["job", "step"])
+    def test_elements_that_an_array_has_not(self, cluster: Cluster, what: str) -> None:
+        array, plain = submit(cluster, array="0-8:2"), submit(cluster)
+        step = ".1" if what == "step" else ""
+        for part in ("3", "[2-4]"):
+            with pytest.raises(NotFound, match="its indexes are 0-8:2"):
+                cluster.service.show(what, (), parse_selectors(f"{array}_{part}{step}"))
+        with pytest.raises(NotFound, match=f"job {plain} is no array"):
+            cluster.service.show(what, (), parse_selectors(f"{plain}_1{step}"))
 
     def test_dependencies_as_they_come_true(self, cluster: Cluster) -> None:
         first, second = submit(cluster), submit(cluster)
