@@ -17,8 +17,10 @@ from crane_celery.errors import CraneError, Denied, StaleFence
 from crane_celery.model.node import NodeState
 from crane_celery.model.states import State
 from crane_celery.settings import Settings
+from crane_celery.settings.devices import FAULT, fault_of
 from crane_celery.store.api import Beat, Report, Store, Wanted
 from crane_celery.wire import Inbox, Kill, Verifier
+from crane_celery.wire import Message as Launches
 from workers import launches
 from workers.bodies import Bodies
 from workers.environ import Place
@@ -72,7 +74,7 @@ class Agent:
         self._hello: Message = {}
         self._epoch = self._beats = 0
         self._offset = 0.0
-        self._register_again = True
+        self._register_again = self._faulty = True  # an earlier worker may have found a fault
         self._consumed_at = clock()
         self._missing_since = self._compared_at = 0.0
         self._sent: set[Kill] = set()
@@ -102,12 +104,11 @@ class Agent:
         self._consumed_at = self._clock()
         if not self._ready.wait(10):
             return
+        fault = fault_of(self._place.devices)
         with self._lock:
             try:
                 message = self._inbox.accept(text, signature, self._epoch, self.now())
-                batch = launches.build(
-                    message, self._bodies, self._place, self._settings.kill_grace_s, self.now()
-                )  # fmt: skip
+                batch = self._batch(message, fault)
             except Denied as error:
                 log.warning("%s", error.message)
                 return
@@ -124,7 +125,13 @@ class Agent:
             self._bodies.ended((id_, run) for id_, run, _, _ in batch.hopeless)
             now = self._clock()
             rows = [[0, "e", i, r, None, at, 0.0, now, 0.0, 0, 0, why] for i, r, at, why in batch.hopeless]
-            self._uplink.put(News(0, rows))
+            drain = [[0, "d", fault]] if fault else []  # first: what runs again must not come back here
+            self._uplink.put(News(0, [*drain, *rows]))
+
+    def _batch(self, message: Launches, fault: str) -> launches.Batch:
+        if fault:
+            return launches.refused(message, self._bodies.holds, fault)
+        return launches.build(message, self._bodies, self._place, self._settings.kill_grace_s, self.now())
 
     def _order(self, orders: Sequence[tuple[int, int, Wanted]]) -> None:
         """What is wanted of runs; a deadline in the shepherd's own time."""
@@ -179,10 +186,24 @@ class Agent:
         self._shepherd.send({"op": "ack", "seq": seq}, generation)
 
     def _drain(self, reason: str) -> None:
-        """Take no more jobs: a program around a job failed. What an operator has said of the node stands."""
+        """Take no more jobs: a program around a job failed, or a device is missing. What an operator has said of the
+        node stands."""
         known = self._store.node(self._node)
         if known is not None and known.state is NodeState.UP:
+            log.error("no more jobs here: %s", reason)
             self._store.set_node(self._node, NodeState.DRAIN, reason)
+
+    def _inspect(self) -> None:
+        """Take no jobs while a device file is missing: one that appears later would be open to all that run by then."""
+        fault = fault_of(self._place.devices)
+        if fault:
+            self._drain(fault)
+        elif self._faulty:
+            known = self._store.node(self._node)
+            if known is not None and known.state is NodeState.DRAIN and known.reason.startswith(FAULT):
+                log.info("all device files are there: jobs may come again")
+                self._store.set_node(self._node, NodeState.UP, "")
+        self._faulty = bool(fault)
 
     def _send(self, report: Report) -> None:
         steps = [replace(step, node=self._node) for step in report.steps]
@@ -206,6 +227,7 @@ class Agent:
             if self._register_again and self._hello:
                 self._register()
             if self._epoch:
+                self._inspect()
                 self._beat()
                 self._tidy()
         except StaleFence:

@@ -115,6 +115,10 @@ class Bodies:
         with self._lock:
             self._runs.update(runs)
 
+    def holds(self, run: Key) -> bool:
+        """Whether this one is here."""
+        return run in self._runs
+
     def ended(self, runs: Iterable[Key]) -> None:
         """These are over."""
         with self._lock:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from crane_celery.errors import CraneError, NotFound
@@ -56,6 +57,13 @@ def build(message: Message, bodies: Bodies, place: Place, grace_s: float, now: f
         rows.append(row)
     cancelled = [Kill(launch.id, launch.run, 0) for launch in message.launches if launch.cancelled]
     return Batch({"op": "launch", "jobs": jobs, "rows": rows}, hopeless, cancelled)
+
+
+def refused(message: Message, known: Callable[[tuple[int, int]], bool], why: str) -> Batch:
+    """Nothing of it is started, for a fault of the node; ``known``: runs that are here already, which go on."""
+    rows = [(run.id, run.run, "rpc", why) for run in message.launches if not known((run.id, run.run))]
+    cancelled = [Kill(launch.id, launch.run, 0) for launch in message.launches if launch.cancelled]
+    return Batch({"op": "launch", "jobs": {}, "rows": []}, rows, cancelled)
 
 
 def template(

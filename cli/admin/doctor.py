@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from cli._render import print_json
 from crane_celery.errors import ConfigError
 from crane_celery.server import find_server
 from crane_celery.settings import home_of, load
+from crane_celery.settings.devices import fault_of
 
 _OLDEST_PYTHON = (3, 11)
 _CNI = ("/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni")
@@ -91,6 +93,11 @@ def _unheeded() -> Iterator[Finding]:
     if named and not _isolates(settings.cgroup):
         told = f"none, though {', '.join(named)} name device files: jobs are told their slots and can open all of them"
         yield Finding("device isolation", False, told, "keep the files' own permissions strict")
+    here = {socket.gethostname(), socket.gethostname().partition(".")[0]}
+    for name in named if settings.embedded else sorted(here.intersection(named)):
+        if fault := fault_of(settings.nodes[name].devices):
+            remedy = "mend it, or take it out of the node's devices: until then the node takes no jobs"
+            yield Finding("device files", False, f"{name}: {fault}", remedy)
 
 
 def _isolates(driver: str) -> bool:

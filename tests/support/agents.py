@@ -124,9 +124,9 @@ class Node:
         )  # fmt: skip
         self.spool = folder / "spool" / "n1"
         self.spool.mkdir(parents=True, exist_ok=True)
-        place = Place("n1", "t", "/g", "/s", "", False)
+        self.place = Place("n1", "t", "/g", "/s", "", False)
         verifier = Verifier(key.public_key())
-        self._agent = lambda: Agent(self.settings, "n1", self.store, place, verifier, clock, self.given_up.append)
+        self._agent = lambda: Agent(self.settings, "n1", self.store, self.place, verifier, clock, self.given_up.append)
         self.agent = self._agent()
         self.fence = self.store.lead("test", 1e9)
         self._nonces = 0

@@ -33,6 +33,15 @@ def test_what_has_no_effect_is_named(
     assert "n1" in found["device isolation"]
 
 
+def test_a_device_file_that_is_missing_is_named(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "_isolates", lambda _want: True)
+    found = findings(tmp_path, _CONFIG.replace("/dev/null", "/nonexistent/gpu0"), monkeypatch, capsys)
+    assert "n1: device file /nonexistent/gpu0 of gpu" in found["device files"]
+    assert not {"device files", "device isolation"} & findings(tmp_path, _CONFIG, monkeypatch, capsys).keys()
+
+
 def test_nothing_is_said_where_nothing_is_configured(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

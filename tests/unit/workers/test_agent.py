@@ -240,6 +240,48 @@ def test_hooks_come_with_a_launch_where_they_are_configured(node: Node) -> None:
     assert (made["prolog"], made["epilog"], made["prolog_s"], made["epilog_s"]) == ("/p", "", 60.0, 5.0)
 
 
+def test_no_job_comes_to_a_node_whose_device_file_is_missing(node: Node, tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "gpu0"
+    node.place = node.place._replace(devices={"gpu": [str(file)]})
+    running, new = node.started(2)
+    node.again([[running, 1]])
+    assert drained(node) == f"device file {file} of gpu cannot be found: No such file or directory"
+    node.uplink.start()
+    node.agent.deliver(*node.message(running, new))
+    node.store.until(lambda: node.states([new]) != [State.STARTING])
+    node.uplink.stop()
+    told = [event for event in node.store.events("0", 0, 1000) if event.kind in ("end", "again")]
+    assert [(row[0], row[5]) for event in told for row in event.data["rows"]] == [(new, RPC)]  # not what runs already
+    assert node.launched() == []
+    file.symlink_to("/dev/null")
+    node.agent.turn()
+    assert drained(node) is None
+    node.agent.deliver(*node.message(*(ids := node.started())))
+    assert node.launched() == ids
+    file.unlink()
+    file.touch()
+    node.agent.turn()
+    assert drained(node) == f"device file {file} of gpu is no device"
+
+
+def test_an_operator_s_drain_outlasts_a_missing_device_file(node: Node, tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "gpu0"
+    node.place = node.place._replace(devices={"gpu": [str(file)]})
+    node.store.set_node("n1", NodeState.DRAIN, "new disk")
+    node.again([])
+    assert drained(node) == "new disk"
+    file.symlink_to("/dev/null")
+    node.agent.turn()
+    assert drained(node) == "new disk"
+
+
+def drained(node: Node) -> str | None:
+    """Why the node takes no jobs; None when it does."""
+    known = node.store.node("n1")
+    assert known is not None
+    return known.reason if known.state is NodeState.DRAIN else None
+
+
 def test_scripts_go_from_the_spool_when_their_jobs_have_ended(node: Node) -> None:
     stays, goes = node.started(2)
     node.agent.deliver(*node.message(stays, goes))
