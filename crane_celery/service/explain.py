@@ -29,6 +29,8 @@ _NAMED = 5
 _SHORT = 60
 #: these wait for room, or for their turn
 _IN_LINE = (Reason.RESOURCES, Reason.RESERVED, Reason.PRIORITY, Reason.NODES_DOWN)
+#: they have their turn once something else than nodes is free again
+_SHORT_OF = (Reason.LICENSES, Reason.USER_LIMIT)
 #: no plan can tell when these end
 _WHILE = {
     Reason.HELD: "nothing of it starts until it is released",
@@ -85,7 +87,7 @@ def lines(seen: Seen, line: Line, expected: dict[int, Expected], depends: str, z
 
 def why_of(seen: Seen, line: Line) -> Why:
     """The scheduler's own reason for these ranks."""
-    if line.why not in _IN_LINE:
+    if line.why not in (*_IN_LINE, *_SHORT_OF):
         return Why(line.why)
     entry = seen.view.entries.get(line.job.id)
     if entry is None:

@@ -29,6 +29,7 @@ from crane_celery.service.rows import (
     short_id,
     situation,
 )
+from crane_celery.service.scarce import Limits
 from crane_celery.service.targets import Target, targets
 from crane_celery.store.api import Store
 
@@ -50,11 +51,12 @@ class Alive(NamedTuple):
 class Queue:
     """The live queue of one store."""
 
-    def __init__(self, store: Store, partitions: Iterable[Partition]) -> None:
+    def __init__(self, store: Store, partitions: Iterable[Partition], limits: Limits) -> None:
         """Nothing is read yet."""
         self.live = Live(store)
         self._store = store
         self._partitions = list(partitions)
+        self._limits = limits
         self._alive: Alive | None = None
 
     def alive(self) -> Alive:
@@ -62,18 +64,18 @@ class Queue:
         shot, now = self.live.current(), self._store.now()
         found = self._alive
         if found is None or found.version != shot.version or now >= found.until:
-            found = self._alive = alive(shot, self._partitions, now)
+            found = self._alive = alive(shot, self._partitions, self._limits, now)
         return found._replace(around=found.around._replace(now=now))
 
 
-def alive(shot: Records, partitions: Iterable[Partition], now: float) -> Alive:
+def alive(shot: Records, partitions: Iterable[Partition], limits: Limits, now: float) -> Alive:
     """These records, looked at once."""
     up = {node.spec.name for node in shot.nodes if node.state is NodeState.UP}
     open_partitions = {each.name for each in partitions if each.up and not up.isdisjoint(each.nodes)}
     by_job: dict[int, list[Element]] = {}
     for element in shot.elements:
         by_job.setdefault(element.job, []).append(element)
-    around = situation(now, shot.jobs, shot.elements, open_partitions)
+    around = situation(now, shot.jobs, shot.elements, open_partitions, limits)
     until = min((at for job in shot.jobs for at in (job.ready, *begins(job)) if at > now), default=inf)
     return Alive(shot.version, shot.jobs, by_job, around, until)
 

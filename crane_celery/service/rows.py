@@ -4,7 +4,7 @@ A pending row stands for all pending ranks of a submission that share a reason; 
 ``ranks`` (range text), ``indexes`` (index text, "" for a plain job), ``count``, and ``elapsed`` (None: not running).
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from operator import attrgetter
@@ -17,6 +17,7 @@ from crane_celery.model import tagged
 from crane_celery.model.job import NEVER, WAITING, Element, Job, JobSpec
 from crane_celery.model.overrides import spec_of, spec_parts
 from crane_celery.model.states import HOLDING, Reason, State
+from crane_celery.service.scarce import Limits, Scarce, scarce
 
 #: the order in which a queue lists states (reference/cranesched.md section 2.1)
 STATE_ORDER = {
@@ -50,10 +51,11 @@ class Situation(NamedTuple):
     first: Collection[int]
     #: partitions where some node is up
     open_partitions: Collection[str]
+    scarce: Scarce
 
 
 def situation(
-    now: float, jobs: Iterable[Job], elements: Iterable[Element], open_partitions: Collection[str]
+    now: float, jobs: Sequence[Job], elements: Sequence[Element], open_partitions: Collection[str], limits: Limits
 ) -> Situation:
     """Look at everything alive once. Linear."""
     holding: dict[int, int] = {}
@@ -61,13 +63,16 @@ def situation(
         if element.state in HOLDING:
             holding[element.job] = holding.get(element.job, 0) + 1
     first: dict[str, Job] = {}
+    short = scarce(limits, jobs, elements)
     for job in jobs:
         if not job.pending or not 0 <= job.ready <= now or job.held == job.pending or job.spec.begin > now:
+            continue
+        if short.lack(job, job.spec):
             continue
         best = first.get(job.spec.partition)
         if best is None or (-job.priority, job.id) < (-best.priority, best.id):
             first[job.spec.partition] = job
-    return Situation(now, holding, frozenset(job.id for job in first.values()), open_partitions)
+    return Situation(now, holding, frozenset(job.id for job in first.values()), open_partitions, short)
 
 
 def reason(job: Job, spec: JobSpec, held: bool, around: Situation) -> Reason:
@@ -84,6 +89,8 @@ def reason(job: Job, spec: JobSpec, held: bool, around: Situation) -> Reason:
         return Reason.ARRAY_LIMIT
     if spec.partition not in around.open_partitions:
         return Reason.NODES_DOWN
+    if lacks := around.scarce.lack(job, spec):
+        return lacks
     return Reason.RESOURCES if job.id in around.first else Reason.PRIORITY
 
 

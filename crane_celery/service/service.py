@@ -32,6 +32,7 @@ from crane_celery.service.outlook import Outlook
 from crane_celery.service.resolve import Dependant, refuse_circle, resolve
 from crane_celery.service.retry import retry
 from crane_celery.service.rows import pending_row
+from crane_celery.service.scarce import Limits
 from crane_celery.service.submit import Accepted, Gate
 from crane_celery.service.targets import Target, targets
 from crane_celery.settings import Settings
@@ -49,7 +50,7 @@ class Service:
         """Without a history, questions about the past are answered from what lives."""
         self.store = store
         self.settings = settings
-        self.queue = queue.Queue(store, settings.partitions.values())
+        self.queue = queue.Queue(store, settings.partitions.values(), limits_of(settings))
         self._outlook = Outlook(self.queue.live, store, settings)
         self._history = history
         #: the table asked for last, and what it was: people look again and again at a queue that has not changed
@@ -336,6 +337,12 @@ class Service:
 
 #: what can be shown -> where there is a list of it
 _SEEN = {"node": "cinfo", "partition": "cinfo", "licence": "ccontrol show lic"}
+
+
+def limits_of(settings: Settings) -> Limits:
+    """What is limited beside nodes."""
+    by_partition = {name: each.max_jobs for name, each in settings.partitions.items()}
+    return Limits(settings.licenses, settings.max_jobs, by_partition)
 
 
 def _named(what: str, records: list[Row], names: Sequence[str]) -> list[Row]:

@@ -1,5 +1,6 @@
 """Why jobs wait and when they are expected to start, over a small cluster in memory."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from crane_celery.errors import Denied, Infeasible, InputError, NotFound
 from crane_celery.grammar.selector import parse_selectors
 from crane_celery.model.job import Allocation
+from crane_celery.model.node import Partition
 from crane_celery.service.caller import Caller
+from crane_celery.service.listing import Wanted
 from crane_celery.store.api import Began, Report, Start
 from tests.unit.service.support import GIB, Cluster
 from tests.unit.service.test_submit import ALICE, submit
@@ -96,6 +99,32 @@ def test_an_array_by_its_parts(cluster: Cluster) -> None:
     assert "Pending (4-9): Held" in lines and lines[-1] == "Running: 1 of its elements"
     assert any(line.startswith("Pending (0,2-3): ") for line in lines)
     assert told(cluster, f"{array}_1") == ["Running: 1 of its elements"]
+
+
+def test_the_queue_and_the_explanation_give_one_reason(tmp_path: Path) -> None:
+    parts = {
+        name: Partition(name=name, nodes=("cn1", "cn2"), max_jobs=most) for name, most in (("main", 0), ("few", 1))
+    }
+    cluster = Cluster(tmp_path, licenses={"matlab": 1, "ansys": 3}, max_jobs=4, partitions=parts)
+
+    def reasons(*jobs: int) -> list[str]:
+        rows = {int(row["jobid"]): row["reason"] for row in cluster.service.jobs(Wanted())}
+        found = [rows[job] for job in jobs]
+        assert [told(cluster, str(job))[0].removeprefix("Pending: ").split(";")[0] for job in jobs] == found
+        return found
+
+    holder = submit(cluster, licenses="matlab:1")
+    take = Allocation(node="cn1", cpus=1.0, memory=GIB, gres={"license:matlab": (0,)})
+    assert cluster.store.start(cluster.fence, [Start(holder, 0, 1, (take,))]) == [""]
+    short = [submit(cluster, licenses=text) for text in ("matlab:1", "matlab:1,ansys:1", "matlab:1|ansys:3")]
+    assert reasons(*short[:2]) == ["Licenses", "Licenses"]
+    assert {int(row["jobid"]): row["reason"] for row in cluster.service.jobs(Wanted())}[short[2]] == "Resource"
+    cluster.begin(submit(cluster, partition="few"))
+    again = submit(cluster, partition="few")
+    assert reasons(again) == ["UserPartitionJobsLimit"]
+    for _ in range(2):
+        cluster.begin(submit(cluster))
+    assert reasons(*short, again) == ["UserPartitionJobsLimit"] * 4
 
 
 def test_nobody_is_told_about_what_is_not_there(cluster: Cluster) -> None:
