@@ -113,21 +113,20 @@ class IndexSet:
             return RangeSet.span(0, len(self) - 1)
         if isinstance(indexes, str):
             runs = [_parse_item(item, indexes, MAX_INDEX) for item in _unwrapped(indexes).split(",")]
-            return RangeSet(pair for run in runs for pair in self._ranks_met((run,)))
+            return _set_of(met for run in runs for met in self._ranks_met((run,)))
         if isinstance(indexes, IndexSet):
-            return RangeSet(self._ranks_met(indexes._runs))
-        return RangeSet(self._ranks_met(tuple((low, high, 1) for low, high in indexes.ranges)))
+            return _set_of(self._ranks_met(indexes._runs))
+        return _set_of(self._ranks_met(tuple((low, high, 1) for low, high in indexes.ranges)))
 
-    def _ranks_met(self, runs: tuple[Run, ...]) -> Iterator[tuple[int, int]]:
-        """Ranges of ranks where ascending runs with disjoint spans meet this set; both are walked once."""
+    def _ranks_met(self, runs: tuple[Run, ...]) -> Iterator[Run]:
+        """Runs of ranks where ascending runs with disjoint spans meet this set; both are walked once."""
         mine, j = max(bisect_right(self._starts, runs[0][0]) - 1, 0) if runs else 0, 0
         while mine < len(self._runs) and j < len(runs):
             start, stop, step = self._runs[mine]
             met = _runs.meet(self._runs[mine], runs[j])
             if met:
                 low, high = (self._bases[mine] + (end - start) // step for end in met[:2])
-                hop = max(met[2] // step, 1)
-                yield from ((low, high),) if hop == 1 else ((rank, rank) for rank in range(low, high + 1, hop))
+                yield low, high, max(met[2] // step, 1)
             if stop < runs[j][1]:
                 mine += 1
             else:
@@ -146,7 +145,10 @@ class IndexSet:
 
     def _runs_at(self, ranks: RangeSet) -> Iterator[Run]:
         """The ascending runs of the indexes at ``ranks``."""
-        for low, high in ranks.ranges:
+        if len(self._runs) == 1 and ranks.step and ranks.last < len(self):
+            yield self.index_of(ranks.first), self.index_of(ranks.last), self._runs[0][2] * ranks.step
+            return
+        for low, high in ranks.spans():
             if high >= len(self):
                 raise IndexError(high)
             at = bisect_right(self._bases, low) - 1
@@ -238,6 +240,17 @@ def _bounded(runs: Iterable[Run], max_count: int, text: str) -> Iterator[Run]:
         if total > max_count:
             raise InputError(f"array {quote(text)} is too large: at most {max_count} elements; submit several arrays")
         yield run
+
+
+def _set_of(runs: Iterable[Run]) -> RangeSet:
+    """The set of all numbers of these runs."""
+    pairs, strided = [], RangeSet()
+    for low, high, step in runs:
+        if step == 1:
+            pairs.append((low, high))
+        else:
+            strided |= RangeSet.stride(low, high, step)
+    return RangeSet(pairs) | strided
 
 
 def _spelled(run: Run) -> str:

@@ -2,7 +2,9 @@
 
 A :class:`RangeSet` is an immutable set of non-negative integers kept as sorted, disjoint, non-adjacent closed ranges.
 Every operation costs the number of ranges, never the number of elements, so "all of a million elements but three" is
-as cheap as "three elements". The text form is ``0-4,7``; the empty set is the empty text.
+as cheap as "three elements". The text form is ``0-4,7``; the empty set is the empty text. A set of more than 1,024
+ranges is kept as bits instead (grammar.pages), and its text is page text: every second element of a million costs
+some 130 KB and fractions of a millisecond.
 """
 
 from __future__ import annotations
@@ -10,72 +12,123 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from crane_celery.errors import InputError
+from crane_celery.grammar import pages
 from crane_celery.grammar._lex import quote, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 Pair = tuple[int, int]
+#: more ranges than this are kept as bits, unless numbers beyond the bound are among them
+FEW, BOUND = 1024, 1 << 26
 
 
 class RangeSet:
     """An immutable set of whole numbers >= 0; equal sets are equal and hash alike however they were built."""
 
-    __slots__ = ("_ranges",)
+    __slots__ = ("_bits", "_ranges")
+    #: one of the two: which one follows from the set alone
     _ranges: tuple[Pair, ...]
+    _bits: int
 
     def __init__(self, pairs: Iterable[Pair] = ()) -> None:
         """Take closed ranges (low, high) in any order, overlapping or not.
 
         Raises ValueError for a negative or backward range: that is a mistake of the program, not of a user.
         """
-        self._ranges = _merge(sorted(pairs))
+        self._keep(_merge(sorted(pairs)))
+
+    def _keep(self, ranges: Sequence[Pair]) -> None:
+        """Hold ranges already known to be sorted, disjoint and non-adjacent."""
+        dense = len(ranges) > FEW and ranges[-1][1] < BOUND
+        self._ranges, self._bits = ((), pages.of_ranges(ranges)) if dense else (tuple(ranges), 0)
 
     @classmethod
-    def _of_merged(cls, pairs: list[Pair]) -> RangeSet:
+    def _of_merged(cls, pairs: Sequence[Pair]) -> RangeSet:
         """Wrap ranges already known to be sorted, disjoint and non-adjacent."""
         made = cls.__new__(cls)
-        made._ranges = tuple(pairs)
+        made._keep(pairs)
+        return made
+
+    @classmethod
+    def of_bits(cls, bits: int) -> RangeSet:
+        """The set of the bits that are set in a number: bit n stands for n."""
+        if bits.bit_length() > BOUND or pages.range_count(bits) <= FEW:
+            return cls._of_merged(list(pages.ranges(bits)))
+        made = cls.__new__(cls)
+        made._ranges, made._bits = (), bits
         return made
 
     @classmethod
     def parse(cls, text: str) -> RangeSet:
-        """Read ``0-4,7``; duplicates merge, the empty text is the empty set. InputError for anything else."""
+        """Read ``0-4,7`` or page text; duplicates merge, "" is the empty set. InputError for anything else."""
+        if text.startswith("*"):
+            return cls.of_bits(_paged(text))
         return cls(_parse_item(item, text) for item in text.split(",")) if text else cls()
 
     @classmethod
     def of(cls, numbers: Iterable[int]) -> RangeSet:
         """The set of these numbers, in any order, repeated or not."""
-        return cls((number, number) for number in numbers)
+        some = numbers if isinstance(numbers, (list, range)) else list(numbers)
+        if len(some) > FEW and min(some) >= 0 and max(some) < BOUND:
+            return cls.of_bits(pages.of_numbers(some))
+        return cls((number, number) for number in some)
 
     @classmethod
     def span(cls, low: int, high: int) -> RangeSet:
         """All numbers from ``low`` to ``high`` inclusive; empty when ``high`` is below ``low``."""
         return cls([(low, high)] if low <= high else ())
 
+    @classmethod
+    def stride(cls, low: int, high: int, step: int) -> RangeSet:
+        """Every ``step``-th number from ``low`` to ``high`` at most; empty when ``high`` is below ``low``."""
+        count = (high - low) // step + 1
+        if step > 1 and count > FEW and high < BOUND:
+            return cls.of_bits(pages.stride(low, count, step))
+        return cls.of(range(low, high + 1, step)) if step > 1 else cls.span(low, high)
+
     @property
     def ranges(self) -> tuple[Pair, ...]:
-        """The closed ranges (low, high), ascending, with a gap between any two."""
-        return self._ranges
+        """The closed ranges (low, high), ascending, with a gap between any two. For very many see ``spans``."""
+        return self._ranges or tuple(self.spans())
+
+    def spans(self) -> Iterator[Pair]:
+        """The ranges, made as they are asked for."""
+        return pages.ranges(self._bits) if self._bits else iter(self._ranges)
 
     @property
     def first(self) -> int:
         """The lowest number; IndexError when the set is empty."""
-        return self._ranges[0][0]
+        return (self._bits & -self._bits).bit_length() - 1 if self._bits else self._ranges[0][0]
 
     @property
     def last(self) -> int:
         """The highest number; IndexError when the set is empty."""
-        return self._ranges[-1][1]
+        return self._bits.bit_length() - 1 if self._bits else self._ranges[-1][1]
+
+    @property
+    def step(self) -> int:
+        """The distance between neighbours of a set kept as bits that is one progression; else 0."""
+        if not self._bits:
+            return 0
+        first, last = self.first, self.last
+        rest = self._bits ^ (1 << first)
+        step = (rest & -rest).bit_length() - 1 - first
+        even = (last - first) % step == 0
+        return step if even and pages.stride(first, (last - first) // step + 1, step) == self._bits else 0
 
     @property
     def text(self) -> str:
-        """The canonical text, ``0-4,7``; parses back to an equal set."""
+        """The canonical text, ``0-4,7`` or page text; parses back to an equal set."""
+        if self._bits:
+            return pages.text_of(self._bits)
         return ",".join(f"{low}-{high}" if high > low else str(low) for low, high in self._ranges)
 
     def take(self, count: int) -> RangeSet:
         """The ``count`` lowest numbers, or all of them when there are fewer."""
+        if self._bits:
+            return self.of_bits(pages.take(self._bits, count)) if count > 0 else RangeSet()
         taken: list[Pair] = []
         for low, high in self._ranges:
             if count <= 0:
@@ -85,51 +138,80 @@ class RangeSet:
             count -= high - low + 1
         return self._of_merged(taken)
 
+    def _laid(self, other: RangeSet) -> tuple[int, int] | None:
+        """Both as bits, where one is kept so and the other can be; None: go by ranges."""
+        if not (self._bits or other._bits):
+            return None
+        sets = (self, other)
+        if any(each._ranges and each._ranges[-1][1] >= BOUND for each in sets):
+            return None
+        left, right = (each._bits or pages.of_ranges(each._ranges) for each in sets)
+        return left, right
+
     def __or__(self, other: RangeSet) -> RangeSet:
         """Numbers in either set. Sorting two sorted runs is one linear merge in CPython."""
-        if not self._ranges or not other._ranges:
-            return self if self._ranges else other
-        return RangeSet(self._ranges + other._ranges)
+        if not self or not other:
+            return self if self else other
+        laid = self._laid(other)
+        return RangeSet((*self.ranges, *other.ranges)) if laid is None else self.of_bits(laid[0] | laid[1])
 
     def __and__(self, other: RangeSet) -> RangeSet:
         """Numbers in both sets."""
-        return self._of_merged(list(_common(self._ranges, other._ranges)))
+        laid = self._laid(other)
+        if laid is None:
+            return self._of_merged(list(_common(self.ranges, other.ranges)))
+        return self.of_bits(laid[0] & laid[1])
 
     def __sub__(self, other: RangeSet) -> RangeSet:
         """Numbers of this set that are not in the other."""
-        return self._of_merged(list(_left_over(self._ranges, other._ranges)))
+        laid = self._laid(other)
+        if laid is None:
+            return self._of_merged(list(_left_over(self.ranges, other.ranges)))
+        return self.of_bits(laid[0] & ~laid[1])
 
     def __contains__(self, number: object) -> bool:
         """Whether ``number`` is in the set, by bisection."""
         if not isinstance(number, int):
             return False
+        if self._bits:
+            return number >= 0 and bool(self._bits >> number & 1)
         at = bisect_right(self._ranges, (number + 1,)) - 1
         return at >= 0 and number <= self._ranges[at][1]
 
     def __iter__(self) -> Iterator[int]:
         """The numbers, ascending: the one operation that costs the number of elements."""
-        for low, high in self._ranges:
+        for low, high in self.spans():
             yield from range(low, high + 1)
 
     def __len__(self) -> int:
         """How many numbers the set holds."""
-        return sum(high - low + 1 for low, high in self._ranges)
+        return self._bits.bit_count() if self._bits else sum(high - low + 1 for low, high in self._ranges)
 
     def __bool__(self) -> bool:
         """Whether the set holds any number."""
-        return bool(self._ranges)
+        return bool(self._ranges or self._bits)
 
     def __eq__(self, other: object) -> bool:
         """Set equality."""
-        return self._ranges == other._ranges if isinstance(other, RangeSet) else NotImplemented
+        if not isinstance(other, RangeSet):
+            return NotImplemented
+        return self._ranges == other._ranges and self._bits == other._bits
 
     def __hash__(self) -> int:
         """Equal sets hash alike."""
-        return hash(self._ranges)
+        return hash(self._bits or self._ranges)
 
     def __repr__(self) -> str:
         """The expression that makes the set again."""
         return f"RangeSet.parse({self.text!r})"
+
+
+def _paged(text: str) -> int:
+    """The bits of page text."""
+    try:
+        return pages.bits_of(text)
+    except ValueError:
+        raise InputError(f"bad range {quote(text)}: write whole numbers and ranges, such as 0-4,7") from None
 
 
 def _parse_item(item: str, text: str) -> Pair:

@@ -60,7 +60,7 @@ def encode(parts: Iterator[tuple[RangeSet, Fields]]) -> str:
         if ranks and fields:
             key = json.dumps(fields, sort_keys=True, separators=(",", ":"))
             joined[key] = joined.get(key, RangeSet()) | ranks
-    rows = sorted((ranks.ranges[0], ranks.text, key) for key, ranks in joined.items())
+    rows = sorted((ranks.first, ranks.text, key) for key, ranks in joined.items())
     return "[" + ",".join(f'["{text}",{key}]' for _, text, key in rows) + "]" if rows else ""
 
 

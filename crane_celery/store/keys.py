@@ -24,7 +24,7 @@ arrays       zset   arrays, by id: finds the array of a plain id                
 done         zset   submissions that ended, by time                                 ends, forget       for ever
 ends         hash   submissions that ended -> the event that says so                ends, forget       for ever
 idem:<hash>  string idempotency key -> first id                                     submit             a day
-bits:<k>:<c> string one bit per job id, 2^20 ids a chunk c; k = began ended ok lost start, ends        for ever
+bits:<k>:<c> string one bit per job id, 2^20 ids a chunk c; k = open ended ok lost  begins, ends       for ever
 waits:<id>   zset   submissions that wait on this one, by id                        submit, judge      window
 spread       zset   submissions whose dependants are to be queued; the score is     ends, questions    for ever
                     the dependant to go on after
@@ -42,6 +42,7 @@ fence        string the fence of the latest leader; only grows                  
 leader       string who leads, with a time to live                                  lead, resign       lease
 events       stream the transitions: k kinds, t time, v list of their data          every verb         trim
 cursors      hash   consumer -> event that it has passed                            set_cursor         for ever
+scratch<n>   string what a script adds bits with                                    cancel, ends       one script
 full         string bytes left on the server's disk, while that is less than kept   space              half a minute
 ============ ====== =============================================================== ================== ==============
 """
@@ -53,7 +54,7 @@ import re
 
 _ONE = (
     *("next", "alive", "arrays", "done", "ends", "spread", "resolve", "asked"),
-    *("nodes", "fence", "leader", "events", "cursors", "full", "users"),
+    *("nodes", "fence", "leader", "events", "cursors", "full", "users", "scratch"),
 )
 #: ids of which one key holds the bits (lib/bits.lua)
 CHUNK = 1 << 20

@@ -31,13 +31,14 @@ from crane_celery.store.api import (
     Submission,
     Wanted,
 )
+from crane_celery.store.bitmaps import ranks_of
 from crane_celery.store.codec import dumps
 from crane_celery.store.keys import CHUNK, Keys
 from crane_celery.store.link import LONGEST_WAIT_S, Link
 
 DAY_S = 86400
 #: records read, verdicts stored, submissions ended by one script call: they keep it far below 50 ms
-READ, JUDGE, WHOLE, RANGES = 500, 100, 1000, 2000
+READ, JUDGE, WHOLE = 500, 100, 1000
 _LOST = "the node restarted while this ran"
 
 
@@ -93,9 +94,9 @@ class RedisStore:
             self.link.run("check", *deps[at : at + READ])
 
     def cancel(self, job: int, ranks: str, uid: int, signal: int = 0) -> Cancelled:
-        """End pending ranks, tell running ones to stop; in portions of 2,000 ranges and runs. See store.api."""
+        """End pending ranks, tell running ones to stop; in portions (rows.pieces) and of 2,000 runs. See store.api."""
         ended, running, waiting = 0, [], 0
-        for part in rows.pieces(ranks, RANGES):
+        for part in rows.pieces(ranks):
             rank = 0
             while rank >= 0:
                 pending, rank, waiting, *told = self.link.run("cancel", job, part, uid, signal, rank)
@@ -109,8 +110,9 @@ class RedisStore:
         return [waiting for answer in self.link.run_all("cancel_whole", calls) for waiting in answer]
 
     def hold(self, job: int, ranks: str, on: bool, until: float = 0.0) -> None:
-        """Hold or release pending ranks. Raises NotFound."""
-        self.link.run("hold", job, ranks, "hold" if on else "release", f"{until:.3f}")
+        """Hold or release pending ranks, in portions (rows.pieces). Raises NotFound."""
+        for part in rows.pieces(ranks):
+            self.link.run("hold", job, part, "hold" if on else "release", f"{until:.3f}")
 
     def update(self, job: int, ranks: str, fields: Mapping[str, Any]) -> None:
         """Change fields for some ranks; tried again when somebody else changed them meanwhile. See store.api."""
@@ -139,13 +141,13 @@ class RedisStore:
 
     def requeue(self, job: int, ranks: str, hold: bool = False, only_live: bool = False) -> Requeued:
         """Have ranks run again, 500 in one step. See store.api."""
-        ended, running, rank = 0, [], 0
-        while rank >= 0:
-            over, rank, *told = self.link.run(
-                "requeue", job, ranks, "hold" if hold else "requeue", int(only_live), rank
-            )  # fmt: skip
-            ended += over
-            running += told
+        ended, running, then = 0, [], "hold" if hold else "requeue"
+        for part in rows.pieces(ranks):
+            rank = 0
+            while rank >= 0:
+                over, rank, *told = self.link.run("requeue", job, part, then, int(only_live), rank)
+                ended += over
+                running += told
         return Requeued(ended, running)
 
     def job(self, job: int) -> Job | None:
@@ -206,7 +208,7 @@ class RedisStore:
         found = RangeSet()
         for chunk in range(first // CHUNK, (first + count - 1) // CHUNK + 1):
             bits: bytes = self.link.do("GET", self._keys.of("bits", f"ok:{chunk}")) or b""
-            found |= RangeSet(rows.ones(bits, first - chunk * CHUNK, count))
+            found |= ranks_of(bits, first - chunk * CHUNK, count)
         return found
 
     # --- RunStore
@@ -317,12 +319,8 @@ class RedisStore:
             self.link.run("ask", fence, *jobs[at : at + READ])
 
     def expire(self, fence: int, job: int, ranks: str, state: str, code: int, reason: str) -> int:
-        """End pending ranks in this state, 2,000 ranges in one step. See store.api."""
-        ended, more = 0, 1
-        while more:
-            count, more = self.link.run("expire", fence, job, ranks, state, code, dumps(reason))
-            ended += count
-        return ended
+        """End pending ranks in this state, in portions (rows.pieces). See store.api."""
+        return sum(self.link.run("expire", fence, job, part, state, code, dumps(reason)) for part in rows.pieces(ranks))
 
     def forget(self, fence: int, before: float, limit: int) -> int:
         """Drop submissions that ended before this time and are filed. See store.api."""

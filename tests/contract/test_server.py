@@ -119,10 +119,10 @@ def test_a_large_array_is_forgotten_in_portions(own: Server) -> None:
 
 def test_a_fragmented_array_is_cancelled_in_portions(own: Server) -> None:
     world = World(store := RedisStore(own.url, "{g}"))
-    array = world.submit(10_000)
-    every_other = RangeSet.of(range(0, 10_000, 2)).text
-    assert store.cancel(array, every_other, 0).pending == 5_000
-    assert store.ended_bits(array, 10_000) == (5_000, 0)
+    array = world.submit(600_000)
+    every_other = RangeSet.stride(0, 599_999, 2).text
+    assert store.cancel(array, every_other, 0).pending == 300_000
+    assert store.ended_bits(array, 600_000) == (300_000, 0)
     assert world.kinds().count("cancel") == 3
 
 
@@ -199,9 +199,11 @@ _SETS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 6)), max_size=8).m
 )
 _RANGES = f"""
 local call = redis.call
+{part("pages")}
 {part("ranges")}
 local a, b, n = to_ranges(ARGV[1]), to_ranges(ARGV[2]), tonumber(ARGV[3])
 local out = {{ to_text(common(a, b)), to_text(minus(a, b)), to_text(union(a, b)), size(a), place(a, n) and 1 or 0 }}
+out[7], out[8] = is_empty(minus(a, b)) and 1 or 0, ranks_from(a, n, 5)
 drop(a, n)
 out[6] = to_text(a)
 return out
@@ -212,9 +214,64 @@ return out
 @settings(deadline=None, max_examples=200)
 def test_ranges_in_lua_are_those_of_the_grammar(server: Server, a: RangeSet, b: RangeSet, n: int) -> None:
     store = RedisStore(server.url, "{l}")
-    common, minus, union, size, found, dropped = store.link.do("EVAL", _RANGES, 0, a.text, b.text, n)
+    common, minus, union, size, found, dropped, *_ = store.link.do("EVAL", _RANGES, 0, a.text, b.text, n)
     assert [common.decode(), minus.decode(), union.decode()] == [(a & b).text, (a - b).text, (a | b).text]
     assert (size, bool(found), dropped.decode()) == (len(a), n in a, (a - RangeSet.of([n])).text)
+    store.close()
+
+
+_ODD = st.lists(st.tuples(st.integers(0, 14_000), st.integers(0, 2_000)), max_size=4)
+_LARGE = st.builds(
+    lambda first, step, width, more, less: (
+        RangeSet((at, at + width - 1) for at in range(first, 12_000, step)) | RangeSet((a, a + n) for a, n in more)
+    )
+    - RangeSet((a, a + n) for a, n in less),
+    st.integers(0, 3_000), st.integers(2, 12), st.integers(1, 11), _ODD, _ODD,
+)  # fmt: skip
+
+
+@given(_LARGE, _LARGE | _SETS, st.integers(0, 14_000))
+@settings(deadline=None, max_examples=100)
+def test_large_sets_in_lua_are_those_of_the_grammar(server: Server, a: RangeSet, b: RangeSet, n: int) -> None:
+    store = RedisStore(server.url, "{l}")
+    found = store.link.do("EVAL", _RANGES, 0, a.text, b.text, n)
+    sets = [RangeSet.parse(found[at].decode()) for at in (0, 1, 2, 5)]
+    assert sets == [a & b, a - b, a | b, a - RangeSet.of([n])]
+    assert (found[3], found[4], found[6]) == (len(a), n in a, not a - b)
+    assert found[7] == list(a - RangeSet.span(0, n - 1))[:5]
+    store.close()
+
+
+_MARKS = f"""
+local call, P = redis.call, '{{k}}:'
+local key_scratch = P .. 'scratch'
+local function key_bits(of) return P .. of end
+{part("pages")}
+{part("ranges")}
+{part("bits")}
+{part("marks")}
+call('DEL', key_bits('x:0'), key_bits('x:1'))
+local base = tonumber(ARGV[1])
+mark('x', base, to_ranges(ARGV[2]), true)
+mark('x', base, to_ranges(ARGV[3]), true)
+mark('x', base, to_ranges(ARGV[4]), false)
+return {{ call('GET', key_bits('x:0')) or '', call('GET', key_bits('x:1')) or '' }}
+"""
+
+
+@given(st.integers(0, 40) | st.integers((1 << 20) - 9_000, (1 << 20) + 40), _LARGE, _LARGE | _SETS, _LARGE | _SETS)
+@settings(deadline=None, max_examples=60)
+def test_marks_in_lua_are_bits(server: Server, base: int, one: RangeSet, two: RangeSet, less: RangeSet) -> None:
+    store = RedisStore(server.url, "{k}")
+    chunks = store.link.do("EVAL", _MARKS, 0, base, one.text, two.text, less.text)
+    ids = [
+        (chunk << 20) + at
+        for chunk, raw in enumerate(chunks)
+        for at, bit in enumerate("".join(f"{byte:08b}" for byte in raw))
+        if bit == "1"
+    ]
+    assert ids == [base + rank for rank in (one | two) - less]
+    assert not store.link.do("EXISTS", "{k}:scratch1", "{k}:scratch2")
     store.close()
 
 

@@ -1,10 +1,10 @@
--- Ends pending ranks as Cancelled and tells running ones to stop, in portions: at most LIMIT ranges and LIMIT runs a call.
--- lib: ranges tags bits events later jobs blocks pending
+-- Ends pending ranks as Cancelled and tells running ones to stop, in portions of LIMIT runs.
+-- lib: pages ranges tags bits events later jobs blocks marks pending
 -- KEYS   1 the prefix of all keys
 -- ARGV   1 job; 2 ranks (range text, "" = all); 3 uid; 4 signal (0 = cancel); 5 rank from which on runs are looked at
 -- Returns {pending ranks ended, rank to go on from or -1, submissions that wait, ids told to stop...}.
 -- Error NOTFOUND for an unknown job.
-local LIMIT = 2000
+local LIMIT, FEW_RANGES = 2000, 64
 local CANCELLED_CODE = 320
 local signal, from = tonumber(ARGV[4]), tonumber(ARGV[5])
 local job = job_of(ARGV[1])
@@ -12,16 +12,25 @@ if not job then return redis.error_reply('NOTFOUND job ' .. ARGV[1]) end
 local base = tonumber(job.id)
 local ranks = ARGV[2] == '' and { 0, job.count - 1 } or common(to_ranges(ARGV[2]), { 0, job.count - 1 })
 
--- Ranks of the submission that hold an allocation, from `from` on.
+local looked, next_rank = 0, -1
+
+-- Adds ranks from low to high that hold an allocation. Once LIMIT were looked at, next_rank is where to go on.
+local function look(found, low, high)
+  for _, rank in ipairs(call('ZRANGEBYSCORE', key_live(job.id), math.max(from, low), high, 'LIMIT', 0, LIMIT - looked)) do
+    looked, rank = looked + 1, tonumber(rank)
+    if place(ranks, rank) then found[#found + 1] = rank end
+    if looked == LIMIT then next_rank = rank + 1 end
+  end
+end
+
+-- Ranks of the submission that hold an allocation: few ranges are looked up one by one, else all that runs is gone through.
 local function holding()
   if not job.array then return place(ranks, 0) and { 0 } or {} end
   local found = {}
-  for i = 1, #ranks, 2 do
-    local room = LIMIT - #found
-    if room <= 0 then break end
-    local low = math.max(from, ranks[i])
-    for _, rank in ipairs(call('ZRANGEBYSCORE', key_live(job.id), low, ranks[i + 1], 'LIMIT', 0, room)) do
-      found[#found + 1] = tonumber(rank)
+  if ranks.pages or #ranks > 2 * FEW_RANGES then look(found, 0, job.count - 1)
+  else
+    for i = 1, #ranks, 2 do
+      if looked < LIMIT then look(found, ranks[i], ranks[i + 1]) end
     end
   end
   return found
@@ -45,16 +54,11 @@ local function stop(rank)
   rows[#rows + 1] = '[' .. id .. ',' .. e[1] .. ',' .. cjson.encode(e[3]) .. ',' .. signal .. ']'
 end
 
-local ended, more = 0, false
-if signal == 0 then ended, more = end_pending(job, ranks, 'Cancelled', CANCELLED_CODE, '"uid":' .. ARGV[3], LIMIT) end
-local next_rank = -1
-if more then
-  next_rank = from
-else
-  local ranks_held = holding()
-  for _, rank in ipairs(ranks_held) do stop(rank) end
-  if #ranks_held >= LIMIT then next_rank = ranks_held[#ranks_held] + 1 end
+local ended = 0
+if signal == 0 and from == 0 then
+  ended = end_pending(job, ranks, 'Cancelled', CANCELLED_CODE, '"uid":' .. ARGV[3])
 end
+for _, rank in ipairs(holding()) do stop(rank) end
 tell_rows('kill', '"uid":' .. ARGV[3] .. ',', rows)
 settle()
 return { ended, next_rank, call('ZCARD', key_waits(job.id)), unpack(told) }

@@ -9,7 +9,6 @@ local alive = {} -- uid, uid:partition -> elements fewer
 local first, count = 0, 0 -- neighbours' ids share one write of their bits
 
 local function write_bits()
-  set_bits('began', first, count)
   set_bits('ended', first, count)
 end
 

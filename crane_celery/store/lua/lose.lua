@@ -1,5 +1,5 @@
 -- Writes a node off: down, a new epoch, its runs ended as Failed with the code for a lost node.
--- lib: ranges tags bits events later jobs blocks pending ends nodes lost fence
+-- lib: pages ranges tags bits events later jobs blocks marks pending ends nodes lost fence
 -- KEYS   1 the prefix of all keys
 -- ARGV   1 fence; 2 node; 3 its name as JSON; 4 reason as JSON
 -- Returns the ids of the runs. Nothing happens to a node that is down already and holds nothing. Error STALE.

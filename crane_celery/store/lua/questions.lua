@@ -67,7 +67,7 @@ local function question(id)
   local out = { id, v[2] }
   for _, b in ipairs(blocks(v[2])) do
     cost = cost + 1 + math.floor(b[4] / 20000)
-    out[#out + 1] = count_bits('began', b[3], b[4])
+    out[#out + 1] = count_begun(b[3], b[4])
     out[#out + 1] = count_bits('ended', b[3], b[4])
     out[#out + 1] = count_bits('ok', b[3], b[4])
     out[#out + 1] = moment(b)

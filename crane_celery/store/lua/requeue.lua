@@ -1,5 +1,5 @@
 -- Has ranks run again. Running ones are told to stop and are pending again when they have; ended ones at once.
--- lib: ranges tags bits events later jobs blocks revive
+-- lib: pages ranges tags bits events later jobs blocks revive
 -- KEYS   1 the prefix of all keys
 -- ARGV   1 job; 2 ranks (range text, "" = all); 3 "requeue" or "hold"; 4 1 = leave ended ones alone; 5 rank to go on from
 -- Returns {ended ranks that are pending again, rank to go on from or -1, ids told to stop...}. Error NOTFOUND.
@@ -13,7 +13,7 @@ local all = { 0, math.min(tonumber(v[2]), job.count - 1) }
 local ranks = minus(all[2] < 0 and {} or (ARGV[2] == '' and all or common(to_ranges(ARGV[2]), all)), pending)
 
 local HOLDING = { Starting = true, Running = true, Completing = true, Suspended = true }
-local told, rows, over, looked, next_rank = {}, {}, {}, 0, -1
+local told, rows, over = {}, {}, {}
 
 local function stop(id, e)
   told[#told + 1] = tonumber(id)
@@ -30,17 +30,10 @@ local function look(rank)
   if HOLDING[e[2]] then stop(id, e) elseif ARGV[4] ~= '1' then over[#over + 1] = { rank, tonumber(e[1]), e[2] } end
 end
 
-for i = 1, #ranks, 2 do
-  for rank = math.max(from, ranks[i]), ranks[i + 1] do
-    if looked == LIMIT then
-      next_rank = rank
-      break
-    end
-    looked = looked + 1
-    look(rank)
-  end
-  if next_rank >= 0 then break end
-end
+local found = ranks_from(ranks, from, LIMIT + 1)
+local next_rank = found[LIMIT + 1] or -1
+found[LIMIT + 1] = nil
+for _, rank in ipairs(found) do look(rank) end
 tell_rows('kill', '"then":"' .. (after == 'hold' and 'hold' or 'requeue') .. '",', rows)
 if #over > 0 then revive(job, pending, over, after == 'hold') end
 publish()

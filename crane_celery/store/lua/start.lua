@@ -1,5 +1,5 @@
 -- Commits starts: each is checked again against what is true now; those that hold become leases of their nodes.
--- lib: ranges tags events later fence
+-- lib: pages ranges tags events later fence
 -- KEYS   1 the prefix of all keys
 -- ARGV   1 fence; 2 JSON rows [job, rank, run, node, allocation (JSON text), other nodes or 0]
 -- Returns one text for each row: "" = accepted, else why not. Error STALE for an older fence.
@@ -15,7 +15,7 @@ local function job_of(id)
   local text = string.format('%.0f', id)
   local v = call('HMGET', key_job(text), 'pending', 'held', 'ready', 'array', 'top', 'again', 'throttle', 'corr', 'dead')
   job = v[1] and { id = text, base = id, pending = to_ranges(v[1]), held = to_ranges(v[2]), ready = tonumber(v[3]),
-    array = v[4] == '1', top = tonumber(v[5]), again = to_tags(v[6]), throttle = tonumber(v[7] or '0') }
+    ran = {}, array = v[4] == '1', top = tonumber(v[5]), again = to_tags(v[6]), throttle = tonumber(v[7] or '0') }
   if job and (v[8] or '') ~= '' then job.corr = to_ranges(v[8]) end
   if job and (v[9] or '') ~= '' then job.dead = to_ranges(v[9]) end
   if job and job.throttle > 0 then job.room = job.throttle - call('ZCARD', key_live(text)) end
@@ -75,7 +75,7 @@ for i, row in ipairs(cjson.decode(ARGV[2])) do
   answers[i] = why or ''
   if not why then
     drop(job.pending, rank)
-    if run > 1 then untag(job.again, { rank, rank }) end
+    if run > 1 then table.insert(job.ran, rank) end
     if job.room then job.room = job.room - 1 end
     job.changed, job.top = true, math.max(job.top, rank)
     lease(job, rank, run, id, node, alloc, others)
@@ -83,8 +83,10 @@ for i, row in ipairs(cjson.decode(ARGV[2])) do
   end
 end
 for _, job in pairs(jobs) do
-  if job and job.changed then call('HSET', key_job(job.id), 'pending', to_text(job.pending), 'top', job.top,
-    'again', tags_text(job.again)) end
+  if job and job.changed then
+    if #job.ran > 0 then untag(job.again, ranges_of(job.ran)) end
+    call('HSET', key_job(job.id), 'pending', to_text(job.pending), 'top', job.top, 'again', tags_text(job.again))
+  end
 end
 tell_rows('start', '"fence":' .. ARGV[1] .. ',', rows)
 flush()

@@ -1,12 +1,20 @@
-"""Bits as the server keeps them."""
+"""Arguments of the scripts."""
 
-from crane_celery.store.rows import ones
+from crane_celery.grammar.ranges import RangeSet
+from crane_celery.store.rows import WINDOW, pieces
 
 
-def test_ones() -> None:
-    bits = b"\xc0\x01"  # 11000000 00000001
-    assert list(ones(bits, 0, 16)) == [(0, 1), (15, 15)]
-    assert list(ones(bits, 1, 14)) == [(0, 0)]
-    assert list(ones(bits, -3, 5)) == [(3, 4)]
-    assert list(ones(bits, 15, 100)) == [(0, 0)]
-    assert list(ones(b"", 0, 9)) == []
+def test_few_ranges_stay_together() -> None:
+    assert pieces("") == [""]
+    assert pieces("0-999999") == ["0-999999"]
+    assert pieces("3,500000-999999") == ["3,500000-999999"]
+
+
+def test_many_ranges_come_in_windows() -> None:
+    some = RangeSet.stride(5, 3 * WINDOW, 2) - RangeSet.span(WINDOW, 2 * WINDOW - 1)
+    parts = [RangeSet.parse(part) for part in pieces(some.text)]
+    assert [(part.first, part.last) for part in parts] == [
+        (5, WINDOW - 1),
+        (2 * WINDOW + 1, 3 * WINDOW - 1),
+    ]
+    assert parts[0] | parts[1] == some

@@ -1,4 +1,5 @@
--- One bit per job id and kind (began, ended, ok), in chunks of 2^20 ids.
+-- One bit per job id and kind, in chunks of 2^20 ids: open (began, and not ended yet), ended, ok (Completed), lost. What
+-- ended has begun too, so only one bit is ever kept of an element that is cancelled while pending.
 local CHUNK = 1048576
 
 -- Calls with(key, at, n) for every chunk that the ids first .. first + count - 1 touch.
@@ -41,7 +42,10 @@ local function count_bits(kind, first, count)
   return found
 end
 
-local function clear_bit(kind, id)
+local function put_bit(kind, id, value)
   local at = id % CHUNK
-  call('SETBIT', key_bits(kind .. ':' .. string.format('%d', (id - at) / CHUNK)), at, 0)
+  call('SETBIT', key_bits(kind .. ':' .. string.format('%d', (id - at) / CHUNK)), at, value)
 end
+
+-- How many of these ids have begun, whether they ended since or not.
+local function count_begun(first, count) return count_bits('open', first, count) + count_bits('ended', first, count) end

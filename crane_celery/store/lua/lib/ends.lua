@@ -27,10 +27,10 @@ end
 
 -- An element begins once, however often it runs.
 local function count_begin(e, id)
-  if e.number > 1 and count_bits('began', id, 1) == 1 then return end
+  if e.number > 1 and count_begun(id, 1) == 1 then return end
   local job = job_of(e.job)
   job.began = job.began + 1
-  set_bit_later('began', id)
+  bit_later('open', id, 1)
 end
 
 -- A run has begun at `at` (text). Returns the event's row, or false.
@@ -86,9 +86,10 @@ end
 local function over(e, id, state, code)
   local job = job_of(e.job)
   if e.state == 'Starting' then count_begin(e, id) end
-  set_bit_later('ended', id)
-  if state == 'Completed' then set_bit_later('ok', id) end
-  if LOST[code] then set_bit_later('lost', id) end
+  bit_later('open', id, 0)
+  bit_later('ended', id, 1)
+  if state == 'Completed' then bit_later('ok', id, 1) end
+  if LOST[code] then bit_later('lost', id, 1) end
   count_end(job, 1, state, code)
   if job.array and state ~= 'Completed' and state ~= 'Cancelled' then count_failure(job) end
   return job.ended == job.count and 'true' or 'false'

@@ -20,8 +20,8 @@ end
 
 local bit_args = {}
 
--- Sets one bit; all bits of one chunk go as one BITFIELD.
-local function set_bit_later(kind, id)
+-- Sets or clears one bit; all bits of one chunk go as one BITFIELD.
+local function bit_later(kind, id, value)
   local at = id % 1048576
   local key = key_bits(kind .. ':' .. string.format('%d', (id - at) / 1048576))
   local args = bit_args[key]
@@ -30,7 +30,7 @@ local function set_bit_later(kind, id)
     bit_args[key] = args
   end
   local n = args.n
-  args[n + 1], args[n + 2], args[n + 3], args[n + 4] = 'SET', 'u1', at, 1
+  args[n + 1], args[n + 2], args[n + 3], args[n + 4] = 'SET', 'u1', at, value
   args.n = n + 4
 end
 

@@ -28,12 +28,13 @@ local function revive(job, pending, rows, hold)
   local lapsed = to_ranges(v[3] or '')
   for i, row in ipairs(rows) do
     ids[i] = row[1]
-    clear_bit('ended', base + row[1])
-    clear_bit('lost', base + row[1])
+    put_bit('ended', base + row[1], 0)
+    put_bit('open', base + row[1], 1)
+    put_bit('lost', base + row[1], 0)
     if place(lapsed, row[1]) then
       job.gone = job.gone - 1
     elseif row[3] == 'Completed' then
-      clear_bit('ok', base + row[1])
+      put_bit('ok', base + row[1], 0)
       job.ok = job.ok - 1
     end
     runs[row[2]] = runs[row[2]] or {}

@@ -12,7 +12,7 @@ end
 local function tags_text(list)
   local out = {}
   for _, row in ipairs(list) do
-    if #row[1] > 0 then out[#out + 1] = '["' .. to_text(row[1]) .. '",' .. string.format('%.14g', row[2]) .. ']' end
+    if not is_empty(row[1]) then out[#out + 1] = '["' .. to_text(row[1]) .. '",' .. string.format('%.14g', row[2]) .. ']' end
   end
   return #out > 0 and '[' .. table.concat(out, ',') .. ']' or ''
 end
