@@ -33,7 +33,7 @@ from crane_celery.history.schema import (
 from crane_celery.history.shares import Owner, Shares
 from crane_celery.model.event import Position
 from crane_celery.model.job import Job, StepRow
-from crane_celery.model.overrides import changed, decode
+from crane_celery.model.overrides import spec_parts
 from crane_celery.sched.weights import Priority
 
 _CACHED = 20_000
@@ -158,11 +158,11 @@ class Filing:
                 continue
             told = db.scalar(select(SUBMISSION.c.record).where(SUBMISSION.c.job == job))
             whole = record.decode(told) if told else None
-            for ranks, fields in decode(text):
-                if whole and len(ranks) == whole.count:
-                    spec = changed(whole.spec, fields)
-                    row = {name: getattr(spec, name) for name in ("name", "partition", "account", "qos")}
-                    db.execute(update(SUBMISSION).where(SUBMISSION.c.job == job), row)
+            specs = spec_parts(whole.spec, text, RangeSet.span(0, whole.count - 1)) if whole else []
+            values = {name: {getattr(spec, name) for _, spec in specs} for name in _SEARCHED}
+            row = {name: each.pop() for name, each in values.items() if len(each) == 1}
+            if row:
+                db.execute(update(SUBMISSION).where(SUBMISSION.c.job == job), row)
 
     def _write_revived(self, db: Connection, batch: Batch) -> None:
         """Ends that are on file are taken back."""
@@ -292,6 +292,8 @@ class Filing:
         return int(number)
 
 
+#: what submissions are searched by, where all of one has the same
+_SEARCHED = ("name", "partition", "account", "qos")
 _DONE = update(SUBMISSION).where(SUBMISSION.c.job == bindparam("b_job")).values(done_at=bindparam("b_at"))
 _REVIVE = (
     update(RUN)

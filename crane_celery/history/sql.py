@@ -37,6 +37,8 @@ class SqlHistory:
             ids = _submitted(db, want, picked.ids if picked else None)
             jobs = _Jobs()
             found = [*self._runs(db, want, ids, jobs), *self._cancelled(db, want, ids, jobs)]
+            if want.names:  # a few elements of a submission may have been renamed since
+                found = [row for row in found if row["name"] in want.names]
             newest = rows.newest_first(found, want.limit)
             if want.steps:
                 self._add_steps(db, newest, picked)

@@ -24,7 +24,7 @@ from crane_celery.sched.entry import Entry, Part, Run, parts_of, ranks
 from crane_celery.sched.pool import Pool
 from crane_celery.sched.queue import PARTS, Kind, Place, Queue
 from crane_celery.sched.todo import Todo
-from crane_celery.sched.waiting import Waiting
+from crane_celery.sched.waiting import Waiting, names_of
 from crane_celery.sched.work import Work
 
 
@@ -183,8 +183,10 @@ class View:
         entry = self.entries.get(data["job"])
         if entry is not None:
             self._unqueue(entry)
+            before = names_of(entry)
             entry.job = updated(entry.job, data)
             entry.priority, entry.parts = entry.job.priority, parts_of(entry.job)
+            self.waits.rename(entry, before)
             entry.text.clear()
             self.unsettled = True
             self._time(entry)

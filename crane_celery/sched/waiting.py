@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from heapq import heappop, heappush
 
 from crane_celery.grammar.ranges import RangeSet
@@ -11,6 +11,8 @@ from crane_celery.model.job import NEVER
 from crane_celery.sched.closure import Waiter, downstream
 from crane_celery.sched.entry import Entry
 
+#: whose, and what name
+Name = tuple[int, str]
 #: the leader asks at once when an element of a dependee block up to this size ends; in a larger one, when all have
 _SMALL = 64
 
@@ -21,9 +23,8 @@ class Waiting:
     def __init__(self, entries: Mapping[int, Entry]) -> None:
         self._entries = entries
         self._watched: dict[int, dict[tuple[int, int], int]] = {}  # dependee -> (first, count) -> how many wait for it
-        self._named: dict[
-            tuple[int, str], list[int]
-        ] = {}  # (user, name) -> heap of ids; those that are over lag behind
+        #: heaps of ids; those that are over, or bear another name now, lag behind
+        self._named: dict[Name, list[int]] = {}
         self._singles: set[int] = set()  # submissions that wait for the earlier ones of their name
         self._never: list[tuple[float, int]] = []  # (time of the verdict, submission) of what can never start
         #: submissions whose turn has come, for the leader to ask about
@@ -66,20 +67,37 @@ class Waiting:
 
     def name(self, entry: Entry) -> None:
         """A submission is there, among those of its name."""
-        ids = self._named.setdefault(_key(entry), [])
-        heappush(ids, entry.job.id)
-        self._next(ids)
+        self.rename(entry, frozenset())
+
+    def rename(self, entry: Entry, before: Set[Name]) -> None:
+        """A submission that had these names has others now."""
+        now = names_of(entry)
+        for name in now - before:
+            ids = self._named.setdefault(name, [])
+            heappush(ids, entry.job.id)
+            self._next(ids)
+        for name in before - now:
+            self._left(name)
 
     def over(self, entry: Entry) -> None:
-        """A submission has left: the next of its name may go."""
-        ids = self._named.get(_key(entry))
+        """A submission is over: the next of its name may go."""
+        for name in names_of(entry):
+            self._left(name)
+
+    def _left(self, name: Name) -> None:
+        """Somebody has left those of a name."""
+        ids = self._named.get(name)
         if ids is None:
             return
-        while ids and ids[0] not in self._entries:
+        while ids and not self._bears(ids[0], name):
             heappop(ids)
         self._next(ids)
         if not ids:
-            del self._named[_key(entry)]
+            del self._named[name]
+
+    def _bears(self, id: int, name: Name) -> bool:
+        entry = self._entries.get(id)
+        return entry is not None and name in names_of(entry)
 
     def _next(self, ids: list[int]) -> None:
         if ids and ids[0] in self._singles:
@@ -91,8 +109,8 @@ class Waiting:
         What this view has not heard of yet is not judged; it gets its turn when it is heard of.
         """
         entry = self._entries.get(job)
-        ids = self._named.get(_key(entry), []) if entry else []
-        return facts._replace(ok=int(entry is not None and ids[:1] == [job]))
+        first = entry is not None and all(self._named.get(name, [])[:1] == [job] for name in names_of(entry))
+        return facts._replace(ok=int(first))
 
     # -- what can never start
 
@@ -127,5 +145,7 @@ def _lost_of(entry: Entry) -> RangeSet:
     return entry.pending if entry.ready == NEVER else entry.pending & RangeSet.parse(entry.job.dead)
 
 
-def _key(entry: Entry) -> tuple[int, str]:
-    return entry.job.spec.uid, entry.job.spec.name
+def names_of(entry: Entry) -> frozenset[Name]:
+    """The names in force, each with whose it is; several where only some elements of an array were renamed."""
+    uid = entry.job.spec.uid
+    return frozenset((uid, part.spec.name) for part in entry.parts)

@@ -123,6 +123,23 @@ def test_what_was_changed_is_in_force(site: Site, recorder: Recorder, history: S
     assert found and found.changes and found.id == array
 
 
+def test_what_was_renamed_is_found_by_its_name(site: Site, recorder: Recorder, history: SqlHistory) -> None:
+    array, part = site.submit(count=3, name="old"), site.submit(count=2, name="old")
+    site.store.update(array, "1", {"time_limit": 90})
+    site.store.update(array, "", {"name": "new"})
+    site.store.update(part, "1", {"name": "new"})
+    site.start(array, 0, 1, 2)
+    site.start(part, 0, 1)
+    site.end(array, array + 1, array + 2, part, part + 1)
+    drain(recorder)
+
+    def found(name: str) -> list[int]:
+        return [row["id"] for row in history.query(Query(names=(name,), steps=False))]
+
+    assert found("new") == [array + 2, array + 1, array]
+    assert found("old") == [part]  # what of an array was renamed is found by its id
+
+
 def test_another_dependency(site: Site, recorder: Recorder, history: SqlHistory) -> None:
     first, second = site.submit(), site.submit()
     block = Block("afterok", first, first, 1, 0, f"afterok:{first}")

@@ -2,8 +2,10 @@
 
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model.dependency import Block, Facts, Resolved, encode
-from crane_celery.model.job import NEVER, WAITING
+from crane_celery.model.job import NEVER, WAITING, Job
+from crane_celery.model.overrides import update_of
 from crane_celery.sched.closure import Waiter, downstream
+from crane_celery.sched.view import View
 from tests.unit.sched.cases import event, job, plan, view
 
 ONE = RangeSet.span(0, 0)
@@ -28,6 +30,41 @@ def test_a_singleton_gets_its_turn_when_the_earlier_ones_are_over() -> None:
     seen.apply(event("cancel", job=10, ranks="0", uid=1, done=True))
     assert seen.waits.turn == {11} and seen.waits.facts(11, FACTS).ok == 1
     assert seen.waits.facts(12, FACTS).ok == 0
+
+
+def rename(seen: View, made: Job, name: str, ranks: str = "0") -> None:
+    """Change the name of these ranks of a submission."""
+    known = seen.entries[made.id].job
+    seen.apply(event("update", **update_of(known, ranks, {"name": name})))
+
+
+def test_a_singleton_goes_by_the_name_in_force() -> None:
+    first, second = job(10), job(11, dep=dep(SINGLE), ready=WAITING)
+    third = job(12, dep=dep(SINGLE), ready=WAITING, name="k")
+    seen = view([first, second, third])
+    assert seen.waits.turn == {12}
+    seen.waits.turn.clear()
+    rename(seen, third, "j")
+    assert seen.waits.turn == set() and seen.waits.facts(12, FACTS).ok == 0
+    rename(seen, first, "k")
+    assert seen.waits.turn == {11} and seen.waits.facts(11, FACTS).ok == 1
+    seen.waits.turn.clear()
+    rename(seen, second, "l")
+    assert seen.waits.turn == {11, 12} and seen.waits.facts(12, FACTS).ok == 1
+    rename(seen, third, "k")
+    assert seen.waits.facts(12, FACTS).ok == 0
+    seen.apply(event("cancel", job=10, ranks="0", uid=1, done=True))
+    assert seen.waits.facts(12, FACTS).ok == 1
+
+
+def test_an_array_of_two_names_is_among_both() -> None:
+    array = job(10, count=4)
+    seen = view([array, *(job(20 + n, dep=dep(SINGLE), ready=WAITING, name=name) for n, name in enumerate("jkl"))])
+    rename(seen, array, "k", "1-2")
+    assert [seen.waits.facts(id_, FACTS).ok for id_ in (20, 21, 22)] == [0, 0, 1]
+    rename(seen, array, "k", "0,3")
+    assert [seen.waits.facts(id_, FACTS).ok for id_ in (20, 21, 22)] == [1, 0, 1]
+    assert 20 in seen.waits.turn
 
 
 def test_a_chain_of_any_length_is_lost_with_its_root() -> None:
