@@ -117,9 +117,18 @@ def requeue(target: Target, hold: bool, incomplete: bool, requeues: bool, store:
     if hold and pending:
         store.hold(job.id, pending.text, True)
     done = store.requeue(job.id, "" if target.whole else target.ranks.text, hold, incomplete)
-    if not done.ended and not done.running and not (hold and pending):
-        raise Refused("Job is pending already" if pending else "Job not found or not running")
-    return Outcome([target.shown], [])
+    did = done.ended + len(done.running)
+    never = 0 if incomplete else max(0, len(target.ranks) - len(pending) - did)
+    if not did and not (hold and pending):
+        raise Refused("Job is pending already" if pending else _no_run(target, never) or "Job not found or not running")
+    return Outcome([target.shown], [(target.shown, _no_run(target, never))] if never else [])
+
+
+def _no_run(target: Target, never: int) -> str:
+    """What is said of elements that ended while pending, "" where there are none."""
+    again = f"cbatch --array-retry {target.shown}" if target.job.is_array else "submit it again"
+    who = "it ended before it" if len(target.ranks) == 1 else f"{never} of its elements ended before they"
+    return f"{who} started, so there is no run to repeat: {again}" if never else ""
 
 
 def _refuse_requeue(spec: JobSpec, requeues: bool) -> None:

@@ -13,6 +13,7 @@ from crane_celery.model.overrides import spec_of
 from crane_celery.model.states import State
 from crane_celery.service.caller import Caller
 from crane_celery.service.cancel import Outcome
+from crane_celery.service.filters import Filters
 from crane_celery.store.api import Moved, Report
 from tests.unit.service.support import Cluster
 from tests.unit.service.test_queue import BOB, ROOT, shown
@@ -225,6 +226,28 @@ def test_requeueing(cluster: Cluster) -> None:
     assert service.requeue(ALICE, parse_selectors(f"{array}_2"), hold=True).done == [f"{array}_2"]
     assert (record(cluster, array).pending, record(cluster, array).held) == ("0-3", "1")
     assert service.requeue(ALICE, parse_selectors(str(array))).failed == [(str(array), "Job is pending already")]
+
+
+def test_what_was_cancelled_before_it_started_has_no_run_to_repeat(cluster: Cluster) -> None:
+    array, job, service = submit(cluster, array="1-5"), submit(cluster), cluster.service
+
+    def requeue(ids: str, **how: bool) -> Outcome:
+        return service.requeue(ALICE, parse_selectors(ids), **how)
+
+    service.cancel(ALICE, parse_selectors(f"{array}_[2-3],{job}"), Filters())
+    alone = "it ended before it started, so there is no run to repeat"
+    assert requeue(f"{job},{array}_2").failed == [
+        (str(job), f"{alone}: submit it again"),
+        (f"{array}_2", f"{alone}: cbatch --array-retry {array}_2"),
+    ]
+    cluster.run(array, 0, code=1)
+    some = "2 of its elements ended before they started, so there is no run to repeat: cbatch --array-retry"
+    part = f"{array}_[1-3]"
+    assert requeue(part) == Outcome([part], [(part, f"{some} {part}")])
+    cluster.begin(array, 3)
+    assert requeue(str(array)) == Outcome([str(array)], [(str(array), f"{some} {array}")])
+    assert requeue(str(array), incomplete=True) == Outcome([str(array)], [])
+    assert record(cluster, array).pending == "0,4"
 
 
 def test_requeues_that_are_refused(cluster: Cluster) -> None:
