@@ -322,7 +322,7 @@ class Service:
 
     def goals(self, selectors: Sequence[Selector]) -> list[waiting.Goal]:
         """What somebody waits for."""
-        return waiting.goals(selectors, self.store)
+        return waiting.goals(selectors, self.store, self)
 
     def ping(self, caller: Caller) -> Row:
         """Who and what answers."""

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from crane_celery.errors import NotFound
+from crane_celery.grammar.array import IndexSet
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import Selector, format_selector
 from crane_celery.model.job import Job
 from crane_celery.model.states import TERMINATED
+from crane_celery.service.resolve import Past, element_ranks
 from crane_celery.service.targets import target
 from crane_celery.store.api import Store
 
@@ -34,18 +36,28 @@ class Standing(NamedTuple):
     pending: int
 
 
-def goals(selectors: Sequence[Selector], store: Store) -> list[Goal]:
-    """What is waited for. Raises NotFound for an id that was never given out."""
+def goals(selectors: Sequence[Selector], store: Store, past: Past) -> list[Goal]:
+    """What is waited for. Raises NotFound for an id that was never given out, or elements that there are not."""
     found = []
     for selector in selectors:
         try:
             each = target(selector, store)
             found.append(Goal(each.shown, each.job.id, each.ranks, each.whole))
         except NotFound:
-            if selector.part or not store.known(selector.job):
-                raise NotFound(f"there is no job {format_selector(selector)}") from None
-            found.append(Goal(str(selector.job), selector.job, RangeSet.span(0, 0), False))
+            if store.job(selector.job) is not None:
+                raise  # it says which elements there are
+            found.append(_gone(selector, store, past))
     return found
+
+
+def _gone(selector: Selector, store: Store, past: Past) -> Goal:
+    """What has left the server: the bits of its ids are there. Raises NotFound."""
+    array = past.array_of(selector.job) if store.known(selector.job) else ""
+    if not store.known(selector.job) or (selector.part and not array):
+        raise NotFound(f"there is no job {format_selector(selector)}")
+    count = len(IndexSet.parse(array)) if array else 1
+    ranks = element_ranks(selector.job, array, selector.part) if selector.part else RangeSet.span(0, count - 1)
+    return Goal(format_selector(selector), selector.job, ranks, False)
 
 
 def standing(goal: Goal, store: Store) -> Standing:

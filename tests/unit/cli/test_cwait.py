@@ -35,6 +35,24 @@ def test_the_highest_code_of_all(shell: Shell, cluster: Cluster) -> None:
     assert (said.code, json.loads(said.out)) == (137, {"ok": True, "exit_codes": {"1_0": 0, "4": 265}})
 
 
+def test_of_an_array_that_has_left_the_server_every_element_counts(
+    shell: Shell, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell("cbatch", "--array=1-3", "--wrap", "true")
+    for rank, code in ((0, 0), (1, 3), (2, 0)):
+        cluster.run(1, rank, code)
+    said = shell("cwait", "1_9")
+    assert said.code == 4 and "its indexes are 1-3" in said.err
+    cluster.store.set_cursor("recorder", cluster.store.last_event())
+    assert cluster.store.forget(cluster.fence, cluster.store.now() + 1, 10) == 1
+    monkeypatch.setattr(cluster.service, "array_of", lambda id_: "1-3" if id_ == 1 else "")
+    codes = {
+        name: shell("cwait", name).code for name in ("1", "2", "3", "1_1", "1_2", "1_[1,3]", "1_[2-3]", "1_9", "2_1")
+    }
+    wanted = {"1": 1, "2": 1, "3": 0, "1_1": 0, "1_2": 1, "1_[1,3]": 0, "1_[2-3]": 1, "1_9": 4, "2_1": 4}
+    assert codes == wanted
+
+
 def test_the_time_is_over(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     monkeypatch.setattr(signal, "alarm", asked.append)
