@@ -7,6 +7,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 
@@ -76,6 +77,26 @@ def job_info(row: dict[str, Any]) -> dict[str, Any]:
     if row["deadline"]:
         info["deadline_time"] = rfc3339(row["deadline"])
     return {key: value for key, value in info.items() if value is not None}
+
+
+def elements(rows: list[dict[str, Any]], limit: int) -> tuple[list[dict[str, Any]], bool]:
+    """A row for each element of those that share one, up to ``limit``; and whether there are more."""
+    from itertools import islice
+
+    def apart() -> Iterator[dict[str, Any]]:
+        from crane_celery.grammar.array import IndexSet
+        from crane_celery.grammar.ranges import RangeSet
+
+        for row in rows:
+            if row["count"] == 1:
+                yield row
+                continue
+            for index, rank in zip(IndexSet.parse(row["indexes"]), RangeSet.parse(row["ranks"]), strict=True):
+                own = {"id": row["job"] + rank, "jobid": f"{row['job']}_{index}"}
+                yield {**row, **own, "index": index, "indexes": str(index)}
+
+    found = list(islice(apart(), limit + 1))
+    return found[:limit], len(found) > limit
 
 
 def gres_map(asked: dict[str, int], nodes: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cli._table import Answer
 
 #: columns whose text does not sort as people count
-_BY = {"jobid": "id"}
+_BY = {"jobid": "id", "indexes": "index"}
 
 
 def sort_keys(text: str, columns: Mapping[str, Column]) -> list[tuple[str, bool]]:

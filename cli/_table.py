@@ -103,10 +103,13 @@ def first(answer: Answer, limit: int) -> Answer:
 
 #: what differs between the elements of a folded line
 _OF_ELEMENTS = ("jobid", "indexes")
+#: the same as numbers, by which lines are sorted
+NUMBERS = ("id", "index")
 
 
-def unfolded(answer: Answer, limit: int) -> Answer:
-    """A line for each element: nothing is made beyond the first ``limit``. Needs count, job, jobid and indexes."""
+def unfolded(answer: Answer, limit: int, numbers: bool = False) -> Answer:
+    """A line for each element: nothing is made beyond the first ``limit``. Needs count, job, jobid and indexes; for
+    ``numbers``, which are NUMBERS of each, ranks and those too."""
     counts, left = [], limit
     for count in values(answer, "count"):
         counts.append(min(count, left))
@@ -118,9 +121,24 @@ def unfolded(answer: Answer, limit: int) -> Answer:
         inside = _indexes(text, shown) if count > 1 else [text] * shown
         ids += [f"{job}_{index}" for index in inside] if count > 1 else [jobid] * shown
         indexes += inside
-    each = {key: _repeated(column, counts) for key, column in answer["each"].items() if key not in _OF_ELEMENTS}
-    same = {key: value for key, value in answer["same"].items() if key not in _OF_ELEMENTS}
-    return {"count": len(ids), "same": same, "each": {**each, "jobid": ids, "indexes": indexes}}
+    own = {"jobid": ids, "indexes": indexes, **(_numbers(answer, counts, indexes) if numbers else {})}
+    each = {key: _repeated(column, counts) for key, column in answer["each"].items() if key not in own}
+    same = {key: value for key, value in answer["same"].items() if key not in own}
+    return {"count": len(ids), "same": same, "each": {**each, **own}}
+
+
+def _numbers(answer: Answer, counts: list[int], indexes: list[str]) -> dict[str, list[Any]]:
+    """The plain id and the index of each line."""
+    from itertools import islice
+
+    from crane_celery.grammar.ranges import RangeSet
+
+    ids: list[int] = []
+    for shown, count, job, first, ranks in zip(
+        counts, *(values(answer, key) for key in ("count", "job", "id", "ranks")), strict=True
+    ):
+        ids += [job + rank for rank in islice(RangeSet.parse(ranks), shown)] if count > 1 else [first] * shown
+    return dict(zip(NUMBERS, (ids, [int(index) if index else None for index in indexes]), strict=True))
 
 
 def values(answer: Answer, key: str) -> list[Any]:

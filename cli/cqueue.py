@@ -35,7 +35,7 @@ def parser() -> Parser:
     made = Parser(
         "cqueue",
         "List jobs that wait or run. Pending elements of an array share a line, such as 36_[5-1024].",
-        epilog="environment:\n  CQUEUE_ARRAY        as --array\n"
+        epilog="environment:\n  CQUEUE_ARRAY        as --array (0 = not)\n"
         "  CQUEUE_BITSTR_LEN   characters of indexes in an id (64; 0 = all)\n\n"
         "examples:\n  cqueue --self\n  cqueue -j 36_[1-3] -o '%j=%t'\n  cqueue -r -t pending --sort=-p,j\n"
         "  cqueue --self --watch\n  cqueue --tree\n",
@@ -112,20 +112,31 @@ def _jobs(options: argparse.Namespace, ask: Ask) -> int:
     if options.json:
         from cli._jsoninfo import job_info
 
-        print_json({"ok": True, "job_info_list": [job_info(row) for row in ask("jobs", asked)]})
+        rows, more = ask("jobs", asked), False
+        if _one_per_element(options):
+            from cli._jsoninfo import elements
+
+            rows, more = elements(rows, options.max_lines)
+        print_json({"ok": True, "job_info_list": [job_info(row) for row in rows]})
+        if more:
+            _tell_cut(options)
         return 0
     from cli._table import table
 
     answer, total = _lines(options, fields, asked, ask)
     print_lines(table(fields, answer, not options.noheader, 0 if options.format or options.full else CUT))
     if total > options.max_lines:
-        complain(f"only the first {options.max_lines} lines are shown; see --max-lines", "")
+        _tell_cut(options)
     return 0
+
+
+def _tell_cut(options: argparse.Namespace) -> None:
+    complain(f"only the first {options.max_lines} lines are shown; see --max-lines", "")
 
 
 def _lines(options: argparse.Namespace, fields: list[Field], asked: dict[str, Any], ask: Ask) -> tuple[Answer, int]:
     """The lines to show, and how many there are (or one more than are shown)."""
-    from cli._table import first, unfolded, values
+    from cli._table import NUMBERS, first, unfolded, values
 
     keys = {key for field in fields if field.column for key in field.column.keys}
     order: list[tuple[str, bool]] = []
@@ -135,20 +146,23 @@ def _lines(options: argparse.Namespace, fields: list[Field], asked: dict[str, An
 
         order = sort_keys(options.sort, _queuecols.jobs())
     each, limit = _one_per_element(options), options.max_lines
+    apart = each and any(key in NUMBERS for key, _ in order)  # elements have places of their own
     keys |= {key for key, _ in order} | ({"job", "jobid", "indexes", "count"} if each else {"jobid"})
     keys |= ({"job", "depends"} if options.tree else set()) | ({"id"} if options.start else set())
+    keys |= {"ranks", *NUMBERS} if apart else set()
     asked = {**asked, "columns": sorted(keys), "cut": 0 if each else _short(options)}
     answer = ask("jobs", asked if order or options.tree else {**asked, "limit": limit + 1})
-    total = answer["count"]
+    total = sum(values(answer, "count")) if each else answer["count"]
     if options.start:
         answer = _with_starts(answer, asked, ask)
+    if apart:
+        answer = unfolded(answer, total, numbers=True)
     if order or options.tree:
         from cli._order import sorted_by, tree
 
         answer = sorted_by(answer, order)
         answer = tree(answer) if options.tree else answer
-    if each:
-        total = sum(values(answer, "count"))
+    if each and not apart:
         return unfolded(answer, limit), total
     return (first(answer, limit) if total > limit else answer), total
 
@@ -187,7 +201,8 @@ def _format(options: argparse.Namespace) -> str:
 def _one_per_element(options: argparse.Namespace) -> bool:
     import os
 
-    return bool(options.array or os.environ.get("CQUEUE_ARRAY") or os.environ.get("SQUEUE_ARRAY"))
+    said = os.environ.get("CQUEUE_ARRAY") or os.environ.get("SQUEUE_ARRAY") or "no"
+    return bool(options.array) or said.lower() not in ("0", "no", "false", "off")
 
 
 def _short(options: argparse.Namespace) -> int:
@@ -224,7 +239,7 @@ def _steps(options: argparse.Namespace, ask: Ask) -> int:
     cut = 0 if options.format or options.full else CUT
     print_lines(lines(fields, rows[: options.max_lines], not options.noheader, cut))
     if len(rows) > options.max_lines:
-        complain(f"only the first {options.max_lines} lines are shown; see --max-lines", "")
+        _tell_cut(options)
     return 0
 
 

@@ -140,7 +140,7 @@ def chosen(found: Alive, selectors: tuple[Selector, ...], filters: Filters, stor
     """The jobs named, in the queue's order; ended ones that the store still has only where ``ended``."""
     lines: dict[int, Line] = {}
     rows: dict[int, Row] = {}
-    for target in targets(selectors, store)[0]:
+    for target in _together(targets(selectors, store)[0]):
         if not filters.job(target.job):
             continue
         if filters.pending:
@@ -151,6 +151,15 @@ def chosen(found: Alive, selectors: tuple[Selector, ...], filters: Filters, stor
             if filters.row(row):
                 rows[row["id"]] = row
     return Chosen(sorted(lines.values(), key=attrgetter("order")), sorted(rows.values(), key=by_state_and_priority))
+
+
+def _together(named: Iterable[Target]) -> Iterable[Target]:
+    """One target for each submission, however often it was named: what is named twice is listed once."""
+    found: dict[int, Target] = {}
+    for each in named:
+        known = found.get(each.job.id, each)
+        found[each.job.id] = known._replace(ranks=known.ranks | each.ranks)
+    return found.values()
 
 
 def started_rows(target: Target, found: Alive, store: Store, *, ended: bool) -> list[Row]:

@@ -307,3 +307,12 @@ def test_of_a_range_wider_than_its_array_the_elements_that_exist_are_listed(clus
     array = submit(cluster, array="0-8:2", hold=True)
     assert shown(cluster, f"{array}_[3-99]") == [(f"{array}_[4,6,8]", "Pending", "Held")]
     assert shown(cluster, f"{array}_[90-99]") == []
+
+
+def test_what_is_named_twice_is_listed_once(cluster: Cluster) -> None:
+    array = submit(cluster, array="0-8", hold=True)
+    cluster.service.hold(ALICE, parse_selectors(f"{array}_1"), False)
+    cluster.begin(array, 1)
+    ran = (f"{array}_1", "Running", "")
+    assert shown(cluster, f"{array}_[1-5],{array}_[4-7]") == [(f"{array}_[2-7]", "Pending", "Held"), ran]
+    assert shown(cluster, f"{array + 2},{array},{array}_2") == [(f"{array}_[0,2-8]", "Pending", "Held"), ran]
