@@ -38,11 +38,10 @@ class Finished(NamedTuple):
 
 
 class Cancelled(NamedTuple):
-    """A range of ranks that ended while they were pending."""
+    """Ranks that ended by one event, while they were pending: one at least."""
 
     job: int
-    first: int
-    last: int
+    ranks: RangeSet
     at: float
     by_uid: int
     state: str = State.CANCELLED.value
@@ -65,11 +64,10 @@ class Told(NamedTuple):
 
 
 class Revived(NamedTuple):
-    """A range of ranks that had ended and are pending again."""
+    """Ranks that had ended and are pending again: one at least."""
 
     job: int
-    first: int
-    last: int
+    ranks: RangeSet
     again: int
 
 
@@ -150,9 +148,9 @@ def _cancel(batch: Batch, event: Event) -> None:
     data = event.data
     job, ranks = data["job"], data["ranks"]
     how: dict[str, Any] = {name: data[name] for name in ("state", "code", "reason") if name in data}
-    batch.cancelled += [
-        Cancelled(job, first, last, event.at, data["uid"], **how) for first, last in RangeSet.parse(ranks).ranges
-    ]
+    gone = RangeSet.parse(ranks)
+    if gone:
+        batch.cancelled.append(Cancelled(job, gone, event.at, data["uid"], **how))
     batch.tell(event, job, ranks, "expire" if how else "cancel", **how)
     if data["done"]:
         batch.done[job] = event.at
@@ -162,23 +160,26 @@ def _revive(batch: Batch, event: Event) -> None:
     """Ends are taken back: of this batch here, of those before it when it is written."""
     job = job_from_json(event.data["job"])
     ranks, again = RangeSet.parse(event.data["ranks"]), REQUEUED_HELD if event.data["held"] else REQUEUED
-    batch.revived += [Revived(job.id, first, last, again) for first, last in ranks.ranges]
+    if ranks:
+        batch.revived.append(Revived(job.id, ranks, again))
     for key, end in batch.finished.items():
         if end.job == job.id and end.rank in ranks and not end.again:
             batch.finished[key] = end._replace(again=again)
-    batch.cancelled = [left for each in batch.cancelled for left in without(each, job.id, ranks)]
+    batch.cancelled = [left for each in batch.cancelled if (left := without(each, job.id, ranks))]
     batch.done[job.id] = 0.0
     batch.changes[job.id] = job.changes
     detail: dict[str, Any] = {"held": 1} if event.data["held"] else {}
     batch.tell(event, job.id, event.data["ranks"], **detail)
 
 
-def without(each: Cancelled, job: int, ranks: RangeSet) -> list[Cancelled]:
-    """What is left of a range when these ranks of a submission are pending again."""
+def without(each: Cancelled, job: int, ranks: RangeSet) -> Cancelled | None:
+    """What is left of it when these ranks of a submission are pending again; None = nothing."""
     if each.job != job:
-        return [each]
-    left = RangeSet.span(each.first, each.last) - ranks
-    return [each._replace(first=first, last=last) for first, last in left.ranges]
+        return each
+    left = each.ranks - ranks
+    if len(left) == len(each.ranks):
+        return each
+    return each._replace(ranks=left) if left else None
 
 
 def _update(batch: Batch, event: Event) -> None:

@@ -11,11 +11,11 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from crane_celery.grammar.ranges import RangeSet
-from crane_celery.history import record, shares
-from crane_celery.history.batch import Batch, Cancelled, Finished, RunKey, Told, without
+from crane_celery.history import gone, record, revival, shares
+from crane_celery.history.batch import Batch, Cancelled, Finished, RunKey, Told
 from crane_celery.history.engine import Database
 from crane_celery.history.schema import (
     ALLOCATION,
@@ -116,8 +116,8 @@ class Filing:
         with self._database.reading() as db:
             final = RUN.c.id.between(job, job + count - 1), RUN.c.again == FINAL
             ended = db.scalars(select(RUN.c.rank).where(*final)).all()
-            never = db.execute(select(CANCELLED.c.first, CANCELLED.c.last).where(CANCELLED.c.job == job)).all()
-        return RangeSet.of(ended) | RangeSet((first, last) for first, last in never)
+            never = gone.together(db.execute(select(CANCELLED).where(CANCELLED.c.job == job)))
+        return RangeSet.of(ended) | never
 
     def _forget(self) -> None:
         self._allocations.clear()
@@ -131,7 +131,7 @@ class Filing:
 
     def _write(self, db: Connection, batch: Batch) -> None:
         self._write_submissions(db, batch.submissions.values())
-        self._write_revived(db, batch)
+        self._write_cancelled(db, revival.take_back(db, batch.revived))
         self._write_told(db, batch)
         self._write_runs(db, batch)
         self._write_cancelled(db, batch.cancelled)
@@ -163,26 +163,6 @@ class Filing:
             row = {name: each.pop() for name, each in values.items() if len(each) == 1}
             if row:
                 db.execute(update(SUBMISSION).where(SUBMISSION.c.job == job), row)
-
-    def _write_revived(self, db: Connection, batch: Batch) -> None:
-        """Ends that are on file are taken back."""
-        if not batch.revived:
-            return
-        rows = [
-            {"b_low": each.job + each.first, "b_high": each.job + each.last, "b_again": each.again}
-            for each in batch.revived
-        ]
-        db.execute(_REVIVE, rows)
-        ranks: dict[int, RangeSet] = {}
-        for each in batch.revived:
-            ranks[each.job] = ranks.get(each.job, RangeSet()) | RangeSet.span(each.first, each.last)
-        for job, some in ranks.items():
-            of_job = CANCELLED.c.job == job
-            before = [_cancelled(row) for row in db.execute(select(CANCELLED).where(of_job))]
-            left = [one for each in before for one in without(each, job, some)]
-            if left != before:
-                db.execute(delete(CANCELLED).where(of_job))
-                self._write_cancelled(db, left)
 
     def _write_told(self, db: Connection, batch: Batch) -> None:
         """A stop names runs: which submissions they are of is known of open ones and of those that start here."""
@@ -230,7 +210,10 @@ class Filing:
     def _write_cancelled(self, db: Connection, cancelled: Sequence[Cancelled]) -> None:
         if cancelled:
             owners = self._owners_of(db, {each.job for each in cancelled})
-            rows = [each._asdict() | {"uid": owners.get(each.job, Owner()).uid} for each in cancelled]
+            rows = [
+                {**each._asdict(), **gone.columns(each.ranks), "uid": owners.get(each.job, Owner()).uid}
+                for each in cancelled
+            ]
             db.execute(self._database.insert_new(CANCELLED), rows)
 
     def _write_steps(self, db: Connection, steps: Iterable[StepRow]) -> None:
@@ -295,11 +278,6 @@ class Filing:
 #: what submissions are searched by, where all of one has the same
 _SEARCHED = ("name", "partition", "account", "qos")
 _DONE = update(SUBMISSION).where(SUBMISSION.c.job == bindparam("b_job")).values(done_at=bindparam("b_at"))
-_REVIVE = (
-    update(RUN)
-    .where(RUN.c.id.between(bindparam("b_low"), bindparam("b_high")), RUN.c.again == FINAL)
-    .values(again=bindparam("b_again"))
-)
 _FOLLOWED = (
     update(RUN)
     .where(RUN.c.id == bindparam("b_id"), RUN.c.run < bindparam("b_run"), RUN.c.again == FINAL)
@@ -343,10 +321,6 @@ def _run(key: RunKey, end: Finished, start: _Open, uid: int) -> dict[str, Any]:
         "allocation": start.allocation,
         **end._asdict(),
     }
-
-
-def _cancelled(row: Row[Any]) -> Cancelled:
-    return Cancelled(*(getattr(row, name) for name in Cancelled._fields))
 
 
 def _step(step: StepRow) -> dict[str, Any]:

@@ -66,9 +66,8 @@ def _compare(batch: Batch, job: Job, store: Store, filing: Filing) -> None:
             found.append(element.rank)
             _take(batch, element)
     never = missing - RangeSet.of(found)
-    batch.cancelled += [
-        Cancelled(job.id, first, last, job.ended_at or job.submitted_at, job.spec.uid) for first, last in never.ranges
-    ]
+    if never:
+        batch.cancelled.append(Cancelled(job.id, never, job.ended_at or job.submitted_at, job.spec.uid))
     if job.ended_at:
         batch.done[job.id] = job.ended_at
 
@@ -78,7 +77,8 @@ def _take_back(batch: Batch, job: Job, store: Store) -> None:
     again = RangeSet()
     for ranks, _run in tagged.decode(job.again):
         again |= ranks & RangeSet.parse(job.pending)
-    batch.revived += [Revived(job.id, first, last, REQUEUED) for first, last in again.ranges]
+    if again:
+        batch.revived.append(Revived(job.id, again, REQUEUED))
     for ids in _chunks(job.id + rank for rank in again):
         for element in store.elements(ids):
             _take(batch, element, REQUEUED)

@@ -64,5 +64,23 @@ def _from_1(db: Connection) -> None:
         db.exec_driver_sql(statement)
 
 
+def _from_2(db: Connection) -> None:
+    """One row for each cancel, not for each of its ranges: what there is are rows of one range."""
+    postgresql = db.dialect.name == "postgresql"
+    for statement in (
+        "CREATE TABLE cancelled_3 (job BIGINT NOT NULL, last BIGINT NOT NULL, first BIGINT NOT NULL,"
+        " count BIGINT NOT NULL, at DOUBLE PRECISION NOT NULL, uid BIGINT NOT NULL, by_uid BIGINT NOT NULL,"
+        " state VARCHAR NOT NULL, code SMALLINT NOT NULL, reason TEXT NOT NULL, ranks TEXT NOT NULL,"
+        f" PRIMARY KEY (job, last)){'' if postgresql else ' WITHOUT ROWID'}",
+        "INSERT INTO cancelled_3 SELECT job, last, first, last - first + 1, at, uid, by_uid, state, code, reason, ''"
+        " FROM cancelled",
+        "DROP TABLE cancelled",
+        "ALTER TABLE cancelled_3 RENAME TO cancelled",
+        *(["ALTER INDEX cancelled_3_pkey RENAME TO cancelled_pkey"] if postgresql else []),
+        "CREATE INDEX cancelled_by_user ON cancelled (uid, at)",
+    ):
+        db.exec_driver_sql(statement)
+
+
 #: version -> what brings its tables to the next one
-STEPS: dict[int, Callable[[Connection], None]] = {1: _from_1}
+STEPS: dict[int, Callable[[Connection], None]] = {1: _from_1, 2: _from_2}

@@ -3,9 +3,10 @@
 ``run`` is the large one: a row per ended run, about 100 bytes, written once. It is stored in the order of ids (newest
 first is a walk from the end), and its two indexes hold all that time, user and state filters ask for, so that a search
 among millions reads the index only. What a run held is interned in ``allocation``: clusters repeat few shapes.
-Elements that ended while pending are ranges of ranks, whatever their number. ``open_run`` holds what the end of a run
-needs of its start. ``told`` is what happened to a submission beside its runs, a row per event. ``person`` finds uids by
-name, and sums up what each has held. ``cursor`` moves in the transaction that files the events before it.
+Elements that ended while pending are a row per event in ``cancelled``, whatever their number and pattern. ``open_run``
+holds what the end of a run needs of its start. ``told`` is what happened to a submission beside its runs, a row per
+event. ``person`` finds uids by name, and sums up what each has held. ``cursor`` moves in the transaction that files the
+events before it.
 """
 
 from sqlalchemy import (
@@ -24,7 +25,7 @@ from sqlalchemy import (
 
 from crane_celery.model.states import TERMINATED, State
 
-VERSION = 2
+VERSION = 3
 METADATA = MetaData()
 
 
@@ -114,14 +115,17 @@ CANCELLED = Table(
     "cancelled",
     METADATA,
     _key("job"),
-    _key("first"),  # rank
-    Column("last", BigInteger, nullable=False),
+    _key("last"),  # the highest of its ranks, which no two rows of a submission have in common
+    Column("first", BigInteger, nullable=False),  # and the lowest
+    Column("count", BigInteger, nullable=False),  # how many
     _time("at"),
     Column("uid", BigInteger, nullable=False),  # whose job it was
     Column("by_uid", BigInteger, nullable=False),  # who cancelled it
     Column("state", String, nullable=False, default=State.CANCELLED.value),
     Column("code", SmallInteger, nullable=False, default=TERMINATED),
     Column("reason", Text, nullable=False, default=""),
+    #: which they are, as range text; "" = all from first to last. May be long: the last column, read where asked for
+    Column("ranks", Text, nullable=False, default=""),
     Index("cancelled_by_user", "uid", "at"),
     sqlite_with_rowid=False,
 )

@@ -1,4 +1,4 @@
-"""Queries as SQL: which runs, which cancelled ranges. Pure expressions, no connection.
+"""Queries as SQL: which runs, which cancels. Pure expressions, no connection.
 
 The inner select finds (id, run) among what one index holds and cuts to the limit; only those rows are then joined with
 their submission and allocation. So a search among a million runs reads index entries, and at most ``limit`` rows. Which
@@ -77,7 +77,10 @@ def wide(want: Query, ids: RangeSet | None) -> Select[Any] | None:
 
 
 def find_cancelled(want: Query, ids: RangeSet | None) -> Select[Any] | None:
-    """Ranges of elements that ended while pending, newest first; None where the query cannot mean any."""
+    """Rows of elements that ended while pending, descending by job and last rank; None where it cannot mean any.
+
+    Each has an element at its last rank that no other one has, so without ``ids`` the first ``limit`` rows are enough.
+    """
     if want.nodes or want.start != ANY_TIME:
         return None
     table = CANCELLED.c
@@ -90,9 +93,9 @@ def find_cancelled(want: Query, ids: RangeSet | None) -> Select[Any] | None:
         select(CANCELLED, SUBMISSION.c.record, SUBMISSION.c.changes)
         .join(SUBMISSION, SUBMISSION.c.job == table.job)
         .where(*conditions)
-        .order_by(table.job.desc(), table.first.desc())
+        .order_by(table.job.desc(), table.last.desc())
     )
-    return statement.limit(want.limit) if want.limit and not sifts(ids) else statement
+    return statement.limit(want.limit) if want.limit and ids is None else statement
 
 
 def find_arrays(want: Query, ids: RangeSet | None) -> Select[Any]:
@@ -152,7 +155,7 @@ def _any_of(column: ColumnElement[int], ids: RangeSet) -> ColumnElement[bool]:
 
 
 def cancelled_within(ids: RangeSet) -> Select[Any]:
-    """Ranges of elements that ended while pending and that meet these ids."""
+    """Rows of elements that ended while pending and that may meet these ids."""
     return select(CANCELLED).where(_meets(ids))
 
 
@@ -256,7 +259,7 @@ def _within(column: ColumnElement[float], span: Span) -> list[ColumnElement[bool
 
 
 def _meets(ids: RangeSet) -> ColumnElement[bool]:
-    """Cancelled ranges that touch any of these ids."""
+    """Rows of cancelled elements between whose first and last is any of these ids."""
     if not ids:
         return false()
     low, high = CANCELLED.c.job + CANCELLED.c.first, CANCELLED.c.job + CANCELLED.c.last

@@ -1,7 +1,7 @@
 """The history in SQL, read. One query is one transaction, so its rows fit together."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy.engine import Row as SqlRow
 
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import Selector
-from crane_celery.history import record, rows, search, selection, shares
+from crane_celery.history import gone, record, rows, search, selection, shares
 from crane_celery.history.api import ANY_TIME, Query, Row
 from crane_celery.history.engine import Database
 from crane_celery.history.schema import CANCELLED, FINAL, RUN, STEP, SUBMISSION, TOLD
@@ -19,6 +19,8 @@ from crane_celery.model.states import State
 
 _CHUNK = 500
 _ALL = Query(limit=0)
+#: rows come from the server as they are read, not all before the first
+_AS_READ = {"stream_results": True}
 #: an empty server goes on with ids from the next multiple of this: more than can have been given out and not filed
 _ROUND_IDS = 1_000_000
 
@@ -83,16 +85,15 @@ class SqlHistory:
         """See ``api.History``."""
         with self._database.reading() as db:
             ids = selection.pick(selectors, lambda id: self._owner(db, id)).ids - without
-            never: dict[tuple[int, str, int], RangeSet] = {}
-            for span in (span for some in search.portions(ids) for span in db.execute(search.cancelled_within(some))):
-                gone = RangeSet.span(span.job + span.first, span.job + span.last) & ids
-                key = span.job, span.state, span.code
-                never[key] = never.get(key, RangeSet()) | gone
+            never: dict[tuple[int, str, int], int] = {}
+            for row in db.execute(search.cancelled_within(ids)):
+                key = row.job, row.state, row.code
+                never[key] = never.get(key, 0) + len(gone.among(row, ids))
             portions = search.portions(ids)
             summed = [dict(row._mapping) for some in portions for row in db.execute(search.sum_runs(some))]
             jobs = {job: self._owner(db, job) for job in {*(key[0] for key in never), *(row["job"] for row in summed)}}
         groups = [_group(job, row) for row in summed if (job := jobs[row["job"]])]
-        unused = ((jobs[id], _unused(len(gone), state, code)) for (id, state, code), gone in never.items() if gone)
+        unused = ((jobs[id], _unused(count, state, code)) for (id, state, code), count in never.items() if count)
         return groups + [_group(job, row) for job, row in unused if job]
 
     def runs(self, ids: RangeSet) -> list[Row]:
@@ -141,12 +142,13 @@ class SqlHistory:
 
     @staticmethod
     def _cancelled(db: Connection, want: Query, ids: RangeSet | None, jobs: "_Jobs") -> list[Row]:
-        """Ranges expanded from their high end, no further than the limit."""
+        """Cancels expanded from their high end, no further than the limit."""
         statement = search.find_cancelled(want, ids)
         if statement is None:
             return []
-        each = (row for span in db.execute(statement) for row in jobs.cancelled_rows(span, ids))
-        return list(islice(each, want.limit or None))
+        with db.execute(statement, execution_options=_AS_READ) as filed:
+            each = islice(gone.newest_first(filed, ids), want.limit or None)
+            return [jobs.cancelled_row(row, rank) for row, rank in each]
 
     @staticmethod
     def _add_steps(db: Connection, found: list[Row], picked: "selection.Picked | None") -> None:
@@ -198,8 +200,8 @@ def _counts(db: Connection, job: Job) -> dict[str, int]:
     """Final state -> how many elements ended so."""
     block = RUN.c.id.between(job.id, job.id + job.count - 1), RUN.c.again == FINAL
     ran = select(RUN.c.state, func.count()).where(*block).group_by(RUN.c.state)
-    size, table = func.sum(CANCELLED.c.last - CANCELLED.c.first + 1), CANCELLED.c
-    never = select(table.state, size).where(table.job == job.id).group_by(table.state)
+    table = CANCELLED.c
+    never = select(table.state, func.sum(table.count)).where(table.job == job.id).group_by(table.state)
     found: dict[str, int] = {}
     for state, count in (*db.execute(ran), *db.execute(never)):
         found[str(state)] = found.get(str(state), 0) + int(count)
@@ -223,18 +225,10 @@ class _Jobs:
         found = rows.element_row(job, _element(row), cpu_s=row.cpu_s, memory_peak=row.memory_peak, base=base)
         return {**found, "again": row.again}
 
-    def cancelled_rows(self, span: SqlRow[Any], ids: RangeSet | None) -> Iterator[Row]:
-        """The elements of a cancelled range that are asked for, highest first."""
-        job, base = self._of(span, span.first)
-        gone = rows.Gone(span.at, span.state, span.code, span.reason)
-        wanted = RangeSet.span(job.id + span.first, job.id + span.last)
-        if ids is not None:
-            wanted &= ids
-        for low, high in reversed(wanted.ranges):
-            for id in range(high, low - 1, -1):
-                if span.changes:
-                    job, base = self._of(span, id - span.job)
-                yield rows.cancelled_row(job, id - span.job, gone, base)
+    def cancelled_row(self, row: SqlRow[Any], rank: int) -> Row:
+        """One of the elements of a cancel."""
+        job, base = self._of(row, rank)
+        return rows.cancelled_row(job, rank, rows.Gone(row.at, row.state, row.code, row.reason), base)
 
     def _of(self, row: SqlRow[Any], rank: int) -> tuple[Job, Row]:
         """The submission as it was in force for a rank, and what is the same in all its rows."""

@@ -7,8 +7,11 @@ import pytest
 from sqlalchemy import create_engine, inspect, text
 
 from crane_celery.errors import SystemFault
+from crane_celery.grammar.ranges import RangeSet
+from crane_celery.grammar.selector import parse_selectors
 from crane_celery.history import record
 from crane_celery.history.api import Query
+from crane_celery.history.batch import Batch, Revived
 from crane_celery.history.engine import Database
 from crane_celery.history.filing import Filing
 from crane_celery.history.migrations import STEPS
@@ -70,6 +73,39 @@ def test_what_version_1_filed_is_there(url: str) -> None:
     held = 2.0 * (4.0 * 2 ** (-1 / 10) + 3.0 * 2 ** (-2 / 10) + 2.0 * 2 ** (-6 / 10))
     assert history.held_by_uid(10.0, 10.0) == {1000: pytest.approx(held)}
     history.close()
+
+
+def version_2(url: str) -> None:
+    """The same as version 2 left it; 3 had not been cancelled but missed its deadline."""
+    version_1(url)
+    engine = create_engine(url)
+    with engine.begin() as db:
+        STEPS[1](db)
+        for statement in (
+            "UPDATE schema_version SET version = 2",
+            "UPDATE cancelled SET last = 2",
+            "INSERT INTO cancelled VALUES (7, 3, 3, 10, 1000, -1, 'Deadline', 330, 'late')",
+        ):
+            db.exec_driver_sql(statement)
+    engine.dispose()
+
+
+def test_each_range_that_version_2_filed_is_a_row(url: str) -> None:
+    version_2(url)
+    database = Database(url)
+    filing, history = Filing(database), SqlHistory(url)
+    rows = history.query(Query(selectors=parse_selectors("7_[2-3]"), steps=False))
+    assert [(row["jobid"], row["state"], row["code"], row["reason"], row["ended_at"]) for row in rows] == [
+        ("7_3", "Deadline", 330, "late", 10.0),
+        ("7_2", "Cancelled", 320, "cancelled while pending", 9.0),
+    ]
+    assert history.counts(7) == {"Completed": 2, "Cancelled": 1, "Deadline": 1}
+    at = filing.cursor()
+    taken_back = Batch(revived=[Revived(7, RangeSet.of([0, 2]), 1)])
+    assert filing.file(taken_back, at, at._replace(ms=at.ms + 1))
+    assert history.counts(7) == {"Completed": 1, "Deadline": 1}
+    history.close()
+    database.close()
 
 
 def test_the_tables_are_those_of_a_new_database(url: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:

@@ -46,7 +46,7 @@ def asked(filing: Filing, history: SqlHistory) -> SqlHistory:
     put(batch, 40, 40, 45, "Failed", "n1")
     put(batch, 40, 40, 60, "Completed", "n2", run=2)
     put(batch, 42, 40, 50, "Completed", "n2")
-    batch.cancelled = [Cancelled(40, 1, 1, 70.0, 0), Cancelled(40, 3, 3, 70.0, 0)]
+    batch.cancelled = [Cancelled(40, RangeSet.of([1, 3]), 70.0, 0)]
     step = StepRow(job=42, run=1, step=2, name="s", state=State.COMPLETED, node="n2", began_at=46.0, ended_at=47.0)
     batch.steps[42, 1, 2] = step
     assert filing.file(batch, Position(0, 0), Position(1, 0))
@@ -152,7 +152,7 @@ def test_many_ranges(filing: Filing, history: SqlHistory) -> None:
     batch.submissions[1] = job(1, "ada", "big", "CPU", 1000, "0-999")
     for id in range(1, 701):
         put(batch, id, 1, 10.0 + id, "Completed", "n1")
-    batch.cancelled = [Cancelled(1, 700, 999, 9999.0, 0)]
+    batch.cancelled = [Cancelled(1, RangeSet.span(700, 999), 9999.0, 0)]
     assert filing.file(batch, Position(0, 0), Position(1, 0))
     rows = history.query(Query(selectors=parse_selectors("1_[0-998:2]"), limit=200, steps=False))
     assert [row["index"] for row in rows] == list(range(998, 598, -2))

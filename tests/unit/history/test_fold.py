@@ -1,6 +1,7 @@
 """Events become what is to be written."""
 
-from crane_celery.history.batch import Cancelled, fold
+from crane_celery.grammar.ranges import RangeSet
+from crane_celery.history.batch import Cancelled, Revived, fold
 from crane_celery.model.asjson import job_to_json, step_to_json
 from crane_celery.model.event import Event, Position
 from crane_celery.model.job import Job, JobSpec, StepRow
@@ -40,10 +41,25 @@ def test_the_first_report_of_an_end_counts() -> None:
     assert batch.finished[8, 2].code == 0
 
 
-def test_cancelled_ranks_stay_ranges() -> None:
+def test_a_cancel_is_one_row_whatever_its_ranks() -> None:
     batch = fold([event("cancel", at=3.0, job=7, ranks="0-4,8", uid=0, done=True)])
-    assert batch.cancelled == [Cancelled(7, 0, 4, 3.0, 0), Cancelled(7, 8, 8, 3.0, 0)]
+    assert batch.cancelled == [Cancelled(7, RangeSet.parse("0-4,8"), 3.0, 0)]
     assert batch.done == {7: 3.0}
+
+
+def test_a_requeue_takes_back_what_was_cancelled_before_it() -> None:
+    batch = fold(
+        [
+            event("cancel", at=3.0, job=7, ranks="0-4,8", uid=0, done=True),
+            event("cancel", at=4.0, job=6, ranks="0", uid=0, done=True),
+            event("cancel", at=4.0, job=7, ranks="5", uid=0, done=True),
+            event("revive", job=job_to_json(JOB), ranks="1,3,5", held=0),
+        ]
+    )
+    kept = Cancelled(6, RangeSet.of([0]), 4.0, 0)
+    assert batch.cancelled == [Cancelled(7, RangeSet.parse("0,2,4,8"), 3.0, 0), kept]
+    assert batch.revived == [Revived(7, RangeSet.parse("1,3,5"), 1)]
+    assert batch.done == {6: 4.0, 7: 0.0}
 
 
 def test_the_later_report_of_a_step_replaces() -> None:
