@@ -47,10 +47,29 @@ def _values(text: str, path: str) -> list[str]:
     import json
 
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"--array-from-json: {path!r} is not JSON: {error}") from None
+        found = json.loads(text.removeprefix(_MARK), parse_constant=_no_number, parse_float=_finite)
+    except ValueError as error:
+        raise InputError(f"--array-from-json: {path!r} is not JSON: {str(error).partition(';')[0]}") from None
+    except RecursionError:
+        raise InputError(f"--array-from-json: {path!r} is nested too deep: pass such values in files") from None
     if not isinstance(found, list) or not found:
         raise InputError(f"--array-from-json: {path!r} must hold a list with a value for each element, such as [1, 2]")
     compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
     return [each if isinstance(each, str) else compact(each) for each in found]
+
+
+#: what some editors put before a text in UTF-8
+_MARK = "\ufeff"
+
+
+def _no_number(word: str) -> float:
+    """NaN and Infinity, which Python reads: elements that get them could read them nowhere else."""
+    raise ValueError(f"it has {word}: write null or a text")
+
+
+def _finite(word: str) -> float:
+    """A number with a fraction or an exponent."""
+    value = float(word)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError(f"the number {word[:40]} is too large: write it as a text")
+    return value

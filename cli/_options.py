@@ -57,6 +57,12 @@ class Parser(argparse.ArgumentParser):
             raise InputError(self.unknown(extra))
         return found
 
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        """``--name=--`` has the value ``--``: argparse (before 3.13) takes it for the end of options, and leaves []."""
+        if action.option_strings and action.nargs is None and arg_strings == ["--"]:
+            return self._get_value(action, "--")
+        return super()._get_values(action, arg_strings)
+
     @property
     def options(self) -> dict[str, bool]:
         """Every option, long and short; True for those that take no value."""

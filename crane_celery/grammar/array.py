@@ -202,6 +202,8 @@ def parse_array(text: str, max_index: int = 999_999, max_count: int = 1_000_000)
     if not text:
         raise InputError(f"empty array: {_HOW}")
     body, percent, limit = text.partition("%")
+    if not body:
+        raise InputError(f"no indexes before the limit of array {quote(text)}: {_HOW}")
     throttle = whole(limit) if percent else 0
     if percent and not throttle:
         raise InputError(f"bad limit {quote('%' + limit)} in array {quote(text)}: write % and a number from 1, last")

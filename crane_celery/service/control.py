@@ -216,7 +216,7 @@ def _check(target: Target, plan: Plan, site: Site, who: Who, depends: bool) -> N
     """Refuse what the cluster could never hold, and what is of a whole array where a part of it is named."""
     whole = sorted(_OF_THE_WHOLE & plan.fields.keys()) + ["dependency"] * depends
     if whole and not target.whole:
-        raise Refused(f"{whole[0]} is of the whole array: write {target.job.id}")
+        raise Refused(f"{_TYPED.get(whole[0], whole[0])} is of the whole array: write {target.job.id}")
     if not plan.fields:
         return
     spec = changed(plan.spec, plan.fields)
@@ -231,6 +231,8 @@ def _check(target: Target, plan: Plan, site: Site, who: Who, depends: bool) -> N
 
 
 _OF_THE_WHOLE = frozenset({"throttle", "requeue", "max_fails"})
+#: fields whose keys have another name
+_TYPED = {"throttle": "arraytaskthrottle", "max_fails": "arraymaxfails"}
 
 
 def _joined(plans: Sequence[Plan]) -> list[tuple[RangeSet, dict[str, Any]]]:

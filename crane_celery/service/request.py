@@ -114,7 +114,7 @@ def packed_items(items: Sequence[str]) -> bytes:
     """The items as they are stored. Raises InputError for one that could not be a variable, and for too many bytes."""
     if not all(isinstance(item, str) for item in items):
         raise InputError("the items of an array must be texts")
-    made = [_bytes(item, "an item of the array") for item in items]
+    made = [_item(at, item) for at, item in enumerate(items)]
     longest = max(range(len(made)), key=lambda at: len(made[at]))
     if len(made[longest]) > MAX_STRING - _ITEM_NAME:
         raise InputError(
@@ -126,9 +126,14 @@ def packed_items(items: Sequence[str]) -> bytes:
             f"the items of the array have {sum(map(len, made))} bytes together, the limit is {MAX_ITEMS}: pass the"
             " list in a file that each element reads by its index, or submit several arrays"
         )
-    if any(b"\0" in item for item in made):
-        raise InputError("an item of the array has a NUL character: take it out")
     return pack_items(made)
+
+
+def _item(at: int, item: str) -> bytes:
+    """One item as the kernel gets it; the usual ones are not looked at for long, there may be a million of them."""
+    if "\0" in item:
+        raise InputError(f"item {at} of the array has a NUL character: take it out")
+    return item.encode() if item.isascii() else _bytes(item, f"item {at} of the array")
 
 
 def body_of(request: JobRequest) -> tuple[bytes, str]:

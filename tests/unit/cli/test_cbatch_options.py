@@ -115,6 +115,9 @@ def test_an_element_for_each_value(shell: Shell, cluster: Cluster, tmp_path: Pat
     name = script(tmp_path / "a.sh", "#CBATCH --array-from-json=list")
     assert shell("cbatch", name).code == 0
     assert items(cluster) == ["a b", "1", '{"k":[1,null]}', "é"]
+    (tmp_path / "list").write_text('\ufeff["é", 1.5, -2e3]')
+    assert shell("cbatch", name).code == 0
+    assert items(cluster, 5) == ["é", "1.5", "-2000.0"]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +130,15 @@ def test_an_element_for_each_value(shell: Shell, cluster: Cluster, tmp_path: Pat
         ("a\n", ("--array-each-line", "list", "--array-from-json", "list"), "exclude each other"),
         ("a\n", ("--array-each-line", "list", "--repeat", "2"), "excludes an array"),
         ("a\n", ("--array-each-line", "list", "-a", "%0"), "bad limit '%0'"),
-        ("a\0\n", ("--array-each-line", "list"), "NUL"),
+        ("a\nb\0\n", ("--array-each-line", "list"), "item 1 of the array has a NUL"),
+        ("a\n", ("-a", "--"), "expected one argument"),
+        ("a\n", ("--array=--",), "bad array index '--'"),
+        ('["a", "\\ud800"]', ("--array-from-json", "list"), "item 1 of the array has half a character"),
+        ("[1, NaN]", ("--array-from-json", "list"), "'list' is not JSON: it has NaN: write null or a text"),
+        ("[-Infinity]", ("--array-from-json", "list"), "it has -Infinity"),
+        ("[1e999]", ("--array-from-json", "list"), "the number 1e999 is too large"),
+        ("[" * 100_000, ("--array-from-json", "list"), "nested too deep"),
+        (f"[{'9' * 5000}]", ("--array-from-json", "list"), "is not JSON: Exceeds the limit"),
         ("x" * (128 << 10), ("--array-each-line", "list"), "item 0 of the array has 131072 bytes"),
         ("{}", ("--array-from-json", "list"), "must hold a list"),
         ("[", ("--array-from-json", "list"), "is not JSON"),

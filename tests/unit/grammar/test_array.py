@@ -50,7 +50,7 @@ def test_accepted(text: str, canonical: str, count: int, step: int, throttle: in
         ("0-9%abc", "'%abc'"),
         ("0-9%-1", "'%-1'"),
         ("1-3%2,5", "last"),
-        ("%5", "''"),
+        ("%5", "no indexes before the limit of array '%5'"),
         ("-", "'-'"),
         ("9-0", "backward"),
         ("3-1", "backward"),

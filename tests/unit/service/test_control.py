@@ -160,7 +160,7 @@ def test_only_owners_and_operators_control(cluster: Cluster) -> None:
 def test_a_throttle_is_of_the_whole_array(cluster: Cluster) -> None:
     array = submit(cluster, array="0-3%1")
     assert (
-        f"throttle is of the whole array: write {array}"
+        f"arraytaskthrottle is of the whole array: write {array}"
         in update(cluster, f"{array}_1", arraytaskthrottle="2").failed[0][1]
     )
     assert update(cluster, array, arraytaskthrottle="2").done == [str(array)]
