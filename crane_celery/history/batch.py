@@ -216,11 +216,12 @@ def _kill(batch: Batch, event: Event) -> None:
 
 def _move(batch: Batch, event: Event) -> None:
     """Runs were suspended or go on: those of a submission at once."""
-    moved: dict[tuple[int, str], list[int]] = {}
-    for id, job, _run, state, _at in event.data["rows"]:
-        moved.setdefault((job, state), []).append(id - job)
-    for (job, state), ranks in moved.items():
-        batch.tell(event, job, RangeSet.of(ranks).text, "suspend" if state == State.SUSPENDED else "resume")
+    moved: dict[tuple[int, str, int], list[int]] = {}
+    for id, job, _run, state, _at, *by in event.data["rows"]:
+        moved.setdefault((job, state, by[0] if by else -1), []).append(id - job)
+    for (job, state, uid), ranks in moved.items():
+        told = batch.note(event, job, RangeSet.of(ranks).text, "suspend" if state == State.SUSPENDED else "resume")
+        batch.told.append(told._replace(by_uid=uid))
 
 
 def _step(batch: Batch, event: Event) -> None:

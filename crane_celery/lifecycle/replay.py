@@ -195,7 +195,7 @@ def _update(records: Records, event: Event) -> None:
 
 
 def _move(records: Records, event: Event) -> None:
-    for id_, _job, run, state, at in event.data["rows"]:
+    for id_, _job, run, state, at, *_by in event.data["rows"]:
         element = records.elements.get(id_)
         if element and element.run == run and element.state in (State.RUNNING, State.SUSPENDED):
             records.elements[id_] = moved(element, State(state), at)

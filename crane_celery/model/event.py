@@ -2,7 +2,8 @@
 
 An event is ``(seq, at, kind, data)``: ``seq`` is the stream id, shared by all events of one script (also the cause id
 of what follows from it), ``at`` server time in seconds, ``data`` the JSON value described below. Replaying all entries
-gives the records again (lifecycle.replay, tests/contract); a job's own story is the rows that name it.
+gives the records again (lifecycle.replay, tests/contract); a job's own story is the rows that name it. Where a person
+asked for a hold, release, update, depend, revive or kill, "uid" says who.
 
 ======== ==============================================================================================================
 kind     data
@@ -26,11 +27,11 @@ end      {"node", "rows": [[id, job, rank, run, state, code, began_at, ended_at,
                            ...]}                  done: the whole submission has now ended
 again    as end, but the last value: "held"       the run ended and is pending again (held)
 revive   {"job": <Job>, "ranks", "held": bool}    these ranks had ended and are pending again; the whole record after it
-move     {"node", "rows": [[id, job, run, state, at], ...]}              Suspended, or Running again
+move     {"node", "rows": [[id, job, run, state, at, uid?], ...]}        Suspended, or Running again; by whom, if known
 step     {"node", "rows": [<StepRow as codec.step_to_json>, ...]}        a COMMON step began or ended
 kill     {"rows": [[id, run, node, signal], ...]} asked to stop; the leader tells the node. signal 0 = TERM, grace, KILL
                                                   with "then" (requeue, hold): they are pending again when they have;
-                                                  with "uid" where a cancel asked
+                                                  with "uid" where somebody asked
 order    {"rows": [[id, run, node, {...}], ...]}  all that is wanted of a run (store.api.Wanted)
 kill_step {"rows": [[id, run, node, signal, step], ...]}  one COMMON step of a run is asked to stop
 node     {"node": <Node as codec.node_to_json>}   registered, lost, drained, resumed
@@ -41,6 +42,11 @@ forget   {"jobs": [id, ...]}                      left the window; only the bits
 """
 
 from typing import Any, NamedTuple
+
+
+def asked_by(uid: int) -> dict[str, Any]:
+    """That somebody asked, as part of an event's data; nothing where nobody did (-1)."""
+    return {"uid": uid} if uid >= 0 else {}
 
 
 class Event(NamedTuple):

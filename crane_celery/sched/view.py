@@ -220,7 +220,7 @@ class View:
 
     def _move(self, data: dict[str, Any]) -> None:
         """Runs were suspended, or go on."""
-        for id, _, number, state, at in data["rows"]:
+        for id, _, number, state, at, *_ in data["rows"]:
             run = self.runs.get(id)
             if run is None or run.run != number or run.suspended == (state == State.SUSPENDED):
                 continue

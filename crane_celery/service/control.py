@@ -80,20 +80,20 @@ def _text(job: Job, ranks: RangeSet) -> str:
     return target_text(job.id, index_set(job.spec.array).text_of(ranks) if job.is_array else "")
 
 
-def hold(target: Target, on: bool, until: float, store: Store) -> Outcome:
+def hold(target: Target, on: bool, until: float, uid: int, store: Store) -> Outcome:
     """Hold or release pending ranks; ``until``: they are released by then, 0 = never."""
     pending = RangeSet.parse(target.job.pending) & target.ranks
     outcome = _split(target, pending, "Job was not found in pending queue")
-    store.hold(target.job.id, "" if target.whole else target.ranks.text, on, until)
+    store.hold(target.job.id, "" if target.whole else target.ranks.text, on, until, uid)
     return outcome
 
 
-def suspend(target: Target, on: bool, store: Store) -> Outcome:
+def suspend(target: Target, on: bool, uid: int, store: Store) -> Outcome:
     """Stop running elements where they are, or let them go on; the node does it, and tells."""
     there = live(target, store)
     states = (State.RUNNING,) if on else (State.SUSPENDED, State.RUNNING)
     fit = [element for element in there if element.state in states]
-    told = [element.rank for element in fit if store.order(element.id, element.run, {"suspend": int(on)})]
+    told = [each.rank for each in fit if store.order(each.id, each.run, {"suspend": int(on)}, uid)]
     return _split(target, RangeSet.of(told), "Job is not running" if on else "Job is not suspended")
 
 
@@ -107,7 +107,7 @@ def live(target: Target, store: Store) -> list[Element]:
     return sorted((element for element in found if element.state in HOLDING), key=lambda element: element.rank)
 
 
-def requeue(target: Target, hold: bool, incomplete: bool, requeues: bool, store: Store) -> Outcome:
+def requeue(target: Target, hold: bool, incomplete: bool, requeues: bool, uid: int, store: Store) -> Outcome:
     """Have elements run again: what runs is stopped first, what has ended is pending again. ``incomplete``: only what
     runs. ``hold``: they are held then, those that are pending already too."""
     job = target.job
@@ -115,8 +115,8 @@ def requeue(target: Target, hold: bool, incomplete: bool, requeues: bool, store:
         _refuse_requeue(spec, requeues)
     pending = RangeSet.parse(job.pending) & target.ranks
     if hold and pending:
-        store.hold(job.id, pending.text, True)
-    done = store.requeue(job.id, "" if target.whole else target.ranks.text, hold, incomplete)
+        store.hold(job.id, pending.text, True, uid=uid)
+    done = store.requeue(job.id, "" if target.whole else target.ranks.text, hold, incomplete, uid)
     did = done.ended + len(done.running)
     never = 0 if incomplete else max(0, len(target.ranks) - len(pending) - did)
     if not did and not (hold and pending):
@@ -169,21 +169,21 @@ def update(
         plan.fields.pop("dependency", None)
         _check(target, plan, site, who, text is not None)
     for some, fields in _joined(plans):
-        store.update(job.id, some.text, fields)
+        store.update(job.id, some.text, fields, who.uid)
     if text is not None:
-        _depend(job, text, dep, store)
+        _depend(job, text, dep, who.uid, store)
     _order(running, plans, store)
     return Outcome([target.shown], [])
 
 
-def _depend(job: Job, text: str, dep: str, store: Store) -> None:
+def _depend(job: Job, text: str, dep: str, uid: int, store: Store) -> None:
     """Give it the dependency, and take that back where another change at the same moment has closed a circle: whoever
     comes second sees it. Raises InputError."""
-    store.depend(job.id, text, dep)
+    store.depend(job.id, text, dep, uid)
     try:
         refuse_circle(job.id, dep, store)
     except InputError:
-        store.depend(job.id, spec_of(job.spec, job.changes, 0).dependency, job.dep)
+        store.depend(job.id, spec_of(job.spec, job.changes, 0).dependency, job.dep, uid)
         raise
 
 
@@ -257,7 +257,7 @@ def _order(running: Sequence[Element], plans: Sequence[Plan], store: Store) -> N
                 store.order(element.id, element.run, orders)
 
 
-def top(target: Target, jobs: Sequence[Job], store: Store) -> Outcome:
+def top(target: Target, jobs: Sequence[Job], uid: int, store: Store) -> Outcome:
     """Put a pending job before all others of its owner, and before nobody else's: it gets the highest of their
     priorities, and those that would still be before it get less."""
     job = target.job
@@ -273,7 +273,7 @@ def top(target: Target, jobs: Sequence[Job], store: Store) -> Outcome:
             f"{len(lowered)} of your jobs are before it, and {MAX_LOWERED} at most are put behind: hold some of them"
         )
     for each in lowered:
-        store.update(each.id, "", {"priority": round(best - _STEP, 1)})
+        store.update(each.id, "", {"priority": round(best - _STEP, 1)}, uid)
     if best > mine:
-        store.update(job.id, "" if target.whole else target.ranks.text, {"priority": round(best, 1)})
+        store.update(job.id, "" if target.whole else target.ranks.text, {"priority": round(best, 1)}, uid)
     return Outcome([target.shown], [])

@@ -249,7 +249,7 @@ class Live:
             self._jobs[job.id] = updated(job, event.data)
 
     def _move(self, event: Event) -> None:
-        for id_, _, run, state, at in event.data["rows"]:
+        for id_, _, run, state, at, *_by in event.data["rows"]:
             element = self._elements.get(id_)
             if element and element.run == run and element.state in (State.RUNNING, State.SUSPENDED):
                 self._elements[id_] = moved(element, State(state), at)

@@ -140,11 +140,11 @@ class Service:
         if seconds == 0:
             raise InputError(f"timelimit={time[:60]}: a hold of no length is none: write how long, or release the job")
         until = self.store.now() + seconds if seconds else 0.0
-        return self._control(caller, selectors, lambda target: control.hold(target, on, until, self.store))
+        return self._control(caller, selectors, lambda target: control.hold(target, on, until, caller.uid, self.store))
 
     def suspend(self, caller: Caller, selectors: Sequence[Selector], on: bool) -> cancelling.Outcome:
         """Stop running jobs where they are, or let them go on."""
-        return self._control(caller, selectors, lambda target: control.suspend(target, on, self.store))
+        return self._control(caller, selectors, lambda target: control.suspend(target, on, caller.uid, self.store))
 
     def requeue(
         self, caller: Caller, selectors: Sequence[Selector], hold: bool = False, incomplete: bool = False
@@ -152,7 +152,7 @@ class Service:
         """Have jobs run again."""
         allowed = self.settings.job_requeue
         return self._control(
-            caller, selectors, lambda target: control.requeue(target, hold, incomplete, allowed, self.store)
+            caller, selectors, lambda target: control.requeue(target, hold, incomplete, allowed, caller.uid, self.store)
         )
 
     def update(
@@ -175,7 +175,9 @@ class Service:
     def top(self, caller: Caller, selectors: Sequence[Selector]) -> cancelling.Outcome:
         """Put pending jobs before their owner's other ones, the first named first."""
         return self._control(
-            caller, tuple(reversed(selectors)), lambda target: control.top(target, self.store.jobs(), self.store)
+            caller,
+            tuple(reversed(selectors)),
+            lambda target: control.top(target, self.store.jobs(), caller.uid, self.store),
         )
 
     def _control(

@@ -192,9 +192,10 @@ def _value(value: Any) -> str:
     return "none" if value is None or value == "" else str(value)
 
 
-def _depend(row: Row, _job: Job) -> str:
+def _depend(row: Row, job: Job) -> str:
     text = row["detail"]["dependency"]
-    return f"waits for {text}" if text else "waits for no other job any more"
+    by = f", changed{_by(row, job)}" if _by(row, job) else ""
+    return (f"waits for {text}" if text else "waits for no other job any more") + by
 
 
 def _revive(row: Row, job: Job) -> str:
@@ -226,7 +227,7 @@ _WORDS = {
     "cancel": lambda row, job: f"cancelled{_by(row, job)} while pending",
     "expire": _expire,
     "revive": _revive,
-    "suspend": lambda _row, _job: "suspended",
-    "resume": lambda _row, _job: "goes on",
+    "suspend": lambda row, job: f"suspended{_by(row, job)}",
+    "resume": lambda row, job: f"resumed{_by(row, job)}" if _by(row, job) else "goes on",
     "kill": _kill,
 }

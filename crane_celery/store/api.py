@@ -147,8 +147,12 @@ class Answer(NamedTuple):
     dead: str = ""
 
 
+#: in place of the uid of whoever asked
+NOBODY = -1
+
+
 class JobStore(Protocol):
-    """Submissions and what people ask of them."""
+    """Submissions and what people ask of them; ``uid``: who asked, for the event."""
 
     def now(self) -> float:
         """Server time."""
@@ -174,21 +178,21 @@ class JobStore(Protocol):
         One answer each: how many submissions wait on it, or -1: left as it was (or not there); ``cancel`` is for those.
         """
 
-    def hold(self, job: int, ranks: str, on: bool, until: float = 0.0) -> None:
+    def hold(self, job: int, ranks: str, on: bool, until: float = 0.0, uid: int = NOBODY) -> None:
         """Hold or release pending ranks ("" = all). A hold ``until`` a time is released by the leader then."""
 
-    def update(self, job: int, ranks: str, fields: Mapping[str, Any]) -> None:
+    def update(self, job: int, ranks: str, fields: Mapping[str, Any], uid: int = NOBODY) -> None:
         """Change fields of the specification (model.overrides) for these ranks ("" = all), whatever their state.
 
         ``priority`` of all of them is also ``Job.priority``; ``throttle``, ``requeue`` and
         ``max_fails`` are of the whole array. Raises NotFound.
         """
 
-    def depend(self, job: int, text: str, dep: str) -> bool:
+    def depend(self, job: int, text: str, dep: str, uid: int = NOBODY) -> bool:
         """Give a submission another dependency ("" = none), queued for judgement; False when nothing of it is pending.
         ``text``: as typed. Raises NotFound as ``submit`` does."""
 
-    def requeue(self, job: int, ranks: str, hold: bool = False, only_live: bool = False) -> Requeued:
+    def requeue(self, job: int, ranks: str, hold: bool = False, only_live: bool = False, uid: int = NOBODY) -> Requeued:
         """Have ranks ("" = all) run again. Running ones are told to stop; ended ones are pending again at once, unless
         ``only_live``; pending ones stay as they are. ``hold``: they are held then. A cancel wins. Raises NotFound."""
 
@@ -237,7 +241,7 @@ class RunStore(Protocol):
     def lose(self, fence: int, node: str, reason: str) -> list[int]:
         """Write a node off: state down, epoch + 1, its runs end Failed with code NODE_DOWN; returns their ids."""
 
-    def order(self, id: int, run: int, wanted: Wanted) -> bool:
+    def order(self, id: int, run: int, wanted: Wanted, uid: int = NOBODY) -> bool:
         """Say what is wanted of a run from now on, added to what was said before; False when it is over, or is to go
         on though nobody had it suspended. Its node hears of it by a message, and by every heartbeat until it ends."""
 

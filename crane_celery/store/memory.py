@@ -128,13 +128,15 @@ class MemoryStore(MemoryControl):
     def _move(self, node: str, moved: Moved) -> None:
         e = self._held_run(node, moved.id, moved.run)
         if e and e.state in (State.RUNNING, State.SUSPENDED) and e.state != moved.state:
-            row = [e.id, e.job, e.run, moved.state, self._past(moved.at)]
+            by = [self._ordered[e.id, e.run]] if (e.id, e.run) in self._ordered else []
+            row = [e.id, e.job, e.run, moved.state, self._past(moved.at), *by]
             self._tell(("move", {"node": node, "rows": [row]}))
 
     def _end(self, node: str, element: Element, end: Ended) -> None:
         before = self._records.jobs[element.job]
         for kept in (self._kills, self._orders):
             kept.get(element.allocation[0].node, {}).pop((element.id, element.run), None)
+        self._ordered.pop((element.id, element.run), None)
         spec = spec_of(before.spec, before.changes, element.rank)
         after = follows(spec, element, State(end.state), end.code)
         began_at = round(end.began_at, 6) if end.began_at > 0 else element.began_at

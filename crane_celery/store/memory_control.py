@@ -10,10 +10,11 @@ from crane_celery.errors import NotFound
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model import tagged
 from crane_celery.model.asjson import job_to_json
+from crane_celery.model.event import asked_by
 from crane_celery.model.job import WAITING, Element, Job
 from crane_celery.model.overrides import dependent, update_of
 from crane_celery.model.states import HOLDING, State
-from crane_celery.store.api import Requeued, Wanted
+from crane_celery.store.api import NOBODY, Requeued, Wanted
 from crane_celery.store.memory_jobs import MemoryJobs
 
 
@@ -26,7 +27,7 @@ class MemoryControl(MemoryJobs):
             raise NotFound(f"there is no job {job}; see cqueue and cacct for what there is")
         return record
 
-    def hold(self, job: int, ranks: str, on: bool, until: float = 0.0) -> None:
+    def hold(self, job: int, ranks: str, on: bool, until: float = 0.0, uid: int = NOBODY) -> None:
         """Hold or release pending ranks. Raises NotFound."""
         with self._lock:
             record = self._record(job)
@@ -36,15 +37,15 @@ class MemoryControl(MemoryJobs):
             changed = asked - held if on else asked & held
             timed = tagged.tag(record.until, asked, until) if on and until else tagged.untag(record.until, asked)
             if changed or timed != record.until:
-                data = {"job": job, "ranks": asked.text, "until": until if on else 0}
+                data = {**asked_by(uid), "job": job, "ranks": asked.text, "until": until if on else 0}
                 self._tell(("hold" if on else "release", data))
 
-    def update(self, job: int, ranks: str, fields: Mapping[str, Any]) -> None:
+    def update(self, job: int, ranks: str, fields: Mapping[str, Any], uid: int = NOBODY) -> None:
         """Change fields of the specification for some ranks. Raises NotFound."""
         with self._lock:
-            self._tell(("update", update_of(self._record(job), ranks, fields)))
+            self._tell(("update", asked_by(uid) | update_of(self._record(job), ranks, fields)))
 
-    def depend(self, job: int, text: str, dep: str) -> bool:
+    def depend(self, job: int, text: str, dep: str, uid: int = NOBODY) -> bool:
         """Another dependency. See store.api."""
         with self._lock:
             record = self._record(job)
@@ -56,25 +57,25 @@ class MemoryControl(MemoryJobs):
             self._resolve.discard(job)
             ready = WAITING if dep else 0.0
             data = {"job": job, "text": text, "dep": dep, "ready": ready, "changes": dependent(record, text)}
-            self._tell(("depend", data))
+            self._tell(("depend", asked_by(uid) | data))
             if dep:
                 self._wait_for(job, dep)
             return True
 
-    def requeue(self, job: int, ranks: str, hold: bool = False, only_live: bool = False) -> Requeued:
+    def requeue(self, job: int, ranks: str, hold: bool = False, only_live: bool = False, uid: int = NOBODY) -> Requeued:
         """Have ranks run again. See store.api."""
         with self._lock:
             record = self._record(job)
             chosen = RangeSet.parse(ranks) if ranks else RangeSet.span(0, record.count - 1)
             chosen -= RangeSet.parse(record.pending)
             ran = [e for e in self._records.elements.values() if e.job == job and e.rank in chosen]
-            told = self._stop_for([e for e in ran if e.state in HOLDING], "hold" if hold else "requeue")
+            told = self._stop_for([e for e in ran if e.state in HOLDING], "hold" if hold else "requeue", asked_by(uid))
             over = [] if only_live else [e for e in ran if e.state not in HOLDING]
             if over:
-                self._revive(record, over, hold)
+                self._revive(record, over, hold, asked_by(uid))
             return Requeued(len(over), sorted(told))
 
-    def _stop_for(self, runs: list[Element], then: str) -> list[int]:
+    def _stop_for(self, runs: list[Element], then: str, by: Mapping[str, int]) -> list[int]:
         rows = []
         for e in sorted(runs, key=lambda e: e.id):
             if not e.cancelled:
@@ -82,10 +83,10 @@ class MemoryControl(MemoryJobs):
                 self._kills.setdefault(node, {})[e.id, e.run] = 0
                 rows.append([e.id, e.run, node, 0])
         if rows:
-            self._tell(("kill", {"then": then, "rows": rows}))
+            self._tell(("kill", {**by, "then": then, "rows": rows}))
         return [e.id for e in runs]
 
-    def _revive(self, job: Job, over: list[Element], hold: bool) -> None:
+    def _revive(self, job: Job, over: list[Element], hold: bool, by: Mapping[str, int]) -> None:
         ranks = RangeSet.of([e.rank for e in over])
         again = job.again
         for e in over:
@@ -110,9 +111,9 @@ class MemoryControl(MemoryJobs):
         )
         self._done.pop(job.id, None)
         self._fails.pop(job.id, None)
-        self._tell(("revive", {"job": job_to_json(record), "ranks": ranks.text, "held": hold}))
+        self._tell(("revive", {**by, "job": job_to_json(record), "ranks": ranks.text, "held": hold}))
 
-    def order(self, id: int, run: int, wanted: Wanted) -> bool:
+    def order(self, id: int, run: int, wanted: Wanted, uid: int = NOBODY) -> bool:
         """Say what is wanted of a run from now on. See store.api."""
         with self._lock:
             e = self._records.elements.get(id)
@@ -122,6 +123,8 @@ class MemoryControl(MemoryJobs):
             said = self._orders.get(node, {}).get((id, run), {})
             if wanted == {"suspend": 0} and e.state is not State.SUSPENDED and not said.get("suspend"):
                 return False
+            if "suspend" in wanted and uid >= 0:
+                self._ordered[id, run] = uid
             orders = self._orders.setdefault(node, {})
             orders[id, run] = dict(sorted({**said, **wanted}.items()))
             self._tell(("order", {"rows": [[id, run, node, orders[id, run]]]}))

@@ -52,6 +52,7 @@ class MemoryJobs:
         #: failed elements of arrays
         self._fails: dict[int, int] = {}
         self._kills: dict[str, dict[tuple[int, int], int]] = {}
+        self._ordered: dict[tuple[int, int], int] = {}  # who asked that a run be suspended or go on
         self._orders: dict[str, dict[tuple[int, int], dict[str, float]]] = {}
         self._done: dict[int, str] = {}
 

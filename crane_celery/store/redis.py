@@ -13,12 +13,13 @@ from typing import Any
 
 from crane_celery.errors import NotFound
 from crane_celery.grammar.ranges import RangeSet
-from crane_celery.model.event import Event
+from crane_celery.model.event import Event, asked_by
 from crane_celery.model.job import Element, Job, StepRow
 from crane_celery.model.node import Node, NodeSpec, NodeState
 from crane_celery.model.overrides import dependent, spec_of, update_of
 from crane_celery.store import codec, rows
 from crane_celery.store.api import (
+    NOBODY,
     Answer,
     Beat,
     Cancelled,
@@ -109,19 +110,19 @@ class RedisStore:
         calls = [(uid, *jobs[at : at + WHOLE]) for at in range(0, len(jobs), WHOLE)]
         return [waiting for answer in self.link.run_all("cancel_whole", calls) for waiting in answer]
 
-    def hold(self, job: int, ranks: str, on: bool, until: float = 0.0) -> None:
+    def hold(self, job: int, ranks: str, on: bool, until: float = 0.0, uid: int = NOBODY) -> None:
         """Hold or release pending ranks, in portions (rows.pieces). Raises NotFound."""
         for part in rows.pieces(ranks):
-            self.link.run("hold", job, part, "hold" if on else "release", f"{until:.3f}")
+            self.link.run("hold", job, part, "hold" if on else "release", f"{until:.3f}", rows.by(uid))
 
-    def update(self, job: int, ranks: str, fields: Mapping[str, Any]) -> None:
+    def update(self, job: int, ranks: str, fields: Mapping[str, Any], uid: int = NOBODY) -> None:
         """Change fields for some ranks; tried again when somebody else changed them meanwhile. See store.api."""
         done = False
         while not done:
             record = self.job(job)
             if record is None:
                 raise NotFound(f"there is no job {job}; see cqueue and cacct for what there is")
-            event = update_of(record, ranks, fields)
+            event = asked_by(uid) | update_of(record, ranks, fields)
             whole = event["ranks"] == RangeSet.span(0, record.count - 1).text
             priority = f"{float(fields['priority'])!r}" if whole and "priority" in fields else ""
             after = spec_of(record.spec, event["changes"], 0)
@@ -129,23 +130,23 @@ class RedisStore:
             args = (record.changes, event["changes"], dumps(event), priority, fields.get("throttle", ""), policy)
             done = bool(self.link.run("update", job, *args))
 
-    def depend(self, job: int, text: str, dep: str) -> bool:
+    def depend(self, job: int, text: str, dep: str, uid: int = NOBODY) -> bool:
         """Another dependency; tried again when somebody else changed the job meanwhile. See store.api."""
         done = 0
         while not done:
             record = self.job(job)
             if record is None:
                 raise NotFound(f"there is no job {job}; see cqueue and cacct for what there is")
-            done = self.link.run("depend", job, record.changes, dependent(record, text), dep, dumps(text))
+            done = self.link.run("depend", job, record.changes, dependent(record, text), dep, dumps(text), rows.by(uid))
         return done > 0
 
-    def requeue(self, job: int, ranks: str, hold: bool = False, only_live: bool = False) -> Requeued:
+    def requeue(self, job: int, ranks: str, hold: bool = False, only_live: bool = False, uid: int = NOBODY) -> Requeued:
         """Have ranks run again, 500 in one step. See store.api."""
         ended, running, then = 0, [], "hold" if hold else "requeue"
         for part in rows.pieces(ranks):
             rank = 0
             while rank >= 0:
-                over, rank, *told = self.link.run("requeue", job, part, then, int(only_live), rank)
+                over, rank, *told = self.link.run("requeue", job, part, then, int(only_live), rank, rows.by(uid))
                 ended += over
                 running += told
         return Requeued(ended, running)
@@ -234,9 +235,9 @@ class RedisStore:
         """Write a node off. See store.api."""
         return sorted(self.link.run("lose", fence, node, dumps(node), dumps(reason)))
 
-    def order(self, id: int, run: int, wanted: Wanted) -> bool:
+    def order(self, id: int, run: int, wanted: Wanted, uid: int = NOBODY) -> bool:
         """Say what is wanted of a run from now on. See store.api."""
-        return bool(self.link.run("order", id, run, dumps(wanted)))
+        return bool(self.link.run("order", id, run, dumps(wanted), "" if uid < 0 else uid))
 
     def nudge(self, node: str) -> None:
         """Ask the leader to send the node's unanswered leases again."""

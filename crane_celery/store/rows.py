@@ -25,6 +25,11 @@ ACCEPT, ACCEPT_BYTES = 64, 4 << 20
 WINDOW, _SHORT = 1 << 18, 500
 
 
+def by(uid: int) -> str:
+    """Who asked, as the first members of an event's JSON object."""
+    return f'"uid":{uid},' if uid >= 0 else ""
+
+
 def portions(jobs: list[tuple[Submission, str]]) -> Iterator[list[tuple[Submission, str]]]:
     """Cut a batch so that no script call takes too many submissions or bytes."""
     portion: list[tuple[Submission, str]] = []

@@ -275,6 +275,46 @@ def test_only_what_is_suspended_or_about_to_be_goes_on(world: World) -> None:
     assert agreed(world)
 
 
+def test_events_say_who_asked(world: World) -> None:
+    array, first, store = world.submit(3), world.submit(1), world.store
+    world.start(array, 0, 1)
+    world.begin(array, array + 1)
+    world.end(array + 1)
+    start = store.last_event()
+    store.hold(array, "2", True, uid=7)
+    store.hold(array, "", False, uid=8)
+    store.update(array, "2", {"comment": "x"}, 9)
+    store.depend(array, "afterany:4", needs("afterany", first), 10)
+    store.order(array, 1, {"suspend": 1.0}, 11)
+    store.report("n1", world.epoch, Report(moved=[Moved(array, 1, "Suspended", store.now())]))
+    store.order(array, 1, {"suspend": 0.0}, 12)
+    store.order(array, 1, {"limit": 9.0}, 13)
+    store.report("n1", world.epoch, Report(moved=[Moved(array, 1, "Running", store.now())]))
+    store.requeue(array, "", uid=14)
+    told = [(each.kind, each.data) for each in store.events(start, 0, 100) if each.kind != "order"]
+    who = [(kind, data["rows"][0][5] if kind == "move" else data["uid"]) for kind, data in told]
+    assert who == [
+        *(("hold", 7), ("release", 8), ("update", 9), ("depend", 10)),
+        *(("move", 11), ("move", 12), ("kill", 14), ("revive", 14)),
+    ]
+    assert agreed(world)
+
+
+def test_what_nobody_asked_for_names_nobody(world: World) -> None:
+    job, store = world.submit(2), world.store
+    world.start(job, 0)
+    world.begin(job)
+    store.hold(job, "1", True)
+    store.hold(job, "1", False)
+    store.update(job, "", {"comment": "x"})
+    store.order(job, 1, {"suspend": 1.0})
+    store.report("n1", world.epoch, Report(moved=[Moved(job, 1, "Suspended", store.now())]))
+    store.requeue(job, "0")
+    events = store.events("0", 0, 100)
+    assert not any("uid" in each.data for each in events)
+    assert [len(each.data["rows"][0]) for each in events if each.kind == "move"] == [5]
+
+
 def test_a_release_sets_no_time(world: World) -> None:
     [job] = world.store.submit([Submission(spec("0-5"), 6, b"")], [""])
     world.store.hold(job, "0-3", True, 9e9)

@@ -1,7 +1,8 @@
 -- Gives a submission that has pending ranks another dependency, or none, if it still is as the caller saw it.
 -- lib: bits events blocks waits
 -- KEYS   1 the prefix of all keys
--- ARGV   1 job; 2 changes as the caller saw them; 3 new changes; 4 dep (JSON or ""); 5 text as JSON
+-- ARGV   1 job; 2 changes as the caller saw them; 3 new changes; 4 dep (JSON or ""); 5 text as JSON;
+--        6 who asked: "uid":N, or ""
 -- Returns 1; 0, and nothing is done, when somebody else changed it meanwhile; -1 when nothing of it is pending.
 -- Error NOTFOUND for an unknown job, and for a dependee that was never given out.
 local id, dep, key = ARGV[1], ARGV[4], key_job(ARGV[1])
@@ -20,7 +21,7 @@ if dep ~= '' then
   wait_for(id, dep)
   call('ZADD', key_resolve, id, id)
 end
-tell('depend', string.format('{"job":%s,"text":%s,"dep":%s,"ready":%s,"changes":%s}', id, ARGV[5], cjson.encode(dep),
-  ready, cjson.encode(ARGV[3])))
+tell('depend', string.format('{%s"job":%s,"text":%s,"dep":%s,"ready":%s,"changes":%s}', ARGV[6], id, ARGV[5],
+  cjson.encode(dep), ready, cjson.encode(ARGV[3])))
 publish()
 return 1

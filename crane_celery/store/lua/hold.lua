@@ -1,7 +1,8 @@
 -- Holds or releases pending ranks.
 -- lib: pages ranges tags events
 -- KEYS   1 the prefix of all keys
--- ARGV   1 job; 2 ranks (range text, "" = all); 3 hold or release; 4 server time at which a hold ends by itself, 0 = never
+-- ARGV   1 job; 2 ranks (range text, "" = all); 3 hold or release; 4 server time at which a hold ends by itself, 0 = never;
+--        5 who asked: "uid":N, or ""
 -- Returns 1 when that was news. Error NOTFOUND for an unknown job.
 local v = call('HMGET', key_job(ARGV[1]), 'count', 'pending', 'held', 'until')
 if not v[1] then return redis.error_reply('NOTFOUND job ' .. ARGV[1]) end
@@ -18,6 +19,6 @@ if at > 0 then tag(tags, asked, at) end
 local now, timed = to_text(held), tags_text(tags)
 if now == v[3] and timed == (v[4] or '') then return 0 end
 call('HSET', key_job(ARGV[1]), 'held', now, 'until', timed)
-tell(ARGV[3], string.format('{"job":%s,"ranks":"%s","until":%.14g}', ARGV[1], to_text(asked), at))
+tell(ARGV[3], string.format('{%s"job":%s,"ranks":"%s","until":%.14g}', ARGV[5], ARGV[1], to_text(asked), at))
 publish()
 return 1

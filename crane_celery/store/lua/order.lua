@@ -1,7 +1,8 @@
 -- Says what is wanted of a run from now on: kept for its node, and told by every heartbeat, until the run ends.
 -- lib: events
 -- KEYS   1 the prefix of all keys
--- ARGV   1 id; 2 run; 3 wanted (JSON object of numbers: limit, deadline, suspend), added to what was wanted before
+-- ARGV   1 id; 2 run; 3 wanted (JSON object of numbers: limit, deadline, suspend), added to what was wanted before;
+--        4 uid of who asked, or ""
 -- Returns 1; 0 when the run is over, or is only to go on and is neither suspended nor about to be.
 local HOLDING = { Starting = true, Running = true, Completing = true, Suspended = true }
 local e = call('HMGET', key_el(ARGV[1]), 'run', 'state', 'node')
@@ -18,7 +19,8 @@ table.sort(names)
 for i, name in ipairs(names) do out[i] = string.format('"%s":%.14g', name, wanted[name]) end
 local text = '{' .. table.concat(out, ',') .. '}'
 call('HSET', key_orders(e[3]), member, text)
-call('HSET', key_el(ARGV[1]), 'ordered', 1)
+call('HSETNX', key_el(ARGV[1]), 'ordered', 1)
+if more.suspend and ARGV[4] ~= '' then call('HSET', key_el(ARGV[1]), 'ordered', 'u' .. ARGV[4]) end -- told with the move
 tell('order', '{"rows":[[' .. ARGV[1] .. ',' .. ARGV[2] .. ',' .. cjson.encode(e[3]) .. ',' .. text .. ']]}')
 publish()
 return 1

@@ -1,7 +1,8 @@
 -- Has ranks run again. Running ones are told to stop and are pending again when they have; ended ones at once.
 -- lib: pages ranges tags bits events later jobs blocks revive
 -- KEYS   1 the prefix of all keys
--- ARGV   1 job; 2 ranks (range text, "" = all); 3 "requeue" or "hold"; 4 1 = leave ended ones alone; 5 rank to go on from
+-- ARGV   1 job; 2 ranks (range text, "" = all); 3 "requeue" or "hold"; 4 1 = leave ended ones alone; 5 rank to go on from;
+--        6 who asked: "uid":N, or ""
 -- Returns {ended ranks that are pending again, rank to go on from or -1, ids told to stop...}. Error NOTFOUND.
 local LIMIT = 500
 local job = job_of(ARGV[1])
@@ -34,7 +35,7 @@ local found = ranks_from(ranks, from, LIMIT + 1)
 local next_rank = found[LIMIT + 1] or -1
 found[LIMIT + 1] = nil
 for _, rank in ipairs(found) do look(rank) end
-tell_rows('kill', '"then":"' .. (after == 'hold' and 'hold' or 'requeue') .. '",', rows)
-if #over > 0 then revive(job, pending, over, after == 'hold') end
+tell_rows('kill', ARGV[6] .. '"then":"' .. (after == 'hold' and 'hold' or 'requeue') .. '",', rows)
+if #over > 0 then revive(job, pending, over, after == 'hold', ARGV[6]) end
 publish()
 return { #over, next_rank, unpack(told) }

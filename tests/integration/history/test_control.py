@@ -178,7 +178,9 @@ def test_what_happens_beside_runs_is_told(site: Site, recorder: Recorder, histor
     site.start(job, 0, 1, 2)
     site.begin(job, job + 1, job + 2)
     drain(recorder)
-    for state in ("Suspended", "Running"):
+    for number, state in enumerate(("Suspended", "Running")):
+        for rank in (0, 1):
+            site.store.order(job + rank, 1, {"suspend": 1 - number}, (1002, -1)[rank])
         moved = [Moved(job + rank, 1, state, site.store.now()) for rank in (0, 1)]
         site.store.report("n1", site.epochs["n1"], Report(moved=moved))
     site.store.cancel(job, "1-2", 1001)
@@ -187,12 +189,12 @@ def test_what_happens_beside_runs_is_told(site: Site, recorder: Recorder, histor
     told = history.told(job)
     assert [(row["kind"], row["ranks"], row["by_uid"]) for row in told] == [
         ("hold", "10-999999", -1),
-        ("suspend", "0-1", -1),
-        ("resume", "0-1", -1),
+        *(("suspend", "0", 1002), ("suspend", "1", -1)),
+        *(("resume", "0", 1002), ("resume", "1", -1)),
         ("kill", "1-2", 1001),
         ("kill", "2", 1001),
     ]
-    assert told[0]["detail"] == {"until": 4102444800.0} and told[4]["detail"] == {"signal": 10}
+    assert told[0]["detail"] == {"until": 4102444800.0} and told[6]["detail"] == {"signal": 10}
     assert [row["at"] for row in told] == sorted(row["at"] for row in told)
     assert history.told(job + 1) == []
 

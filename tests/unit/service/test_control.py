@@ -326,12 +326,38 @@ def test_two_changes_at_one_moment_close_no_circle(cluster: Cluster, monkeypatch
     one, two = (submit(cluster, hold=True) for _ in range(2))
     real = cluster.store.depend
 
-    def both(job: int, text: str, dep: str) -> bool:
+    def both(job: int, text: str, dep: str, uid: int) -> bool:
         monkeypatch.setattr(cluster.store, "depend", real)
         assert update(cluster, two, dependency=f"afterok:{one}").done == [str(two)]
-        return real(job, text, dep)
+        return real(job, text, dep, uid)
 
     monkeypatch.setattr(cluster.store, "depend", both)
     [(_, why)] = update(cluster, one, dependency=f"afterok:{two}").failed
     assert "would wait for itself" in why
     assert record(cluster, one).dep == "" and record(cluster, two).dep != ""
+
+
+def test_events_name_whoever_asked(cluster: Cluster) -> None:
+    array, service, since = submit(cluster, array="0-3"), cluster.service, cluster.store.last_event()
+    for rank in (0, 1):
+        cluster.begin(array, rank)
+    cluster.end(array + 1, code=1)
+    chosen = parse_selectors(str(array))
+    service.hold(ROOT, chosen, True)
+    service.hold(ALICE, chosen, False)
+    update(cluster, array, comment="x")
+    service.suspend(ROOT, parse_selectors(f"{array}_0"), True)
+    cluster.store.report("cn1", cluster.epochs["cn1"], Report(moved=[Moved(array, 1, "Suspended", 0.0)]))
+    service.requeue(ALICE, chosen)
+    update(cluster, array, dependency=f"after:{submit(cluster)}")
+    service.top(ROOT, parse_selectors(str(submit(cluster))))
+    named = [
+        (event.kind, event.data["rows"][0][-1] if event.kind == "move" else event.data["uid"])
+        for event in cluster.store.events(since, 0, 1000)
+        if event.kind in ("hold", "release", "update", "move", "kill", "revive", "depend")
+    ]
+    assert named == [
+        *(("hold", ROOT.uid), ("release", ALICE.uid), ("update", ALICE.uid), ("move", ROOT.uid)),
+        *(("kill", ALICE.uid), ("revive", ALICE.uid), ("depend", ALICE.uid)),
+        *(("update", ROOT.uid), ("update", ROOT.uid)),
+    ]

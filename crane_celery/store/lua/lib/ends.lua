@@ -67,7 +67,8 @@ local function move(node, id, run, state, at)
   e.state = state
   call('HSET', key_el(e.id), 'state', state, 'susp_at', string.format('%.6f', e.susp_at), 'susp_s',
     string.format('%.6f', e.susp_s))
-  return '[' .. e.id .. ',' .. e.job .. ',' .. e.run .. ',"' .. state .. '",' .. at .. ']'
+  local uid = string.match(e.ordered or '', '^u(%d+)$')
+  return '[' .. e.id .. ',' .. e.job .. ',' .. e.run .. ',"' .. state .. '",' .. at .. (uid and ',' .. uid or '') .. ']'
 end
 
 local NODE_CODES = { [326] = true, [328] = true }

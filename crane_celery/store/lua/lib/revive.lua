@@ -20,8 +20,8 @@ local function worst_left(job)
   return job.state, job.code
 end
 
--- rows: {{rank, last run, state}, ...} of elements that have ended; pending: the ranks that are (ranges).
-local function revive(job, pending, rows, hold)
+-- rows: {{rank, last run, state}, ...} of elements that have ended; pending: the ranks that are (ranges); by: "uid":N, or "".
+local function revive(job, pending, rows, hold, by)
   local base, ids, runs = tonumber(job.id), {}, {}
   local v = call('HMGET', key_job(job.id), 'held', 'again', 'lapsed')
   local held, again = to_ranges(v[1]), to_tags(v[2])
@@ -54,6 +54,6 @@ local function revive(job, pending, rows, hold)
   call('ZADD', key_alive, job.id, job.id)
   count_alive(job, #rows)
   flush_alive()
-  tell('revive', string.format('{"job":%s,"ranks":"%s","held":%s}', job_json(job.id), to_text(ranks),
+  tell('revive', string.format('{%s"job":%s,"ranks":"%s","held":%s}', by, job_json(job.id), to_text(ranks),
     hold and 'true' or 'false'))
 end
