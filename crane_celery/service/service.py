@@ -290,10 +290,10 @@ class Service:
 
     def story(self, selectors: Sequence[Selector]) -> list[Row]:
         """What has happened to jobs, whether they live or not (service.story). Raises NotFound."""
+        alive = self.queue.alive().elements  # before the history is asked: what ends meanwhile is in one of the two
         if self._history:
             self._await_filing()
-        sources = story.Sources(self.store, self._history)
-        return story.stories(selectors, sources, self.queue.alive().elements)
+        return story.stories(selectors, story.Sources(self.store, self._history), alive)
 
     def _await_filing(self) -> None:
         """Wait until the recorder has filed what had happened by now: an end that was told must be seen here too.

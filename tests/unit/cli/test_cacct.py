@@ -199,3 +199,19 @@ def test_efficiency(past: Shell, cluster: Base, record: Callable[[], None]) -> N
     cluster.begin(6)
     record()
     assert "WARNING" in past("ceff", "6").out
+
+
+def test_a_story_has_the_run_that_ends_while_it_is_asked_for(
+    past: Shell, cluster: Base, record: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    awaited, alive = [], cluster.service.queue.alive
+
+    def then() -> object:
+        """The run ends before, or just after, somebody looks at what is alive."""
+        if awaited:
+            cluster.end(5)
+        return alive()
+
+    monkeypatch.setattr(cluster.service, "_await_filing", lambda: (awaited.append(1), record()))
+    monkeypatch.setattr(cluster.service.queue, "alive", then)
+    assert "run 1 began" in past("ccontrol", "story", "5").out
