@@ -125,6 +125,12 @@ class RangeSet:
             return pages.text_of(self._bits)
         return ",".join(f"{low}-{high}" if high > low else str(low) for low, high in self._ranges)
 
+    def shifted(self, by: int) -> RangeSet:
+        """Every number and ``by``, which may be negative: ranks as ids, and back. ValueError below 0."""
+        if self._bits and self.first + by >= 0 and self.last + by < BOUND:
+            return self.of_bits(self._bits << by if by >= 0 else self._bits >> -by)
+        return RangeSet((low + by, high + by) for low, high in self.spans())
+
     def take(self, count: int) -> RangeSet:
         """The ``count`` lowest numbers, or all of them when there are fewer."""
         if self._bits:

@@ -17,7 +17,7 @@ def dependents(targets: Sequence[Target], jobs: Iterable[Job]) -> list[dict[str,
 
 
 def _of(target: Target, waiting: Sequence[tuple[Job, list[Block]]]) -> list[dict[str, Any]]:
-    ids = RangeSet((target.job.id + low, target.job.id + high) for low, high in target.ranks.ranges)
+    ids = target.ranks.shifted(target.job.id)
     found = []
     for job, blocks in waiting:
         mine = [each for each in blocks if each.job == target.job.id and _meets(each, ids)]

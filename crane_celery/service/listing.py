@@ -1,7 +1,8 @@
 """What ``cqueue`` lists: what waits, what runs and, when asked for, what has ended within the window."""
 
 from collections.abc import Callable, Collection, Sequence
-from operator import itemgetter
+from functools import reduce
+from operator import itemgetter, or_
 from typing import Any, NamedTuple
 
 from crane_celery.grammar.ranges import RangeSet
@@ -50,8 +51,10 @@ def with_past(chosen: queue.Chosen, want: Wanted, since: float, history: Callabl
 
 def ids_of(chosen: queue.Chosen) -> RangeSet:
     """Plain ids of what waits and of what runs."""
-    waiting = ((line.job.id + low, line.job.id + high) for line in chosen.lines for low, high in line.ranks.ranges)
-    return RangeSet(waiting) | RangeSet.of(row["id"] for row in chosen.rows if row["state"] not in ENDED)
+    ids = RangeSet.of(row["id"] for row in chosen.rows if row["state"] not in ENDED)
+    large = [line.ranks.shifted(line.job.id) for line in chosen.lines if line.job.is_array]
+    alone = RangeSet.of(line.job.id for line in chosen.lines if not line.job.is_array)
+    return reduce(or_, large, ids | alone)
 
 
 def _ended(want: Wanted, since: float) -> Query:

@@ -4,6 +4,7 @@ An id that has left the store is taken from the history, else for one job; what 
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 from crane_celery.errors import Denied, InputError, NotFound
@@ -59,7 +60,7 @@ def resolve(text: str, store: Lookup, past: Past, of: Dependant) -> Resolved:
     for clause in parsed.clauses:
         group: list[Block] = []
         for term in clause.terms:
-            blocks = list(_blocks(term, store, past, of))
+            blocks = list(islice(_blocks(term, store, past, of), MAX_BLOCKS + 1))
             ids = RangeSet((block.first, block.first + block.count - 1) for block in blocks if block.count)
             if seen & ids:
                 raise InputError(
@@ -92,7 +93,7 @@ def _blocks(term: Term, store: Lookup, past: Past, of: Dependant) -> Iterator[Bl
             return
         kind = "afterok"
     last = of.last and bool(array) and not term.part and kind in ("afterok", "afternotok")
-    for low, high in ranks.ranges:
+    for low, high in ranks.spans():
         yield Block(kind, job, first + low, high - low + 1, term.delay, shown, last=last)
 
 

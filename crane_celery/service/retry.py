@@ -61,8 +61,8 @@ def left_of(chosen: Target, store: Store) -> Left:
     job = chosen.job
     alive = RangeSet.parse(job.pending) if job.pending else RangeSet()
     if job.ended < job.count:
-        alive |= RangeSet((run.rank, run.rank) for run in store.elements() if run.job == job.id)
-    ranks = chosen.ranks - alive - store.succeeded(job.id, job.count)
+        alive |= RangeSet.of(run.rank for run in store.elements() if run.job == job.id)
+    ranks = chosen.ranks - alive - store.outcome(job.id, job.count)[1]
     return Left(ranks, len(chosen.ranks & alive))
 
 
@@ -93,7 +93,7 @@ def _gone(selector: Selector, settings: Settings, store: Store, past: Past) -> N
         return NotFound(f"there is no array {shown}; see cqueue and cacct for what there is")
     count = len(IndexSet.parse(array))
     ranks = element_ranks(selector.job, array, selector.part) if selector.part else RangeSet.span(0, count - 1)
-    left = ranks - store.succeeded(selector.job, count)
+    left = ranks - store.outcome(selector.job, count)[1]
     if not left:
         return NotFound(f"nothing of {shown} is to be run again: all of it has completed")
     return NotFound(

@@ -82,7 +82,7 @@ def stories(selectors: Sequence[Selector], sources: Sources, alive: Mapping[int,
 def material(of: Target, sources: Sources, alive: Iterable[Element]) -> Material:
     """What is known of these elements."""
     job, history = of.job, sources.history
-    ids = RangeSet((job.id + low, job.id + high) for low, high in of.ranks.ranges)
+    ids = of.ranks.shifted(job.id)
     live = [each for each in alive if each.rank in of.ranks]
     found = Material(job, of.ranks, history.told(job.id) if history else ())
     if len(ids) > FEW:

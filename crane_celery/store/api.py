@@ -220,8 +220,9 @@ class JobStore(Protocol):
     def ended_bits(self, first: int, count: int) -> tuple[int, int]:
         """(ended, succeeded) counts over a block of ids, for anything that ever ran."""
 
-    def succeeded(self, first: int, count: int) -> RangeSet:
-        """Which ids of a block Completed, as offsets from ``first``; for anything that ever ran."""
+    def outcome(self, first: int, count: int) -> tuple[RangeSet, RangeSet]:
+        """Which ids of a block ended, and which of these Completed, as offsets from ``first``; for anything that ever
+        ran."""
 
 
 class RunStore(Protocol):

@@ -302,7 +302,7 @@ class MemoryStore(MemoryControl):
         facts = Facts(began, ended, ok, self._moment(block), self._count("lost", span), last)
         if block.kind != "aftercorr":
             return facts._replace(lost=facts.lost if block.kind == "afterexcept" else 0)
-        ranks = [RangeSet((a - block.first, b - block.first) for a, b in (self._bits[k] & span).ranges) for k in _RANKS]
+        ranks = [(self._bits[kind] & span).shifted(-block.first) for kind in _RANKS]
         return facts._replace(lost=0, ended_ranks=ranks[0], ok_ranks=ranks[1])
 
     def _moment(self, block: Block) -> float:

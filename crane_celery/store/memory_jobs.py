@@ -211,9 +211,8 @@ class MemoryJobs:
         for ran, _ in tagged.decode(before.again):
             lapsed |= ran & hit
         self._lapsed[before.id] = lapsed
-        for low, high in hit.ranges:
-            self._set_bits("began", before.id + low, before.id + high)
-            self._set_bits("ended", before.id + low, before.id + high)
+        for kind in ("began", "ended"):
+            self._bits[kind] |= hit.shifted(before.id)
         self._moved_on(before, len(hit))
         after = self._records.jobs[before.id]
         if not after.pending:
@@ -284,11 +283,12 @@ class MemoryJobs:
             block = RangeSet.span(first, first + count - 1)
             return self._count("ended", block), self._count("ok", block)
 
-    def succeeded(self, first: int, count: int) -> RangeSet:
-        """Which ids of a block Completed. See store.api."""
+    def outcome(self, first: int, count: int) -> tuple[RangeSet, RangeSet]:
+        """Which ids of a block ended, and Completed. See store.api."""
         with self._lock:
-            hit = self._bits["ok"] & RangeSet.span(first, first + count - 1)
-            return RangeSet((low - first, high - first) for low, high in hit.ranges)
+            block = RangeSet.span(first, first + count - 1)
+            ended, ok = ((self._bits[kind] & block).shifted(-first) for kind in ("ended", "ok"))
+            return ended, ok
 
 
 def span_of(block: Block) -> RangeSet:

@@ -204,11 +204,15 @@ class RedisStore:
         ended, ok = self.link.run("count_bits", first, count)
         return ended, ok
 
-    def succeeded(self, first: int, count: int) -> RangeSet:
-        """Which ids of a block Completed. See store.api."""
+    def outcome(self, first: int, count: int) -> tuple[RangeSet, RangeSet]:
+        """Which ids of a block ended, and Completed. What ended meanwhile may be in the first alone. See store.api."""
+        ok = self._bits_of("ok", first, count)
+        return self._bits_of("ended", first, count) | ok, ok
+
+    def _bits_of(self, kind: str, first: int, count: int) -> RangeSet:
         found = RangeSet()
         for chunk in range(first // CHUNK, (first + count - 1) // CHUNK + 1):
-            bits: bytes = self.link.do("GET", self._keys.of("bits", f"ok:{chunk}")) or b""
+            bits: bytes = self.link.do("GET", self._keys.of("bits", f"{kind}:{chunk}")) or b""
             found |= ranks_of(bits, first - chunk * CHUNK, count)
         return found
 

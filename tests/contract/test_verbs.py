@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from crane_celery.errors import InputError, NotFound, StaleFence
+from crane_celery.grammar.ranges import RangeSet
 from crane_celery.lifecycle.replay import replay
 from crane_celery.model.dependency import decode, encode, judge
 from crane_celery.model.job import NEVER, WAITING, StepRow
@@ -32,15 +33,15 @@ def answer(world: World, limit: int = 100) -> dict[int, float]:
 # --- submit
 
 
-def test_which_elements_succeeded(world: World) -> None:
+def test_which_elements_ended_and_succeeded(world: World) -> None:
     job = world.store.submit([Submission(spec("0-99"), 100, b"")], [""])[0]
-    assert not world.store.succeeded(job, 100)
+    assert world.store.outcome(job, 100) == (RangeSet(), RangeSet())
     for rank, state in ((0, "Completed"), (7, "Failed"), (8, "Completed"), (9, "Completed"), (99, "Completed")):
         assert world.start(job, rank) == [""]
         world.begin(job + rank)
         world.end(job + rank, state=state, code=0 if state == "Completed" else 1)
-    assert world.store.succeeded(job, 100).text == "0,8-9,99"
-    assert world.store.succeeded(job + 9, 90).text == "0" and not world.store.succeeded(job + 10, 89)
+    assert world.store.outcome(job, 100)[1].text == "0,8-9,99"
+    assert world.store.outcome(job + 9, 90)[1].text == "0" and not world.store.outcome(job + 10, 89)[1]
 
 
 def test_submit_keeps_the_whole_record(world: World) -> None:

@@ -43,6 +43,8 @@ def test_queries(model: Model, number: int) -> None:
     assert all(low <= high for low, high in made.ranges)
     assert all(before[1] + 1 < after[0] for before, after in pairwise(made.ranges))
     assert not model or (made.first, made.last) == (min(model), max(model))
+    assert list(made.shifted(number)) == [each + number for each in sorted(model)]
+    assert made.shifted(number).shifted(-number) == made
     ordered = sorted(model)
     assert not made.step or ordered == list(range(ordered[0], ordered[-1] + 1, made.step))
 
