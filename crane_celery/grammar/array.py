@@ -145,18 +145,16 @@ class IndexSet:
 
     def _runs_at(self, ranks: RangeSet) -> Iterator[Run]:
         """The ascending runs of the indexes at ``ranks``."""
-        if len(self._runs) == 1 and ranks.step and ranks.last < len(self):
-            yield self.index_of(ranks.first), self.index_of(ranks.last), self._runs[0][2] * ranks.step
-            return
-        for low, high in ranks.spans():
+        for low, high, hop in ranks.runs():
             if high >= len(self):
                 raise IndexError(high)
-            at = bisect_right(self._bases, low) - 1
             while low <= high:
+                at = bisect_right(self._bases, low) - 1
                 start, _, step = self._runs[at]
-                end = min(high, self._bases[at + 1] - 1)
-                yield _runs.make(start + (low - self._bases[at]) * step, start + (end - self._bases[at]) * step, step)
-                low, at = end + 1, at + 1
+                base, end = self._bases[at], min(high, self._bases[at + 1] - 1)
+                end -= (end - low) % hop
+                yield _runs.make(start + (low - base) * step, start + (end - base) * step, step * hop)
+                low = end + hop
 
     def __contains__(self, index: object) -> bool:
         """Whether ``index`` is in the set."""

@@ -20,6 +20,8 @@ PAGE = 1024
 _BYTES = PAGE // 8
 #: bytes looked at in one go when ranges are listed
 _WINDOW = 8192
+#: so many numbers at equal distance are worth a look at how many more there are
+_MANY = 1024
 #: so many ranges are laid one by one
 _FEW = 8
 #: every byte with its bits in reverse: a page has its first rank in the highest bit, a number in the lowest
@@ -109,6 +111,33 @@ def ranges(bits: int) -> Iterator[tuple[int, int]]:
             after = 8 * at + match.end()
     if after >= 0:
         yield low, after - 1
+
+
+def runs(bits: int) -> Iterator[tuple[int, int, int]]:
+    """The ranges as (start, stop, 1); where many single numbers have stood at equal distance, all that go on so as one
+    (start, stop, step). Ascending."""
+    at = 0
+    while at >= 0:
+        before, step, same, found = -1, 0, 0, at
+        at = -1
+        for low, high in ranges(bits >> found):
+            yield found + low, found + high, 1
+            alike = low == high and low - before == step
+            step, same, before = low - before, same + 1 if alike else 0, low
+            if same == _MANY:
+                at = _progression_end(bits, found + low, step)
+                if at > found + low:
+                    yield found + low + step, at, step
+                at += 1
+                break
+
+
+def _progression_end(bits: int, first: int, step: int) -> int:
+    """The last number of the progression from ``first`` on beside which nothing else is set."""
+    left = bits >> first
+    differ = left ^ stride(0, -(-left.bit_length() // step), step)
+    agreed = (differ & -differ).bit_length() - 1 if differ else left.bit_length()
+    return first + (agreed - 1) // step * step
 
 
 def range_count(bits: int) -> int:

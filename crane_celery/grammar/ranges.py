@@ -97,6 +97,10 @@ class RangeSet:
         """The ranges, made as they are asked for."""
         return pages.ranges(self._bits) if self._bits else iter(self._ranges)
 
+    def runs(self) -> Iterator[tuple[int, int, int]]:
+        """The ranges as (low, high, 1), and long progressions of single numbers as (low, high, step); ascending."""
+        return pages.runs(self._bits) if self._bits else ((low, high, 1) for low, high in self._ranges)
+
     @property
     def first(self) -> int:
         """The lowest number; IndexError when the set is empty."""
@@ -106,17 +110,6 @@ class RangeSet:
     def last(self) -> int:
         """The highest number; IndexError when the set is empty."""
         return self._bits.bit_length() - 1 if self._bits else self._ranges[-1][1]
-
-    @property
-    def step(self) -> int:
-        """The distance between neighbours of a set kept as bits that is one progression; else 0."""
-        if not self._bits:
-            return 0
-        first, last = self.first, self.last
-        rest = self._bits ^ (1 << first)
-        step = (rest & -rest).bit_length() - 1 - first
-        even = (last - first) % step == 0
-        return step if even and pages.stride(first, (last - first) // step + 1, step) == self._bits else 0
 
     @property
     def text(self) -> str:

@@ -45,8 +45,7 @@ def test_queries(model: Model, number: int) -> None:
     assert not model or (made.first, made.last) == (min(model), max(model))
     assert list(made.shifted(number)) == [each + number for each in sorted(model)]
     assert made.shifted(number).shifted(-number) == made
-    ordered = sorted(model)
-    assert not made.step or ordered == list(range(ordered[0], ordered[-1] + 1, made.step))
+    assert [n for low, high, step in made.runs() for n in range(low, high + 1, step)] == sorted(model)
 
 
 @settings(deadline=None)
@@ -60,14 +59,15 @@ def test_stride(low: int, span: int, step: int) -> None:
 @settings(deadline=None, max_examples=60)
 @given(models, st.integers(1, 3), st.integers(0, 5))
 def test_indexes_of_large_sets(model: Model, step: int, first: int) -> None:
-    indexes = IndexSet([(first, first + 30_000 * step, step)])
+    indexes = IndexSet([(first, first + 4_999 * step, step), (90_000, 90_000 + 20_000 * step, step)])
     text = indexes.text_of(RangeSet.of(model))
     assert sorted(indexes.ranks_of(text) if text else ()) == sorted(model)
 
 
 def test_a_pattern_costs_next_to_nothing() -> None:
     half = RangeSet.stride(0, 999_998, 2)
-    assert (len(half), half.first, half.last, half.step) == (500_000, 0, 999_998, 2)
+    assert (len(half), half.first, half.last) == (500_000, 0, 999_998)
+    assert len(list(half.runs())) < 1100
     assert len(half.text) < 600
     assert (RangeSet.span(0, 999_999) - half).text.startswith("*0x976,1*5555")
     assert IndexSet.parse("0-999999").text_of(half) == "0-999998:2"
