@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cli._brief import brief
 from cli._columns import cpus, duration, elapsed, gres, hosts, hosts_or_none, memory, when, yes
 
 TYPE_CHECKING = False
@@ -162,7 +163,7 @@ def lic(row: Record) -> str:
 def dependents(row: Record) -> str:
     """A job and what waits on it: ``{"jobid", "dependents": [{"jobid", "state", "text"}, ...]}``."""
     lines = [f"{each['jobid']} {each['state']} {each['text']}" for each in row["dependents"]]
-    return "\n\t".join([f"JobId={row['jobid']} Dependents={len(lines)}", *lines])
+    return "\n\t".join([f"JobId={brief(row['jobid'])} Dependents={len(lines)}", *lines])
 
 
 def config(row: Record) -> str:

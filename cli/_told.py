@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cli._brief import brief
 from cli._columns import when
 
 TYPE_CHECKING = False
@@ -12,11 +13,12 @@ if TYPE_CHECKING:
 
 def explain(found: Sequence[dict[str, Any]]) -> str:
     """Of each job ``{"jobid", "lines": [text, ...]}``: why it waits."""
-    return "\n\n".join("\n\t".join([f"JobId={each['jobid']}", *each["lines"]]) for each in found)
+    return "\n\n".join("\n\t".join([f"JobId={brief(each['jobid'])}", *each["lines"]]) for each in found)
 
 
 def story(found: Sequence[dict[str, Any]]) -> str:
     """Of each job ``{"jobid", "events": [[server time, text], ...]}``: what has happened to it."""
     return "\n\n".join(
-        "\n".join([f"JobId={each['jobid']}", *(f"{when(at)}  {text}" for at, text in each["events"])]) for each in found
+        "\n".join([f"JobId={brief(each['jobid'])}", *(f"{when(at)}  {text}" for at, text in each["events"])])
+        for each in found
     )

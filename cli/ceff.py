@@ -88,10 +88,11 @@ def usage(shown: str, groups: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def report(used: dict[str, Any]) -> str:
     """The text of one job."""
+    from cli._brief import brief
     from cli._columns import cpus, duration
     from cli._records import group
 
-    lines = [f"JobId: {used['job_id']}{_elements(used)}", f"Qos: {used['qos'] or 'None'}"]
+    lines = [f"JobId: {brief(used['job_id'])}{_elements(used)}", f"Qos: {used['qos'] or 'None'}"]
     lines += [f"User/Group: {used['user']}/{group(used['gid'])}", f"Account: {used['account'] or 'None'}"]
     lines.append(f"JobState: {_states(used)}")
     if not used["node_num"]:

@@ -25,6 +25,8 @@ from crane_celery.service.rows import index_set, priority
 from crane_celery.service.targets import Missed, Target
 from crane_celery.store.api import Store
 
+#: characters of an id in a message
+_SHORT = 60
 #: jobs of one person that ``top`` lowers at most
 MAX_LOWERED = 1000
 #: a step of priority
@@ -126,7 +128,8 @@ def requeue(target: Target, hold: bool, incomplete: bool, requeues: bool, uid: i
 
 def _no_run(target: Target, never: int) -> str:
     """What is said of elements that ended while pending, "" where there are none."""
-    again = f"cbatch --array-retry {target.shown}" if target.job.is_array else "submit it again"
+    which = target.shown if len(target.shown) <= _SHORT else target.job.id
+    again = f"cbatch --array-retry {which}" if target.job.is_array else "submit it again"
     who = "it ended before it" if len(target.ranks) == 1 else f"{never} of its elements ended before they"
     return f"{who} started, so there is no run to repeat: {again}" if never else ""
 

@@ -319,6 +319,9 @@ def test_an_id_of_many_indexes_is_cut_in_a_sentence(busy: Shell) -> None:
     assert again.out.count(",...]. Reason") == 1 and again.out.count(",...]-3. Reason") == 1
     assert odd in busy("ccancel", "--json", f"10_[{odd}]").out
     assert len(busy("ccontrol", "explain", "10010").out.splitlines()[1]) < 90
+    for command in (("ccontrol", "explain"), ("ccontrol", "story"), ("ccontrol", "show", "dependents"), ("ceff",)):
+        assert len(busy(*command, f"10010_[{odd}]").out.splitlines()[0]) < 260, command
+    assert len(busy("ccontrol", "requeue", f"10_[{odd}]").out) < 400
 
 
 def test_part_of_a_throttled_array_by_state(busy: Shell) -> None:
