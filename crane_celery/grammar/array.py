@@ -139,13 +139,20 @@ class IndexSet:
         With ``limit`` > 0 the text is cut between two items to at most that many characters, ending in ``...``.
         IndexError for a rank that does not exist.
         """
-        runs = _patterns.folded(_runs.canonical(self._runs_at(ranks)))
-        items = (item for run in runs for item in _listed(run))
+        items = (item for run in _continued(self._shown(ranks)) for item in _listed(run))
         return _cut(items, limit) if limit > 0 else ",".join(items)
 
-    def _runs_at(self, ranks: RangeSet) -> Iterator[Run]:
-        """The ascending runs of the indexes at ``ranks``."""
-        for low, high, hop in ranks.runs():
+    def _shown(self, ranks: RangeSet) -> Iterator[Run]:
+        """What is shown of the indexes at ``ranks``: a long stretch of one pattern is not gone through."""
+        for part, numbers, hop in ranks.stretches():
+            last = part.last if part else 0
+            runs = [(number, last - (last - number) % hop, hop) for number in numbers]
+            shown = self._runs_at(runs if hop else ((low, high, 1) for low, high in part.spans()))
+            yield from shown if hop else _patterns.folded(_runs.canonical(shown))
+
+    def _runs_at(self, ranks: Iterable[Run]) -> Iterator[Run]:
+        """The runs of the indexes at these runs of ranks."""
+        for low, high, hop in ranks:
             if high >= len(self):
                 raise IndexError(high)
             while low <= high:
@@ -251,6 +258,20 @@ def _set_of(runs: Iterable[Run]) -> RangeSet:
         else:
             strided |= RangeSet.stride(low, high, step)
     return RangeSet(pairs) | strided
+
+
+def _continued(runs: Iterable[Run]) -> Iterator[Run]:
+    """A stride that goes on where another ended is one with it."""
+    last: Run | None = None
+    for run in runs:
+        if last and run[2] == last[2] > 1 and run[0] == last[1] + run[2]:
+            last = (last[0], run[1], run[2])
+            continue
+        if last:
+            yield last
+        last = run
+    if last:
+        yield last
 
 
 def _spelled(run: Run) -> str:

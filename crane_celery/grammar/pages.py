@@ -9,7 +9,7 @@ one with a pattern next to nothing (ADR 11). The scripts read and write the same
 from __future__ import annotations
 
 import re
-from itertools import groupby
+from itertools import groupby, islice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,8 +20,10 @@ PAGE = 1024
 _BYTES = PAGE // 8
 #: bytes looked at in one go when ranges are listed
 _WINDOW = 8192
-#: so many numbers at equal distance are worth a look at how many more there are
+#: a pattern that is told apart repeats more often than this; so many ranges later the next one is looked for
 _MANY = 1024
+#: it has at most so many ranges and numbers
+_MOST_RANGES, _MOST_NUMBERS = 8, 16
 #: so many ranges are laid one by one
 _FEW = 8
 #: every byte with its bits in reverse: a page has its first rank in the highest bit, a number in the lowest
@@ -113,31 +115,31 @@ def ranges(bits: int) -> Iterator[tuple[int, int]]:
         yield low, after - 1
 
 
-def runs(bits: int) -> Iterator[tuple[int, int, int]]:
-    """The ranges as (start, stop, 1); where many single numbers have stood at equal distance, all that go on so as one
-    (start, stop, step). Ascending."""
-    at = 0
-    while at >= 0:
-        before, step, same, found = -1, 0, 0, at
-        at = -1
-        for low, high in ranges(bits >> found):
-            yield found + low, found + high, 1
-            alike = low == high and low - before == step
-            step, same, before = low - before, same + 1 if alike else 0, low
-            if same == _MANY:
-                at = _progression_end(bits, found + low, step)
-                if at > found + low:
-                    yield found + low + step, at, step
-                at += 1
-                break
+def stretches(bits: int) -> Iterator[tuple[int, list[int], int]]:
+    """Cut a set where a pattern begins that repeats very often: (bits, [], 0) without one, else (bits, the numbers of
+    the pattern where it first stands, the distance at which it repeats). Ascending. Looks for one at few places."""
+    skip = _MANY
+    while bits:
+        numbers, hop, end = _pattern(bits)
+        if not hop:
+            end = max((high for _, high in islice(ranges(bits), skip)), default=0) + 1
+            skip *= 2
+        yield bits & ((1 << end) - 1), numbers, hop
+        bits = bits >> end << end
 
 
-def _progression_end(bits: int, first: int, step: int) -> int:
-    """The last number of the progression from ``first`` on beside which nothing else is set."""
-    left = bits >> first
-    differ = left ^ stride(0, -(-left.bit_length() // step), step)
-    agreed = (differ & -differ).bit_length() - 1 if differ else left.bit_length()
-    return first + (agreed - 1) // step * step
+def _pattern(bits: int) -> tuple[list[int], int, int]:
+    """The numbers of a pattern that begins with the lowest, its distance, and where it ends; or nothing."""
+    heads = list(islice(ranges(bits), _MOST_RANGES + 1))
+    left = bits >> heads[0][0]
+    for size in range(1, len(heads)):
+        hop = heads[size][0] - heads[0][0]
+        numbers = [number for low, high in heads[:size] for number in range(low, min(high, low + _MOST_NUMBERS) + 1)]
+        differ = left ^ (left >> hop)
+        agreed = (differ & -differ).bit_length() - 1 if differ else left.bit_length()
+        if len(numbers) <= _MOST_NUMBERS and agreed >= _MANY * hop:
+            return numbers, hop, heads[0][0] + agreed + hop
+    return [], 0, 0
 
 
 def range_count(bits: int) -> int:

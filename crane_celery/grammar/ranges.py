@@ -97,9 +97,13 @@ class RangeSet:
         """The ranges, made as they are asked for."""
         return pages.ranges(self._bits) if self._bits else iter(self._ranges)
 
-    def runs(self) -> Iterator[tuple[int, int, int]]:
-        """The ranges as (low, high, 1), and long progressions of single numbers as (low, high, step); ascending."""
-        return pages.runs(self._bits) if self._bits else ((low, high, 1) for low, high in self._ranges)
+    def stretches(self) -> Iterator[tuple[RangeSet, list[int], int]]:
+        """The set in parts, ascending, so that what repeats very often is a part by itself: with the numbers of the
+        pattern where it first stands, and the distance at which it repeats; else with none, and 0."""
+        if not self._bits:
+            yield self, [], 0
+        for bits, numbers, hop in pages.stretches(self._bits):
+            yield self.of_bits(bits), numbers, hop
 
     @property
     def first(self) -> int:

@@ -41,6 +41,12 @@ def index_set(array: str) -> IndexSet:
     return IndexSet.parse(array)
 
 
+@lru_cache(maxsize=8)
+def _indexes(array: str, ranks: RangeSet) -> str:
+    """Index text, which one row wants in several forms."""
+    return index_set(array).text_of(ranks)
+
+
 class Situation(NamedTuple):
     """What the reasons of pending jobs depend on beside the jobs themselves."""
 
@@ -106,12 +112,13 @@ class Line(NamedTuple):
     @property
     def indexes(self) -> str:
         """Their index text, "" for a plain job."""
-        return index_set(self.job.spec.array).text_of(self.ranks) if self.job.spec.array else ""
+        return _indexes(self.job.spec.array, self.ranks) if self.job.spec.array else ""
 
     @property
     def lone(self) -> int | None:
         """The index, where there is only one."""
-        return int(self.indexes) if self.indexes.isdigit() else None
+        array = self.job.spec.array
+        return index_set(array).index_of(self.ranks.first) if array and len(self.ranks) == 1 else None
 
     @property
     def order(self) -> tuple[float, int]:
