@@ -180,7 +180,7 @@ _VALUES = [
         "after:1+00:00:02",
         "--dependency: bad delay '+00:00:02' in dependency 'after:1+00:00:02': ':' separates job ids here; write +2s",
     ),
-    ("-w", "n9", "--nodelist: there is no node 'n9'"),
+    ("-w", "n9", "--nodelist: there is no node 'n9': there are n1, n2"),
     ("--repeat", "0", "--repeat: '0' is not a number from 1 to 10000"),
     ("--open-mode", "x", "--open-mode: 'x' is none of truncate, append"),
 ]
