@@ -224,7 +224,11 @@ class RedisStore:
         return [answer.decode() for answer in answers]
 
     def report(self, node: str, epoch: int, report: Report) -> None:
-        """Take a node's report. See store.api."""
+        """Take a node's report, 500 rows in one step. See store.api."""
+        for part in rows.reports(report):
+            self._report(node, epoch, part)
+
+    def _report(self, node: str, epoch: int, report: Report) -> None:
         began = [(id_, run, f"{at:.6f}") for id_, run, at in report.began]
         ended = [
             (id_, run, state, code, f"{a:.6f}", f"{b:.6f}", dumps(reason) if reason else '""', f"{cpu:.6g}", str(peak))
@@ -236,8 +240,13 @@ class RedisStore:
         self.link.run("report", node, epoch, dumps(node), told)
 
     def lose(self, fence: int, node: str, reason: str) -> list[int]:
-        """Write a node off. See store.api."""
-        return sorted(self.link.run("lose", fence, node, dumps(node), dumps(reason)))
+        """Write a node off, 1,000 runs in one step. See store.api."""
+        ended: list[int] = []
+        more, *ids = self.link.run("lose", fence, node, dumps(node), dumps(reason), 0)
+        while more:
+            ended += ids
+            more, *ids = self.link.run("lose", fence, node, dumps(node), dumps(reason), 1)
+        return sorted(ended + ids)
 
     def order(self, id: int, run: int, wanted: Wanted, uid: int = NOBODY) -> bool:
         """Say what is wanted of a run from now on. See store.api."""
@@ -257,7 +266,10 @@ class RedisStore:
         """A worker has started. See store.api."""
         texts = [dumps(text) for text in (host, driver, version, boot, _LOST)]
         record = dumps(codec.node_spec_to_json(spec))
-        epoch, live = self.link.run("register", spec.name, dumps(spec.name), record, *texts)
+        answer: list[Any] = []
+        while not answer:  # 1,000 runs that did not survive in one step
+            answer = self.link.run("register", spec.name, dumps(spec.name), record, *texts)
+        epoch, live = answer
         return Registration(epoch, sorted(rows.member(text) for text in live))
 
     def heartbeat(self, node: str, epoch: int, stale_s: float) -> Beat:

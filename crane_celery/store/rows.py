@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from crane_celery.errors import InputError
@@ -12,15 +12,17 @@ from crane_celery.lifecycle.requeue import policy_of
 from crane_celery.model import dependency
 from crane_celery.model.dependency import Block, Facts
 from crane_celery.model.event import Event
-from crane_celery.model.job import JobSpec
+from crane_celery.model.job import JobSpec, StepRow
 from crane_celery.store import codec
-from crane_celery.store.api import Question, Start, Submission
+from crane_celery.store.api import Began, Ended, Moved, Question, Report, Start, Submission
 from crane_celery.store.bitmaps import ranks_of
 from crane_celery.store.codec import dumps
 from crane_celery.store.keys import idempotency
 
 #: submissions accepted by one script call: they keep it far below 50 ms
 ACCEPT, ACCEPT_BYTES = 64, 4 << 20
+#: rows of a node's report taken by one script call
+REPORT = 500
 #: ranks that one script changes in many ranges: some 10 ms where no page is like another; characters of few ranges
 WINDOW, _SHORT = 1 << 18, 500
 
@@ -78,6 +80,31 @@ def start_row(start: Start) -> tuple[Any, ...]:
     job, rank, run, parts = start
     others = [part.node for part in parts[1:]] if len(parts) > 1 else 0
     return job, rank, run, parts[0].node, dumps(codec.allocation_to_json(parts)), others
+
+
+def reports(report: Report, most: int = REPORT) -> Iterator[Report]:
+    """Cut a report so that no script call takes too many rows: what is told of one run stays in its order, and together
+    where it can."""
+    if sum(map(len, report)) <= most:
+        yield report
+        return
+    places: dict[int, int] = {}
+    told: list[tuple[int, int, Any]] = []
+    kinds: list[Sequence[Any]] = [report.began, report.steps, report.moved, report.ended]  # as report.lua takes them
+    for kind, some in enumerate(kinds):
+        told += [(places.setdefault(_run_of(row), len(places)), kind, row) for row in some]
+    told.sort(key=lambda each: each[:2])
+    for at in range(0, len(told), most):
+        cut: tuple[list[Any], ...] = ([], [], [], [])
+        for _, kind, row in told[at : at + most]:
+            cut[kind].append(row)
+        began, steps, moved, ended = cut
+        yield Report(began, ended, steps, moved)
+
+
+def _run_of(row: Began | Ended | Moved | StepRow) -> int:
+    """The plain id of the element that a row of a report is about."""
+    return row.job if isinstance(row, StepRow) else row.id
 
 
 def member(text: bytes) -> tuple[int, int]:

@@ -1,13 +1,17 @@
--- A node's worker has started. On another boot than before, what ran there is written off and the epoch grows.
+-- A node's worker has started. On another boot than before, what ran there is written off, in portions, and the epoch grows.
 -- lib: pages ranges tags bits events later jobs blocks marks pending ends nodes lost
 -- KEYS   1 the prefix of all keys
 -- ARGV   1 node; 2 its name as JSON; then as JSON: 3 spec, 4 host, 5 driver, 6 version, 7 boot id, 8 reason of a write-off
--- Returns {epoch, {"id:run" that it is meant to be running}}.
+-- Returns {epoch, {"id:run" that it is meant to be running}}; {} where a further call is to write off more first.
 local name, key = ARGV[1], key_node(ARGV[1])
 local boot = call('HGET', key, 'boot')
 if boot and boot ~= ARGV[7] then
-  write_off(name, ARGV[8])
+  local _, more = write_off(name, ARGV[8])
   tell_ends('"node":' .. ARGV[2] .. ',')
+  if more then
+    settle()
+    return {}
+  end
 end
 if boot ~= ARGV[7] then call('HINCRBY', key, 'epoch', 1) end
 call('SADD', key_nodes, name)

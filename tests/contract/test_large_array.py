@@ -1,0 +1,125 @@
+"""The verbs of arrays on one of 100,000 elements, in the worst shapes: none blocks the server for long."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from crane_celery.grammar.ranges import RangeSet
+from crane_celery.model.job import Allocation
+from crane_celery.model.node import NodeState
+from crane_celery.store.api import Began, Ended, Report, Start
+from crane_celery.store.redis import RedisStore
+from tests.contract.world import World, node
+from tests.support.server import Server
+from tests.support.slow import Slow
+
+COUNT, RUN = 100_000, 6_000
+#: starts that the leader commits at once
+CHUNK = 128
+EVEN, ODD, ALL = (RangeSet.stride(low, COUNT - 1, step).text for low, step in ((0, 2), (1, 2), (0, 1)))
+_ALLOCATION = (Allocation(node="n1", cpus=1.0, memory=1 << 20),)
+
+
+class Watched:
+    """A store on a server whose log of slow commands is looked at after every step."""
+
+    def __init__(self, server: Server) -> None:
+        self.world = World(RedisStore(server.url, "{large}"))
+        self.slow = Slow(server, self.store)
+        self.job = self.world.submit(COUNT)
+
+    @property
+    def store(self) -> RedisStore:
+        """The store."""
+        assert isinstance(self.world.store, RedisStore)
+        return self.world.store
+
+    def start(self, ranks: range, run: int = 1) -> None:
+        """Commit starts as the leader does."""
+        for at in ranks[::CHUNK]:
+            some = [Start(self.job, rank, run, _ALLOCATION) for rank in range(at, min(at + CHUNK, ranks.stop))]
+            assert set(self.store.start(self.world.fence, some)) == {""}
+            self.slow.look()
+
+    def end(self, ranks: range, run: int = 1) -> None:
+        """One report that all of them began and ended."""
+        ids = [self.job + rank for rank in ranks]
+        ended = [Ended(id_, run, "Completed", 0, 0.0, 0.0) for id_ in ids]
+        self.store.report("n1", self.world.epoch, Report([Began(id_, run, 0.0) for id_ in ids], ended))
+        self.slow.look()
+
+    def check(self) -> None:
+        """No command was slow."""
+        self.slow.look()
+        assert self.slow.found == []
+
+
+@pytest.fixture
+def watched() -> Iterator[Watched]:
+    with Server() as server:
+        made = Watched(server)
+        yield made
+        made.store.close()
+
+
+def test_alternating_elements_are_changed_in_short_steps(watched: Watched) -> None:
+    store, job = watched.store, watched.job
+    for ranks in (EVEN, ODD):
+        store.hold(job, ranks, True)
+        watched.slow.look()
+    for ranks in (EVEN, ALL):
+        store.hold(job, ranks, False)
+        watched.slow.look()
+    for ranks, name in ((EVEN, "even"), (ODD, "odd"), (ALL, "both")):
+        store.update(job, ranks, {"name": name})
+        watched.slow.look()
+    store.hold(job, EVEN, True)
+    assert store.expire(watched.world.fence, job, ODD, "Deadline", 327, "deadline reached") == COUNT // 2
+    watched.slow.look()
+    store.snapshot()
+    assert store.cancel(job, EVEN, 0).pending == COUNT // 2
+    watched.check()
+
+
+def test_a_node_tells_of_thousands_of_runs_in_short_steps(watched: Watched) -> None:
+    watched.start(range(RUN))
+    watched.end(range(RUN))
+    watched.check()
+
+
+def test_thousands_of_runs_are_stopped_and_run_again_in_short_steps(watched: Watched) -> None:
+    watched.start(range(RUN))
+    watched.end(range(RUN // 2))
+    done = watched.store.requeue(watched.job, "")
+    assert (done.ended, len(done.running)) == (RUN // 2, RUN // 2)
+    watched.slow.look()
+    assert len(watched.store.cancel(watched.job, "", 0).running) == RUN // 2
+    watched.slow.look()
+    assert len(watched.store.elements()) == RUN // 2
+    watched.check()
+
+
+def test_a_node_with_thousands_of_runs_is_written_off_in_short_steps(watched: Watched) -> None:
+    watched.start(range(RUN))
+    assert len(watched.store.lose(watched.world.fence, "n1", "silent")) == RUN
+    found = watched.store.node("n1")
+    assert found is not None and (found.state, found.epoch) == (NodeState.DOWN, watched.world.epoch + 1)
+    watched.check()
+
+
+def test_a_node_that_booted_anew_loses_thousands_of_runs_in_short_steps(watched: Watched) -> None:
+    watched.start(range(RUN))
+    again = watched.store.register(node(), "host", "none", "1", "boot-2")
+    assert (again.epoch, again.live) == (watched.world.epoch + 1, [])
+    assert watched.store.ended_bits(watched.job, COUNT) == (RUN, 0)
+    watched.check()
+
+
+def test_a_long_array_is_forgotten_in_short_steps(watched: Watched) -> None:
+    watched.start(range(RUN))
+    watched.end(range(RUN))
+    watched.store.cancel(watched.job, "", 0)
+    watched.store.set_cursor("recorder", watched.store.last_event())
+    watched.slow.look()
+    assert watched.store.forget(watched.world.fence, watched.store.now() + 1, 200) == 1
+    watched.check()
