@@ -18,27 +18,38 @@ local function later(command, key, one, two)
   end
 end
 
-local bit_args = {}
+local bits, all_set = {}, {}
+for wide = 1, 32 do all_set[wide] = string.format('%d', 2 ^ wide - 1) end
 
--- Sets or clears one bit; all bits of one chunk go as one BITFIELD.
+-- Sets (1) or clears (0) one bit, the last word counts; all bits of one chunk go as one BITFIELD.
 local function bit_later(kind, id, value)
   local at = id % 1048576
   local key = key_bits(kind .. ':' .. string.format('%d', (id - at) / 1048576))
-  local args = bit_args[key]
-  if not args then
-    args = { n = 0 }
-    bit_args[key] = args
+  bits[key] = bits[key] or {}
+  bits[key][at] = value
+end
+
+-- The arguments of BITFIELD for bits {at -> value}, and how many: what happens to an array happens to many neighbours at
+-- once, and up to 32 of them go as one number.
+local function bit_args(values)
+  local list, args, n, i = {}, {}, 0, 1
+  for at in pairs(values) do list[#list + 1] = at end
+  table.sort(list)
+  while i <= #list do
+    local first, value, wide = list[i], values[list[i]], 1
+    while wide < 32 and list[i + wide] == first + wide and values[first + wide] == value do wide = wide + 1 end
+    args[n + 1], args[n + 2], args[n + 3], args[n + 4] = 'SET', 'u' .. wide, first, value == 1 and all_set[wide] or '0'
+    n, i = n + 4, i + wide
   end
-  local n = args.n
-  args[n + 1], args[n + 2], args[n + 3], args[n + 4] = 'SET', 'u1', at, value
-  args.n = n + 4
+  return args, n
 end
 
 local function flush()
   for _, w in ipairs(write_order) do
     for i = 1, w.n, 4000 do call(w.command, w.key, unpack(w, i, math.min(w.n, i + 3999))) end
   end
-  for key, args in pairs(bit_args) do
-    for i = 1, args.n, 4000 do call('BITFIELD', key, unpack(args, i, math.min(args.n, i + 3999))) end
+  for key, values in pairs(bits) do
+    local args, n = bit_args(values)
+    for i = 1, n, 4000 do call('BITFIELD', key, unpack(args, i, math.min(n, i + 3999))) end
   end
 end
