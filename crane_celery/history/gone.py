@@ -56,7 +56,7 @@ def among(row: Filed, ids: RangeSet | None) -> RangeSet:
     near = ids & RangeSet.span(row.job + row.first, row.job + row.last)
     if len(near) > row.last - row.first:
         return ranks_of(row)
-    met = RangeSet((low - row.job, high - row.job) for low, high in near.ranges)
+    met = near.shifted(-row.job)
     return ranks_of(row) & met if row.ranks and met else met
 
 

@@ -16,15 +16,17 @@ from crane_celery.history.schema import CANCELLED, FINAL, RUN
 
 #: more ranges than this are first compared with the runs that there are
 _FEW = 100
+#: rows that are written at once
+_CHUNK = 1_000
 
 
 def take_back(db: Connection, revived: Sequence[Revived]) -> list[Cancelled]:
     """Runs are followed by another one, and cancels are deleted; returns what is left of those, to be written."""
-    rows = [
+    rows = (
         {"b_low": low, "b_high": high, "b_again": each.again} for each in revived for low, high in _reaches(db, each)
-    ]
-    if rows:
-        db.execute(_AGAIN, rows)
+    )
+    while some := list(islice(rows, _CHUNK)):
+        db.execute(_AGAIN, some)
     ranks: dict[int, RangeSet] = {}
     for each in revived:
         ranks[each.job] = ranks.get(each.job, RangeSet()) | each.ranks

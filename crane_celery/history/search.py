@@ -5,19 +5,37 @@ their submission and allocation. So a search among a million runs reads index en
 way is shortest depends on how much matches, which ``few_submissions`` and ``wide`` count, up to a bound.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from enum import Enum
+from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Select, and_, case, exists, false, func, or_, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Integer,
+    LargeBinary,
+    Select,
+    and_,
+    case,
+    cast,
+    exists,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.history.api import ANY_TIME, Query, Span
 from crane_celery.history.schema import ALLOCATION, ALLOCATION_NODE, CANCELLED, FINAL, PERSON, RUN, SUBMISSION
 
-#: more ranges of ids than this are first searched by their hull, and sifted while reading
+#: more ranges of ids than this are looked up in a mask, which has a byte for each id from the first to the last
 MAX_RANGES = 100
+#: where that would be more bytes than this, what is between the first and the last is sifted while reading
+MAX_MASK = 1 << 22
 #: more matches than this are not gathered first and sorted then
 MANY = 50_000
 #: the kind of job that a record does not mention
@@ -104,8 +122,7 @@ def find_arrays(want: Query, ids: RangeSet | None) -> Select[Any]:
     conditions = [table.record.contains('"array":'), *_users(want, table.uid), *_of_submission(want, table)]
     if ids is not None:
         reach = table.job + table.count - 1
-        spans: Sequence[tuple[int, int]] = [(ids.first, ids.last)] if sifts(ids) else ids.ranges
-        conditions.append(or_(false(), *(and_(table.job <= high, reach >= low) for low, high in spans)))
+        conditions.append(or_(false(), *(and_(table.job <= high, reach >= low) for low, high in _spans(ids))))
     return (
         select(table.job, table.record, table.changes)
         .where(*conditions)
@@ -114,9 +131,16 @@ def find_arrays(want: Query, ids: RangeSet | None) -> Select[Any]:
     )
 
 
-def portions(ids: RangeSet) -> list[RangeSet]:
-    """The ids, so many ranges at a time as one statement takes."""
-    return [RangeSet(ids.ranges[at : at + MAX_RANGES]) for at in range(0, len(ids.ranges), MAX_RANGES)]
+def portions(ids: RangeSet) -> Iterator[RangeSet]:
+    """The ids, so many at a time as one statement takes without sifting."""
+    some: list[tuple[int, int]] = []
+    for low, high in ids.spans():
+        if len(some) >= MAX_RANGES and high - some[0][0] >= MAX_MASK:
+            yield RangeSet(some)
+            some = []
+        some.append((low, high))
+    if some:
+        yield RangeSet(some)
 
 
 def sum_runs(ids: RangeSet) -> Select[Any]:
@@ -151,7 +175,34 @@ def sum_ends(ids: RangeSet) -> Select[Any]:
 
 
 def _any_of(column: ColumnElement[int], ids: RangeSet) -> ColumnElement[bool]:
-    return or_(false(), *(column.between(low, high) for low, high in ids.ranges))
+    """Whether it is one of these ids; where they are to be sifted, whether it is between the first and the last."""
+    spanned = or_(false(), *(column.between(low, high) for low, high in _spans(ids)))
+    if _few(ids) or sifts(ids):
+        return spanned
+    place = cast(column - ids.first, Integer) + 1
+    return and_(spanned, func.substr(literal(_mask(ids), LargeBinary), place, 1) == literal(_ONE, LargeBinary))
+
+
+_ONE = b"\1"
+
+
+def _mask(ids: RangeSet) -> bytes:
+    """A byte for each number from the first to the last: whether it is in the set."""
+    base = ids.first
+    mask = bytearray(ids.last - base + 1)
+    for low, high in ids.spans():
+        mask[low - base : high - base + 1] = _ONE * (high - low + 1)
+    return bytes(mask)
+
+
+def _few(ids: RangeSet) -> bool:
+    """Whether a statement can name each range."""
+    return len(list(islice(ids.spans(), MAX_RANGES + 1))) <= MAX_RANGES
+
+
+def _spans(ids: RangeSet) -> list[tuple[int, int]]:
+    """Ranges that hold all of the ids, and others where they are too many to be named."""
+    return list(ids.spans()) if _few(ids) else [(ids.first, ids.last)]
 
 
 def cancelled_within(ids: RangeSet) -> Select[Any]:
@@ -161,7 +212,7 @@ def cancelled_within(ids: RangeSet) -> Select[Any]:
 
 def sifts(ids: RangeSet | None) -> bool:
     """Whether the reader has to sift the rows by ids itself."""
-    return ids is not None and len(ids.ranges) > MAX_RANGES
+    return ids is not None and not _few(ids) and ids.last - ids.first >= MAX_MASK
 
 
 class _Columns(NamedTuple):
@@ -201,8 +252,7 @@ def _run_conditions(
         there = select(ALLOCATION_NODE.c.allocation).where(ALLOCATION_NODE.c.node.in_(want.nodes))
         conditions.append(table.allocation.in_(there))
     if ids is not None:
-        spans = [(ids.first, ids.last)] if sifts(ids) else ids.ranges
-        conditions.append(or_(false(), *(table.id.between(low, high) for low, high in spans)) if ids else false())
+        conditions.append(_any_of(table.id, ids))
     return conditions
 
 
@@ -259,9 +309,12 @@ def _within(column: ColumnElement[float], span: Span) -> list[ColumnElement[bool
 
 
 def _meets(ids: RangeSet) -> ColumnElement[bool]:
-    """Rows of cancelled elements between whose first and last is any of these ids."""
+    """Rows of cancelled elements between whose first and last is any of these ids; looked for from the submission on
+    that has the first of them."""
     if not ids:
         return false()
-    low, high = CANCELLED.c.job + CANCELLED.c.first, CANCELLED.c.job + CANCELLED.c.last
-    spans: Sequence[tuple[int, int]] = [(ids.first, ids.last)] if sifts(ids) else ids.ranges
-    return or_(*(and_(low <= end, high >= start) for start, end in spans))
+    table, jobs = CANCELLED.c, SUBMISSION.alias().c
+    first = select(func.coalesce(func.max(jobs.job), 0)).where(jobs.job <= ids.first).scalar_subquery()
+    low, high = table.job + table.first, table.job + table.last
+    spanned = or_(*(and_(low <= end, high >= start) for start, end in _spans(ids)))
+    return and_(table.job.between(first, ids.last), spanned)

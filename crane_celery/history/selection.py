@@ -17,6 +17,10 @@ class Picked(NamedTuple):
     parts: tuple[tuple[RangeSet, int], ...]
     whole: RangeSet
 
+    def among(self, ids: RangeSet) -> "Picked":
+        """What they mean of these ids."""
+        return Picked(self.ids & ids, tuple((some & ids, step) for some, step in self.parts), self.whole & ids)
+
     def narrow(self, id: int, steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The steps of a run that are wanted."""
         if id in self.whole:
@@ -50,4 +54,4 @@ def _ids_of(selector: Selector, job: Job | None) -> RangeSet:
     if not job.is_array:
         return RangeSet()
     ranks = IndexSet.parse(job.spec.array).ranks_of(selector.part)
-    return RangeSet((job.id + low, job.id + high) for low, high in ranks.ranges)
+    return ranks.shifted(job.id)

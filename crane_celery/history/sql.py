@@ -89,8 +89,7 @@ class SqlHistory:
             for row in db.execute(search.cancelled_within(ids)):
                 key = row.job, row.state, row.code
                 never[key] = never.get(key, 0) + len(gone.among(row, ids))
-            portions = search.portions(ids)
-            summed = [dict(row._mapping) for some in portions for row in db.execute(search.sum_runs(some))]
+            summed = [dict(row._mapping) for some in search.portions(ids) for row in db.execute(search.sum_runs(some))]
             jobs = {job: self._owner(db, job) for job in {*(key[0] for key in never), *(row["job"] for row in summed)}}
         groups = [_group(job, row) for row in summed if (job := jobs[row["job"]])]
         unused = ((jobs[id], _unused(count, state, code)) for (id, state, code), count in never.items() if count)
@@ -137,7 +136,8 @@ class SqlHistory:
     def _runs(db: Connection, want: Query, ids: RangeSet | None, jobs: "_Jobs") -> list[Row]:
         found: Iterable[SqlRow[Any]] = db.execute(search.find_runs(want, ids, _way(db, want, ids)))
         if ids is not None and search.sifts(ids):
-            found = (row for row in found if row.id in ids)
+            wanted = set(ids)
+            found = (row for row in found if row.id in wanted)
         return [jobs.run_row(row) for row in islice(found, want.limit or None)]
 
     @staticmethod
@@ -152,7 +152,9 @@ class SqlHistory:
 
     @staticmethod
     def _add_steps(db: Connection, found: list[Row], picked: "selection.Picked | None") -> None:
-        common = _common_steps(db, sorted({row["id"] for row in found if row["run"]}))
+        ran = RangeSet.of(row["id"] for row in found if row["run"])
+        common = _common_steps(db, list(ran))
+        picked = picked.among(ran) if picked else None
         for row in found:
             steps = rows.step_rows(row, common.get((row["id"], row["run"]), ()))
             row["steps"] = picked.narrow(row["id"], steps) if picked else steps

@@ -7,6 +7,7 @@ import pytest
 from crane_celery.errors import ConfigError, SystemFault
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import parse_selectors
+from crane_celery.history import search
 from crane_celery.history.api import Query, Span
 from crane_celery.history.batch import Batch, Cancelled, Finished, Started
 from crane_celery.history.engine import Database
@@ -147,7 +148,11 @@ def test_what_the_last_runs_used(asked: SqlHistory) -> None:
     assert asked.usage(parse_selectors("99"), RangeSet()) == []
 
 
-def test_many_ranges(filing: Filing, history: SqlHistory) -> None:
+@pytest.mark.parametrize(("few", "mask"), [(100, 1 << 22), (100, 60), (2, 60), (1, 1)])
+def test_many_ranges(filing: Filing, history: SqlHistory, monkeypatch: pytest.MonkeyPatch, few: int, mask: int) -> None:
+    """Each way to look for them: by range, by mask, by sifting; in one statement or in several."""
+    monkeypatch.setattr(search, "MAX_RANGES", few)
+    monkeypatch.setattr(search, "MAX_MASK", mask)
     batch = Batch()
     batch.submissions[1] = job(1, "ada", "big", "CPU", 1000, "0-999")
     for id in range(1, 701):
@@ -158,6 +163,19 @@ def test_many_ranges(filing: Filing, history: SqlHistory) -> None:
     assert [row["index"] for row in rows] == list(range(998, 598, -2))
     used = history.usage(parse_selectors("1_[0-998:2]"), RangeSet())
     assert sum(row["count"] for row in used) == 500
+    used = history.usage(parse_selectors("1"), RangeSet.of(range(1, 1001, 3)))
+    assert sorted({row["state"] for row in used}) == ["Cancelled", "Completed"]
+    assert sum(row["count"] for row in used if row["state"] == "Cancelled") == 200
+    assert sum(row["count"] for row in used) == 666
+    some = RangeSet.of([*range(1, 500, 2), 690, 900])
+    assert [row["id"] for row in history.runs(some)] == [690, *range(499, 0, -2)]
+    assert sum(row["count"] for row in history.sums(some)) == 251
+    assert history.runs(RangeSet()) == history.sums(RangeSet()) == []
+    picked = parse_selectors("1_[3,5,900,7-600:2,699].1,1_5")
+    steps = [(row["index"], len(row["steps"])) for row in history.query(Query(selectors=picked, limit=3))]
+    assert steps == [(900, 0), (699, 1), (599, 1)]
+    (found,) = history.arrays(Query(selectors=picked))
+    assert found["job"] == 1
 
 
 def test_a_batch_out_of_turn_is_refused_whole(filing: Filing, history: SqlHistory) -> None:
