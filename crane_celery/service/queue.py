@@ -165,13 +165,13 @@ def _together(named: Iterable[Target]) -> Iterable[Target]:
 def started_rows(target: Target, found: Alive, store: Store, *, ended: bool) -> list[Row]:
     """Live and, if wanted, ended rows of one target; what has ended and is pending again has a line there instead."""
     job = target.job
+    elements = [each for each in found.elements.get(job.id, []) if each.rank in target.ranks]
     if ended:
-        again = RangeSet.parse(job.pending)
-        known = store.elements(job.id + rank for rank in target.ranks.take(MAX_ENDED))
-        elements = [each for each in known if each.state not in ENDED or each.rank not in again]
-    else:
-        elements = found.elements.get(job.id, [])
-    return [live_row(job, each, found.around.now) for each in elements if each.rank in target.ranks]
+        waits = RangeSet.parse(job.pending)
+        ranks = (target.ranks - waits).take(MAX_ENDED) | RangeSet.of(each.rank for each in elements)
+        known = store.elements(job.id + rank for rank in ranks)
+        elements = [each for each in known if each.state not in ENDED or each.rank not in waits]
+    return [live_row(job, each, found.around.now) for each in elements]
 
 
 def target_rows(target: Target, found: Alive, store: Store, *, ended: bool) -> list[Row]:

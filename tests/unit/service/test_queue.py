@@ -316,3 +316,22 @@ def test_what_is_named_twice_is_listed_once(cluster: Cluster) -> None:
     ran = (f"{array}_1", "Running", "")
     assert shown(cluster, f"{array}_[1-5],{array}_[4-7]") == [(f"{array}_[2-7]", "Pending", "Held"), ran]
     assert shown(cluster, f"{array + 2},{array},{array}_2") == [(f"{array}_[0,2-8]", "Pending", "Held"), ran]
+
+
+def test_what_runs_is_found_however_far_it_stands_in_its_array(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crane_celery.service.queue.MAX_ENDED", 2)
+    array = submit(cluster, array="0-9")
+    ran, runs, ended = (
+        (f"{array}_{rank}", state, "") for rank, state in ((7, "Completed"), (8, "Running"), (9, "Failed"))
+    )
+    cluster.run(array, 7)
+    cluster.begin(array, 8)
+    everything = frozenset(State)
+    assert shown(cluster, str(array), states=everything)[1:] == [runs, ran]
+    cluster.run(array, 9, code=1)
+    cluster.service.cancel(ALICE, parse_selectors(f"{array}_[0-6]"), Filters())
+    assert shown(cluster, str(array), states=everything) == [runs]
+    assert shown(cluster, f"{array}_[7-9]", states=everything) == [runs, ran]
+    assert shown(cluster, f"{array}_9", states=everything) == [ended]
