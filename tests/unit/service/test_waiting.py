@@ -15,14 +15,6 @@ from tests.contract.world import World
 from tests.unit.service.support import settings
 
 
-class Nothing:
-    """A history that knows of nothing."""
-
-    def array_of(self, job: int) -> str:
-        """No array, then."""
-        return ""
-
-
 @pytest.mark.parametrize("step", [1, 2, 5])
 def test_a_part_of_an_array_is_counted_whatever_its_ranges(step: int, tmp_path: Path) -> None:
     world = World(MemoryStore())
@@ -30,13 +22,8 @@ def test_a_part_of_an_array_is_counted_whatever_its_ranges(step: int, tmp_path: 
     job = world.submit(100)
     store = world.store
     ranks = range(0, 100, step)
-<<<<<<< Updated upstream
     part = f"0-99:{step}" if step > 1 else "0-98"
     [goal] = goals(parse_selectors(f"{job}_[{part}]"), store, past)
-=======
-    named = f"{job}_[0-99:{step}]" if step > 1 else f"{job}_[0-98]"
-    [goal] = goals(parse_selectors(named), store, Nothing())
->>>>>>> Stashed changes
     assert standing(goal, store) == Standing(len(goal.ranks), 0, 0, len(goal.ranks))
     for rank in ranks[:4]:
         world.start(job, rank)
