@@ -10,6 +10,7 @@ some 130 KB and fractions of a millisecond.
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import lru_cache
 
 from crane_celery.errors import InputError
 from crane_celery.grammar import pages
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 Pair = tuple[int, int]
 #: more ranges than this are kept as bits, unless numbers beyond the bound are among them
 FEW, BOUND = 1024, 1 << 26
+#: characters of a text whose set is remembered
+_SHORT = 16
 
 
 class RangeSet:
@@ -63,9 +66,11 @@ class RangeSet:
     @classmethod
     def parse(cls, text: str) -> RangeSet:
         """Read ``0-4,7`` or page text; duplicates merge, "" is the empty set. InputError for anything else."""
+        if len(text) <= _SHORT:
+            return _short(text)
         if text.startswith("*"):
             return cls.of_bits(_paged(text))
-        return cls(_parse_item(item, text) for item in text.split(",")) if text else cls()
+        return cls(_parse_item(item, text) for item in text.split(","))
 
     @classmethod
     def of(cls, numbers: Iterable[int]) -> RangeSet:
@@ -207,6 +212,12 @@ class RangeSet:
     def __repr__(self) -> str:
         """The expression that makes the set again."""
         return f"RangeSet.parse({self.text!r})"
+
+
+@lru_cache(maxsize=4096)
+def _short(text: str) -> RangeSet:
+    """Most sets that are read are one rank or all of them, over and over."""
+    return RangeSet(_parse_item(item, text) for item in text.split(",")) if text else RangeSet()
 
 
 def _paged(text: str) -> int:

@@ -24,13 +24,13 @@ end
 for i = 2, #ARGV do
   local id = ARGV[i]
   local key = key_job(id)
-  local v = call('HMGET', key, 'top', 'ended', 'count', 'dep', 'waits', 'uid', 'part')
+  local v = call('HMGET', key, 'top', 'ended', 'count', 'dep', 'waits', 'uid', 'part', 'until')
   if v[1] ~= '-1' or v[2] ~= '0' then
     out[i - 1] = -1
   else
     local size = v[3]
-    call('HSET', key, 'pending', '', 'held', '', 'again', '', 'until', '', 'ended', size, 'gone', size, 'code', '320', 'state', 'Cancelled',
-      'bt', NOW, 'et', NOW, 'done', NOW)
+    call('HSET', key, 'pending', '', 'held', '', 'ended', size, 'gone', size, 'code', '320', 'state', 'Cancelled', 'done', NOW)
+    if v[8] and v[8] ~= '' then call('HSET', key, 'until', '') end
     cover(tonumber(id), tonumber(size))
     if v[4] ~= '' then stop_waiting(id, v[4]) end
     out[i - 1] = v[5] == '' and 0 or call('ZCARD', key_waits(id))

@@ -36,8 +36,8 @@ local function moment(b)
     local at = e[1] and (after and tonumber(e[1]) > 0 and e[1] or e[2])
     if at then return at end
   end
-  local v = call('HMGET', key_job(string.format('%.0f', b[2])), 'bt', 'et')
-  return (after and v[1] or v[2]) or '0'
+  local v = call('HMGET', key_job(string.format('%.0f', b[2])), 'bt', 'et', 'done') -- done: cancelled as a whole
+  return (after and v[1] or v[2]) or v[3] or '0'
 end
 
 -- Whether the element of the block's submission that ended last Completed; once that is forgotten, whether all did.
