@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from celery import Celery
@@ -90,7 +90,9 @@ class CeleryOutbox:
 class Dispatcher:
     """Builds, signs and sends."""
 
-    def __init__(self, outbox: Outbox, signer: wire.Signer, nonce: Callable[[], str]) -> None:
+    def __init__(self, outbox: Outbox, signer: wire.Signer, nonce: Callable[[], str], guests: bool = False) -> None:
+        """``guests``: programs run around jobs, so new runs of several nodes have guests (store.api.Start)."""
+        self.guests = guests
         self._outbox = outbox
         self._signer = signer
         self._nonce = nonce
@@ -118,10 +120,11 @@ class Dispatcher:
         launches: dict[str, list[Run]] = {}
         again = self._unsent.union(resend)
         for node in again:
-            launches[node] = list(view.starting.get(node, {}).values())
+            launches[node] = [*view.starting.get(node, {}).values(), *self._awaited(view, node)]
         for run in runs:
-            if run.node not in again:
-                launches.setdefault(run.node, []).append(run)
+            for node in [part.node for part in run.parts] if run.guests else [run.node]:
+                if node not in again:
+                    launches.setdefault(node, []).append(run)
         stops, wanted = kills or {}, orders or {}
         left = launches.keys() | stops.keys() | wanted.keys()
         try:
@@ -132,6 +135,13 @@ class Dispatcher:
         except Unreachable as error:
             log.warning("%d messages wait: %s", len(left), error)
         self._unsent = left
+
+    def _awaited(self, view: View, node: str) -> Iterator[Run]:
+        """Runs that begin elsewhere and have a part here; a guest that is ready already knows them."""
+        for runs in view.starting.values():
+            for run in runs.values():
+                if run.guests and run.node != node and any(part.node == node for part in run.parts):
+                    yield run
 
     def close(self) -> None:
         """Let go of the connection. Idempotent."""
@@ -158,13 +168,13 @@ class Dispatcher:
 
     def _put(self, view: View, to: wire.Address, runs: list[Run], kills: list[wire.Kill], orders: list[Order]) -> None:
         specs: dict[str, str] = {}
-        launches = [_launch(view, run, specs) for run in runs]
+        launches = [_launch(view, run, specs, to.node) for run in runs]
         text = wire.build(to, specs, launches, kills, orders)
         self._outbox.put(to.node, text, self._signer.sign(text))
 
 
-def _launch(view: View, run: Run, specs: dict[str, str]) -> wire.Launch:
-    """One run as the message has it; adds the specification in force to ``specs``."""
+def _launch(view: View, run: Run, specs: dict[str, str], node: str) -> wire.Launch:
+    """One run as the message to ``node`` has it; adds the specification in force to ``specs``."""
     entry = view.entries[run.job]
     key = str(run.job)
     part = entry.part_of(run.rank)
@@ -173,8 +183,9 @@ def _launch(view: View, run: Run, specs: dict[str, str]) -> wire.Launch:
     if key not in specs:
         text = entry.text.get(key)
         specs[key] = entry.text[key] = text or wire.spec_text(part.spec)
-    first = run.parts[0]
     nodes = tuple([held.node for held in run.parts])
+    place = nodes.index(node) if run.guests else -1
+    here = run.parts[max(place, 0)]
     return wire.Launch(
         run.job,
         run.rank,
@@ -182,10 +193,11 @@ def _launch(view: View, run: Run, specs: dict[str, str]) -> wire.Launch:
         run.run,
         entry.index_of(run.rank),
         entry.job.count,
-        first.cpus,
-        first.memory,
-        first.gres,
+        here.cpus,
+        here.memory,
+        here.gres,
         nodes,
         run.cancelled,
         key,
+        place,
     )

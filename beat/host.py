@@ -36,7 +36,8 @@ class CraneScheduler(Scheduler):
         settings = load()
         store = bootstrap.open_store(settings)
         signer = wire.Signer.load(settings.private_key) if settings.signing else wire.Signer(None)
-        dispatcher = Dispatcher(CeleryOutbox(self.app), signer, lambda: secrets.token_hex(8))
+        guests = bool(settings.hooks.prolog or settings.hooks.epilog)
+        dispatcher = Dispatcher(CeleryOutbox(self.app), signer, lambda: secrets.token_hex(8), guests)
         holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         history = bootstrap.open_history(settings)
         half_life_s = settings.priority.half_life_s

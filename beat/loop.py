@@ -216,11 +216,13 @@ class Loop:
         return runs
 
     def _commit(self, starts: Sequence[Placement]) -> list[Run]:
-        answers = self._store.start(self.fence, [Start._make(start) for start in starts])
+        invites = self._dispatcher.guests
+        answers = self._store.start(self.fence, [Start(*each, invites and len(each.allocation) > 1) for each in starts])
         for start, answer in zip(starts, answers, strict=True):
             if answer:
                 log.info("start of %d refused: %s", start.job + start.rank, answer)
-        return self.view.started(start for start, answer in zip(starts, answers, strict=True) if not answer)
+        guests = {each.job + each.rank for each in starts if invites and len(each.allocation) > 1}
+        return self.view.started((s for s, answer in zip(starts, answers, strict=True) if not answer), guests)
 
     def _doubt(self, refused: int, progress: bool) -> None:
         """Starts were refused. The events that explain it are in the stream by now: plan again after reading them;

@@ -29,7 +29,8 @@ _dumps = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Launch(NamedTuple):
-    """One run to start; goes to the first of its nodes. ``cpus``, ``memory`` and ``gres`` are what it holds there."""
+    """One run to start, on the first of its nodes; with programs around it each of its nodes gets one. ``cpus``,
+    ``memory`` and ``gres`` are what it holds there."""
 
     job: int
     rank: int
@@ -40,9 +41,12 @@ class Launch(NamedTuple):
     cpus: float
     memory: int  # bytes
     gres: Mapping[str, tuple[int, ...]]  # "name:type" -> slot numbers
-    nodes: tuple[str, ...]  # all of them, this one first
+    nodes: tuple[str, ...]  # all of them, that of the script first
     cancelled: bool = False  # a cancel came first: it must end without having run
     spec: str = ""  # which of the message's specifications is in force for it; "" = that of its job
+    #: this node's place among them where the others have a part in the run, too (0: its script waits until they are
+    #: ready; above: it has no script); -1 = they have none
+    place: int = -1
 
 
 class Kill(NamedTuple):

@@ -119,7 +119,7 @@ class Clients:
             self._herd.stop(request.run.key, request.step.number, "orphan")
 
     def _mine(self, link: Link, id_: Any) -> Run:
-        runs = [run for run in self._herd.ledger.runs.values() if run.id == id_]
+        runs = [run for run in self._herd.ledger.runs.values() if run.id == id_ and not run.guest]
         if not runs:
             raise No(NOT_RUNNING, f"job {id_} is not running on this node")
         run = max(runs, key=lambda one: one.run)

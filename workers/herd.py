@@ -113,7 +113,7 @@ class Herd:
         run.steps[PRIMARY] = Step(number=PRIMARY, flying=1)
         if hooks := job.get("hooks"):
             run.hooks = {**hooks, "env": {**hooks["env"], **environ}}
-            run.stage = "prolog" if hooks["prolog"] else ""
+            run.stage = "prolog" if hooks["prolog"] or "place" in hooks else ""
         self.ledger.accept(run)
         if run.stage:
             self.ledger.stage(run)

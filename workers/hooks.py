@@ -1,5 +1,9 @@
 """Prolog and Epilog: the administrators' programs around a run, as the daemon's own user (docs/hooks.md).
 
+They run on each node of a run. On the script's the start waits until the other nodes' prologs have ended well, too
+(``free``); on the others the run is a *guest*: after its prolog it stays, with nothing of it running, until it is told
+to stop, which is when the script has ended.
+
 A run is held before its start until its prolog has ended well, and before its close until its epilog has ended. The
 loop never waits for either: both are children that are reaped like all others. A program that fails or takes too long
 drains the node; without a prolog's success the run fails. After a kill of the shepherd a program that was under way is
@@ -16,7 +20,7 @@ from typing import Any
 
 from workers.herd import Herd
 from workers.nursery import Start
-from workers.records import Run, status_text
+from workers.records import PRIMARY, Run, status_text, task_key
 from workers.spawner import start_ticks
 
 log = logging.getLogger("crane.hooks")
@@ -24,24 +28,30 @@ log = logging.getLogger("crane.hooks")
 _RETRY_S = 1.0
 _DEFAULTS = [signal.SIGPIPE, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD]
 #: stages of a run (records.Run.stage)
-PROLOG, EPILOG, DONE = "prolog", "epilog", "done"
+PROLOG, GUEST, EPILOG, DONE = "prolog", "guest", "epilog", "done"
 
 
 class Hooks:
     """The programs that run now."""
 
     def __init__(self, herd: Herd) -> None:
-        """Takes the herd's hooks for held starts and empty groups."""
+        """Takes the herd's hooks for held starts and empty groups, and shares that for stops."""
         self._herd = herd
         self._held: dict[tuple[int, int], Start] = {}
         self._running: dict[int, tuple[Run, str]] = {}  # pid -> whose, and which
         self._late: set[int] = set()
+        self._waiting: set[tuple[int, int]] = set()  # for guests: their own prolog is over
+        self._free: set[tuple[int, int]] = set()  # their guests are ready
+        self._before_stop, herd.before_stop = herd.before_stop, self._stopping
         herd.on_hold, herd.on_empty = self._hold, self._empty
 
     def _hold(self, run: Run, start: Start) -> None:
         """Run the prolog; the start waits."""
         self._held[run.key] = start
-        self._begin(run, PROLOG)
+        if run.hooks[PROLOG]:
+            self._begin(run, PROLOG)
+        else:
+            self._herd.timers.at(0.0, partial(self._ready, run))
 
     def _empty(self, run: Run) -> bool:
         """Whether a run of which nothing is left may be closed; its epilog is started where it was not."""
@@ -87,7 +97,7 @@ class Hooks:
         if late or status:
             self._failed(run, which, f"{which} {run.hooks[which]} {how}")
         elif which == PROLOG:
-            self._go(run)
+            self._ready(run)
         else:
             self._close(run)
 
@@ -99,12 +109,31 @@ class Hooks:
         else:
             self._close(run)
 
+    def _ready(self, run: Run) -> None:
+        """Its prolog went well: start it, once its guests are ready."""
+        if run.hooks.get("place") == 0 and run.key not in self._free and not run.primary.cause:
+            self._waiting.add(run.key)
+        else:
+            self._go(run)
+
+    def free(self, key: tuple[int, int]) -> None:
+        """All guests of a run are ready; said again and again."""
+        run = self._herd.ledger.runs.get(key)
+        if run is None or run.stage != PROLOG:
+            return
+        self._free.add(key)
+        if key in self._waiting:
+            self._go(run)
+
     def _go(self, run: Run) -> None:
-        """Its prolog went well: start it, unless it was stopped meanwhile."""
+        """Start it, or let it stay as a guest, unless it was stopped meanwhile."""
+        self._waiting.discard(run.key)
+        if run.stage != PROLOG:
+            return  # it went already
         if run.primary.cause:
             self._never(run, "")
             return
-        stage, run.stage = run.stage, ""
+        stage, run.stage = run.stage, GUEST if run.guest else ""
         mark = self._herd.ledger.mark()
         self._herd.ledger.stage(run)
         try:
@@ -114,12 +143,35 @@ class Hooks:
             run.stage = stage
             self._herd.timers.at(time.monotonic() + _RETRY_S, lambda: self._go(run))
             return
-        self._herd.dispatch(run, self._held.pop(run.key))
+        self._free.discard(run.key)
+        start = self._held.pop(run.key)
+        if run.guest:
+            self._stay(run)
+            self._herd.ledger.report(["b", *run.key, run.primary.began], durable=False)
+        else:
+            self._herd.dispatch(run, start)
+
+    @staticmethod
+    def _stay(run: Run) -> None:
+        """It has begun here, though nothing of it runs."""
+        run.primary.flying, run.primary.began = 0, time.monotonic()
+
+    def _stopping(self, run: Run) -> None:
+        """It is told to stop: what waits for that leaves."""
+        self._before_stop(run)
+        if run.key in self._waiting:
+            self._herd.timers.at(0.0, partial(self._go, run))
+        elif run.stage == GUEST:
+            self._herd.timers.at(0.0, partial(self._never, run, ""))
 
     def _never(self, run: Run, text: str) -> None:
+        """Nothing of it starts here, or ever will."""
+        if run.stage not in (PROLOG, GUEST):
+            return
         run.stage = ""
-        start = self._held.pop(run.key)
-        self._herd.events(None, [["f", start.key, PROLOG, 0, text, time.monotonic()]])
+        self._free.discard(run.key)
+        self._held.pop(run.key, None)
+        self._herd.events(None, [["f", task_key(run, PRIMARY, 0), PROLOG, 0, text, time.monotonic()]])
 
     def _close(self, run: Run) -> None:
         run.stage = DONE
@@ -135,6 +187,8 @@ class Hooks:
             if run.stage == PROLOG:
                 self._herd.pens.put(run.pen)
                 self._herd.ledger.forget(run.key)
+            elif run.stage == GUEST:
+                self._stay(run)
             elif run.stage == EPILOG:
                 run.stage, run.draining = "", True
                 self._herd.timers.at(0.0, partial(self._herd.drain, run, 0.0))

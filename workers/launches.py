@@ -36,7 +36,7 @@ def build(message: Message, bodies: Bodies, place: Place, grace_s: float, now: f
     rows, hopeless = [], []
     for launch in message.launches:
         spec = message.jobs[launch.spec]
-        key = f"{launch.spec}.{launch.cpus:g}.{launch.memory}"
+        key = f"{launch.spec}.{launch.cpus:g}.{launch.memory}.{launch.place}"
         try:
             if key not in jobs:
                 jobs[key] = template(launch, spec, bodies, place, grace_s, time.monotonic() - now)
@@ -72,6 +72,7 @@ def template(
     """What runs of one specification share. ``ahead_s``: monotonic time - server time."""
     body = bodies.get(launch.job, spec)
     account, groups = account_of(spec.uid, spec.gid)
+    guest = launch.place > 0  # there is no script here, and so no time for it
     argv = with_prolog(place.hooks.task_prolog, body.argv)
     return {
         "uid": spec.uid,
@@ -85,11 +86,11 @@ def template(
         "cpus": launch.cpus,
         "memory": launch.memory,
         "pids": _PIDS + int(launch.cpus * _PIDS_PER_CPU),
-        "limit": spec.time_limit,
-        "deadline": spec.deadline + ahead_s if spec.deadline else 0.0,
-        "warn": [list(each) for each in parse_signals(spec.signal)] if spec.signal else [],
+        "limit": None if guest else spec.time_limit,
+        "deadline": spec.deadline + ahead_s if spec.deadline and not guest else 0.0,
+        "warn": [list(each) for each in parse_signals(spec.signal)] if spec.signal and not guest else [],
         "grace": grace_s,
-        "hooks": _hooks(launch, spec, place) if place.hooks != _NO_HOOKS else {},
+        "hooks": _hooks(launch, spec, place) if place.hooks != _NO_HOOKS or launch.place >= 0 else {},
     }
 
 
@@ -103,6 +104,7 @@ def _hooks(launch: Launch, spec: JobSpec, place: Place) -> dict[str, Any]:
         "task_prolog": hooks.task_prolog,
         "task_epilog": hooks.task_epilog,
         "env": environ.of_hooks(spec, launch.job, place),
+        **({"place": launch.place} if launch.place >= 0 else {}),
     }
 
 

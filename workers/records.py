@@ -102,9 +102,10 @@ class Run:
     suspended_s: float = 0.0  # earlier ones
     #: number of the timers that count
     alarm: int = 0
-    #: prolog and epilog with their times and their environment (workers.hooks); empty = none
+    #: prolog and epilog with their times and their environment (workers.hooks); empty = none. ``place`` where the run
+    #: has a part on several nodes: 0 = the script's, above = a guest's
     hooks: dict[str, Any] = field(default_factory=dict)
-    #: which of them it waits for ("", prolog, epilog, done), and the process: (pid, start)
+    #: what it waits for ("", prolog, guest, epilog, done), and the process: (pid, start)
     stage: str = ""
     hook: tuple[int, int] = (0, 0)
     marker: str = ""
@@ -121,6 +122,12 @@ class Run:
     def key(self) -> tuple[int, int]:
         """(job, run): names it for ever."""
         return self.id, self.run
+
+    @property
+    def guest(self) -> bool:
+        """Whether its script runs on another node."""
+        place: int = self.hooks.get("place", -1)
+        return place > 0
 
     @property
     def primary(self) -> Step:

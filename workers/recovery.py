@@ -108,7 +108,7 @@ class Recovery:
         doubtful = set(journals) - alive
         for run in list(self._herd.ledger.runs.values()):
             user = (run.uid, run.gid)
-            for step in list(run.steps.values()):
+            for step in list(run.steps.values()) if not run.stage else ():  # a guest has started nothing
                 self._settle(run, step, journals.get(user, {}), doubtful)
         self._resume_stops()
 
@@ -122,7 +122,7 @@ class Recovery:
 
     @staticmethod
     def _fly(run: Run) -> None:
-        for step in run.steps.values():
+        for step in run.steps.values() if not run.stage else ():
             step.flying = step.ntasks - len(step.status)
 
     @staticmethod

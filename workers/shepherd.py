@@ -227,6 +227,8 @@ class Shepherd:
                         self._herd.stop((id_, run), step, "cancel")
             case "orders":
                 for id_, run, wanted in message["rows"]:
+                    if wanted.get("go"):
+                        self._hooks.free((id_, run))
                     self._reins.order((id_, run), wanted)
             case "keep":
                 self._keep(link, {(id_, run) for id_, run in message["live"]})

@@ -130,6 +130,7 @@ def _start(records: Records, event: Event) -> None:
             state=State.STARTING,
             allocation=allocation_from_json(parts),
             leased_at=event.at,
+            guests=id_ in event.data.get("guests", ()),
         )
 
 

@@ -21,7 +21,8 @@ update   {"job", "ranks", "set": {field: value},  fields changed for these ranks
           "changes"}
 depend   {"job", "text", "dep", "ready",          another dependency, "" = none: as typed, as Job.dep and Job.ready;
           "changes"}                              changes: Job.changes after it
-start    {"fence", "rows": [[id, job, rank, run, [[node, cpus, memory, {gres: [slots]}], ...]], ...]}
+start    {"fence", "rows": [[id, job, rank, run, [[node, cpus, memory, {gres: [slots]}], ...]], ...],
+          "guests"}                               of these, the ids of runs with guests (store.api.Start); absent: none
 begin    {"node", "rows": [[id, job, run, at], ...]}                     Starting -> Running
 end      {"node", "rows": [[id, job, rank, run, state, code, began_at, ended_at, reason, cpu_s, memory_peak, done],
                            ...]}                  done: the whole submission has now ended
@@ -33,7 +34,8 @@ kill     {"rows": [[id, run, node, signal], ...]} asked to stop; the leader tell
                                                   with "then" (requeue, hold): they are pending again when they have;
                                                   with "uid" where somebody asked
 order    {"rows": [[id, run, node, {...}], ...]}  all that is wanted of a run (store.api.Wanted)
-kill_step {"rows": [[id, run, node, signal, step], ...]}  one COMMON step of a run is asked to stop
+kill_step {"rows": [[id, run, node, signal, step], ...]}  one COMMON step of a run is asked to stop; step 1: a guest
+                                                  (store.api.Start) is
 node     {"node": <Node as codec.node_to_json>}   registered, lost, drained, resumed
 nudge    {"node"}                                 its leases stand unanswered: the leader signs and sends them again
 lead     {"fence", "holder"}

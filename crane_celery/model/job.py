@@ -164,6 +164,7 @@ class Element:
     then: str = ""
     suspended_at: float = 0.0  # server time since which it is suspended; 0 = it is not
     suspended_s: float = 0.0  # seconds of earlier suspensions: they do not count against the time limit
+    guests: bool = False  # its nodes beside the first have a part in it (store.api.Start)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -166,8 +166,8 @@ class Run:
     """One run that holds an allocation. Times are server seconds."""
 
     __slots__ = (
-        *("begun", "cancelled", "deadline", "id", "job", "limit", "parts", "paused_s", "rank", "run", "since"),
-        *("since_move", "suspended"),
+        *("begun", "cancelled", "deadline", "guests", "id", "job", "limit", "parts", "paused_s", "rank", "run"),
+        *("since", "since_move", "suspended"),
     )
 
     def __init__(self, id: int, job: int, rank: int, run: int, parts: tuple[Allocation, ...]) -> None:
@@ -178,6 +178,7 @@ class Run:
         self.parts = parts
         self.begun = False
         self.cancelled = False
+        self.guests = False  # its other nodes have a part in it: its launch goes to each
         self.since = 0.0  # of its begin; of its start while it has not begun
         self.limit: float = 0  # seconds; 0 = none
         self.deadline = 0.0  # 0 = none

@@ -7,7 +7,7 @@ are known by (id, run), ranks are sets, nodes are replaced. What an event asks o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from heapq import heappop, heappush
 from typing import Any
 
@@ -100,13 +100,17 @@ class View:
             self._at = event.at
             verb(event.data)
 
-    def started(self, starts: Iterable[tuple[int, int, int, tuple[Allocation, ...]]]) -> list[Run]:
-        """The store accepted these (job, rank, run, allocation): hold their resources. Returns those not known yet."""
+    def started(
+        self, starts: Iterable[tuple[int, int, int, tuple[Allocation, ...]]], guests: Container[int] = ()
+    ) -> list[Run]:
+        """The store accepted these (job, rank, run, allocation), of which some ids have ``guests``: hold their
+        resources. Returns those not known yet."""
         made: list[Run] = []
         gone: dict[int, list[int]] = {}
         for job, rank, number, parts in starts:
             run = self._hold_run(Run(job + rank, job, rank, number, parts))
             if run is not None:
+                run.guests = run.id in guests
                 made.append(run)
                 gone.setdefault(job, []).append(rank)
         for job, numbers in gone.items():
@@ -247,7 +251,8 @@ class View:
     def _start(self, data: dict[str, Any]) -> None:
         known = self.runs
         new = [row for row in data["rows"] if row[0] not in known]
-        self.started((job, rank, run, allocation_from_json(parts)) for _, job, rank, run, parts in new)
+        starts = ((job, rank, run, allocation_from_json(parts)) for _, job, rank, run, parts in new)
+        self.started(starts, data.get("guests", ()))
 
     def _begin(self, data: dict[str, Any]) -> None:
         starting, waits = self.starting, self.waits
@@ -301,7 +306,7 @@ class View:
         run = self._hold_run(Run(element.id, element.job, element.rank, element.run, element.allocation))
         if run is None:
             return
-        run.cancelled = element.cancelled
+        run.cancelled, run.guests = element.cancelled, element.guests
         run.begun = element.state is not State.STARTING
         run.since, run.suspended = element.began_at or element.leased_at, element.state is State.SUSPENDED
         run.paused_s = element.suspended_s

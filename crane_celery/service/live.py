@@ -206,6 +206,7 @@ class Live:
                 state=State.STARTING,
                 allocation=allocation_from_json(parts),
                 leased_at=event.at,
+                guests=id_ in event.data.get("guests", ()),
             )
         for job, started in ranks.items():
             self._drop(job, RangeSet.of(started))

@@ -32,12 +32,18 @@ class Submission:
 
 
 class Start(NamedTuple):
-    """One element to start: ``rank`` of submission ``job`` on these nodes."""
+    """One element to start: ``rank`` of submission ``job`` on these nodes.
+
+    With ``guests`` the nodes beside the first have a part in it (programs around the job): each gets a lease of its
+    own, the first is told to go (``Wanted``) when all of them have reported a begin, they are told to stop when the
+    first has reported an end, and the run ends when all have. One that fails before the begin fails the run.
+    """
 
     job: int
     rank: int
     run: int
     allocation: tuple[Allocation, ...]
+    guests: bool = False
 
 
 class Began(NamedTuple):
@@ -80,7 +86,8 @@ class Report(NamedTuple):
     moved: Sequence[Moved] = ()
 
 
-#: of a run: "limit" (seconds, 0 = none), "deadline" (server time, 0 = none), "suspend" (1 or 0); absent = as it is
+#: of a run: "limit" (seconds, 0 = none), "deadline" (server time, 0 = none), "suspend" (1 or 0), "go" (1: its guests
+#: are ready); absent = as it is
 Wanted = dict[str, float]
 
 
@@ -261,7 +268,8 @@ class NodeStore(Protocol):
         """A worker has started. Another boot id than before: what ran there is written off and the epoch grows."""
 
     def heartbeat(self, node: str, epoch: int, stale_s: float) -> Beat:
-        """The node is alive (down -> up). Raises StaleFence when it was written off: register again."""
+        """The node is alive (down -> up). Raises StaleFence when it, or another node of one of its runs, was written
+        off: register again."""
 
     def node(self, name: str) -> Node | None:
         """One node."""

@@ -55,7 +55,7 @@ JOB_FIELDS = [
     *("began", "ended", "ok", "code", "state", "done", "changes", "again", "until", "judged", "gone", "corr", "dead"),
 ]
 ELEMENT_FIELDS = ["job", "rank", "run", "state", "alloc", "leased", "began", "ended", "code", "reason", "cancelled"]
-ELEMENT_FIELDS += ["then", "susp_at", "susp_s"]
+ELEMENT_FIELDS += ["then", "susp_at", "susp_s", "guests"]
 NODE_FIELDS = ["spec", "state", "epoch", "heard", "reason", "host", "driver", "version", "boot"]
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -120,7 +120,7 @@ def _allocation(text: str) -> tuple[Allocation, ...]:
 def element_from_row(row: list[str]) -> Element:
     """An element from ``[id, *ELEMENT_FIELDS]``."""
     id_, job, rank, run, state, alloc, leased, began, ended, code, reason, cancelled, *more = row
-    then, susp_at, susp_s = more
+    then, susp_at, susp_s, guests = more
     return Element(
         id=int(id_),
         job=int(job),
@@ -137,6 +137,7 @@ def element_from_row(row: list[str]) -> Element:
         then=then,
         suspended_at=_number(susp_at),
         suspended_s=_number(susp_s),
+        guests=guests == "1",
     )
 
 

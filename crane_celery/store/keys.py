@@ -16,7 +16,8 @@ job:<id>     hash   a submission: codec.JOB_FIELDS; also ``array`` (1 = array), 
 spec:<id>    string its JobSpec, JSON; never changes                                submit             window
 body:<id>    string script, arguments, environment                                  submit             window
 el:<id>      hash   a started element by its plain id: codec.ELEMENT_FIELDS; also   start, report,     window
-                    ``node`` (where its script runs), ``wide`` (1 = more nodes)     cancel, lose
+                    ``node`` (where its script runs), ``wide`` (1 = more nodes);    cancel, lose
+                    of one with guests what lib/guests.lua says
 live:<id>    zset   ranks of an array that hold an allocation, by rank              start, report      array's end
 steps:<id>   hash   COMMON steps of an element: "run.step" -> flag (1 = ended) JSON report             window
 alive        zset   submissions with anything pending or holding, by id             submit, ends       for ever
@@ -32,7 +33,8 @@ resolve      zset   dependants to be judged, by id                              
 asked        zset   dependants given to the leader and not judged yet               questions, judge   for ever
 nodes        set    names of all nodes that ever registered                         register           for ever
 node:<name>  hash   codec.NODE_FIELDS; also ``drain`` (reason of a drain, JSON),    register, nodes    for ever
-                    ``off`` (1 = down by an operator)
+                    ``off`` (1 = down by an operator), ``compare`` (1 = it is to
+                    register again)
 runs:<name>  set    "id:run" that hold something on this node                       start, ends        for ever
 leases:<n>   zset   "id:run" given to this node and not begun, by time of the lease start, report      for ever
 orders:<n>   hash   "id:run" on this node -> what is wanted of it (JSON)    order, ends        for ever

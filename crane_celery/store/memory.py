@@ -18,9 +18,9 @@ from crane_celery.model.event import Event, Position
 from crane_celery.model.job import Element, Job
 from crane_celery.model.node import Node, NodeSpec, NodeState
 from crane_celery.model.overrides import spec_of
-from crane_celery.model.states import HOLDING, NODE_DOWN, STATUS_LOST, TIME_LIMIT, State
+from crane_celery.model.states import NODE_DOWN, STATUS_LOST, TIME_LIMIT, State
 from crane_celery.store.api import Answer, Beat, Began, Ended, Moved, Question, Registration, Report, Snapshot, Start
-from crane_celery.store.memory_control import MemoryControl
+from crane_celery.store.memory_guests import MemoryGuests
 from crane_celery.store.memory_jobs import span_of
 
 #: codes of what its node or its time limit ended
@@ -29,7 +29,7 @@ _RANKS = ("ended", "ok")
 _LOST = "the node restarted while this ran"
 
 
-class MemoryStore(MemoryControl):
+class MemoryStore(MemoryGuests):
     """store.api.Store in memory; safe to share between threads."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -55,9 +55,11 @@ class MemoryStore(MemoryControl):
                 answers.append(why)
                 if not why:
                     taken.add(id_)
+                    self._invite(start)
                     rows.append([id_, start.job, start.rank, start.run, allocation_to_json(start.allocation)])
             if rows:
-                self._tell(("start", {"fence": fence, "rows": rows}))
+                invited = {"guests": some} if (some := sorted(taken & self._guests_of(starts))) else {}
+                self._tell(("start", {"fence": fence, "rows": rows, **invited}))
             return answers
 
     def _refusal(self, start: Start, taken: set[int]) -> str:
@@ -93,8 +95,8 @@ class MemoryStore(MemoryControl):
             for moved in report.moved:
                 self._move(node, moved)
             for ended in report.ended:
-                if element := self._held_run(node, ended.id, ended.run):
-                    self._end(node, element, ended)
+                if over := self._leave(node, ended):
+                    self._end(node, *over)
             self._stop_rests()
 
     def _outlived(self, node: str, epoch: int) -> None:
@@ -107,10 +109,6 @@ class MemoryStore(MemoryControl):
         old = self._records.steps.get((id_, run, getattr(step, "step", 0)))
         return element is not None and element.run == run and (not old or (old != step and not old.ended_at))
 
-    def _held_run(self, node: str, id_: int, run: int) -> Element | None:
-        e = self._records.elements.get(id_)
-        return e if e and e.run == run and e.state in HOLDING and e.allocation[0].node == node else None
-
     def _past(self, at: float) -> float:
         """A node's idea of a time: never later than now, now when it has none."""
         return round(at, 6) if 0 < at <= self.now() else self.now()
@@ -118,6 +116,7 @@ class MemoryStore(MemoryControl):
     def _begin(self, node: str, began: Began) -> None:
         element = self._held_run(node, began.id, began.run)
         if not element or element.state != State.STARTING:
+            self._ready(node, began.id, began.run)
             return
         before = self._records.jobs[element.job]
         row = [element.id, element.job, element.run, self._past(began.at)]
@@ -132,10 +131,9 @@ class MemoryStore(MemoryControl):
             row = [e.id, e.job, e.run, moved.state, self._past(moved.at), *by]
             self._tell(("move", {"node": node, "rows": [row]}))
 
-    def _end(self, node: str, element: Element, end: Ended) -> None:
+    def _end(self, node: str, element: Element, end: Ended, lost: bool = False) -> None:
         before = self._records.jobs[element.job]
-        for kept in (self._kills, self._orders):
-            kept.get(element.allocation[0].node, {}).pop((element.id, element.run), None)
+        self._disband(element, lost)
         self._ordered.pop((element.id, element.run), None)
         spec = spec_of(before.spec, before.changes, element.rank)
         after = follows(spec, element, State(end.state), end.code)
@@ -183,7 +181,7 @@ class MemoryStore(MemoryControl):
     def _write_off(self, node: str, reason: str) -> list[int]:
         lost = self._runs(node)
         for e in lost:
-            self._end(node, e, Ended(e.id, e.run, State.FAILED, NODE_DOWN, 0.0, self.now(), reason))
+            self._end(node, e, Ended(e.id, e.run, State.FAILED, NODE_DOWN, 0.0, self.now(), reason), True)
         self._stop_rests()
         return [e.id for e in lost]
 
@@ -205,6 +203,7 @@ class MemoryStore(MemoryControl):
             old = self._records.nodes.get(spec.name)
             if old and old.boot != boot:
                 self._write_off(spec.name, _LOST)
+            self._compare.discard(spec.name)
             epoch = 1 if not old else old.epoch + (old.boot != boot)
             node = Node(
                 spec=spec, epoch=epoch, heard_at=self.now(), host=host, driver=driver, version=version, boot=boot
@@ -225,7 +224,9 @@ class MemoryStore(MemoryControl):
             known = self._records.nodes[node] = replace(self._records.nodes[node], heard_at=now)
             if known.state == NodeState.DOWN != self._drains.get(node, (NodeState.UP, ""))[0]:
                 self._tell(("node", {"node": node_to_json(self._revived(known))}))
-            leases = [e for e in self._runs(node) if e.state == State.STARTING and e.allocation[0].node == node]
+            if node in self._compare:
+                raise StaleFence("another node of a run was written off: compare what runs here")
+            leases = [e for e in self._runs(node) if self._awaits(e, node)]
             stale = sorted((e.leased_at, e.id, e.run) for e in leases if e.leased_at <= now - stale_s)
             kills = self._kills.get(node, {})
             orders = self._orders.get(node, {})

@@ -77,9 +77,11 @@ def policy(spec: JobSpec) -> str:
 
 def start_row(start: Start) -> tuple[Any, ...]:
     """A start as a row of start.lua."""
-    job, rank, run, parts = start
-    others = [part.node for part in parts[1:]] if len(parts) > 1 else 0
-    return job, rank, run, parts[0].node, dumps(codec.allocation_to_json(parts)), others
+    job, rank, run, parts, guests = start
+    text = dumps(codec.allocation_to_json(parts))
+    if len(parts) == 1:
+        return job, rank, run, parts[0].node, text, 0
+    return job, rank, run, parts[0].node, text, [part.node for part in parts[1:]], int(guests)
 
 
 def reports(report: Report, most: int = REPORT) -> Iterator[Report]:

@@ -137,13 +137,13 @@ class SideBySide(RuleBasedStateMachine):
     @rule(data=st.data(), wide=st.booleans(), run=st.sampled_from([1, 1, 2]), stale=st.sampled_from([0, 0, 0, 1]))
     def start(self, data: st.DataObject, wide: bool, run: int, stale: int) -> None:
         """Commit some starts, many of them impossible."""
-        starts = []
+        starts, guests = [], data.draw(st.booleans())
         names = _NODES if wide else (data.draw(st.sampled_from(_NODES)),)
         parts = tuple(Allocation(node=name, cpus=0.5, memory=7) for name in names)
         for _ in range(data.draw(st.integers(1, 4))):
             job = self.pair[1].find(self._some(data))
             if job:
-                starts.append(Start(job.id, data.draw(st.integers(0, job.count - 1)), run, parts))
+                starts.append(Start(job.id, data.draw(st.integers(0, job.count - 1)), run, parts, guests))
         self.both("start", self.fence - stale, starts)
 
     @rule(data=st.data(), name=st.sampled_from(_NODES), state=_STATES, stale=st.sampled_from([0, 0, 0, 1]))

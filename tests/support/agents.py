@@ -143,15 +143,15 @@ class Node:
         found = self.store.node("n1")
         return found.epoch if found else 0
 
-    def started(self, count: int = 1, **body: Any) -> list[int]:
-        """Jobs that the leader has given to this node."""
+    def started(self, count: int = 1, nodes: tuple[str, ...] = ("n1",), **body: Any) -> list[int]:
+        """Jobs that the leader has given to this node (and others)."""
         ids = []
         for _ in range(count):
             value = {"script": "#!/bin/sh\ntrue\n", "argv": [], "env": {"A": "b"}, "umask": 0o022, **body}
             data = json.dumps(value).encode()
             spec = JobSpec(name="j", uid=0, gid=0, user="root", memory=1 << 20, body=hashlib.sha256(data).hexdigest())
             [id_] = self.store.submit([Submission(spec, 1, data)], [""])
-            where = (Allocation(node="n1", cpus=1.0, memory=1 << 20, gres={}),)
+            where = tuple(Allocation(node=name, cpus=1.0, memory=1 << 20, gres={}) for name in nodes)
             assert self.store.start(self.fence, [Start(id_, 0, 1, where)]) == [""]
             ids.append(id_)
         return ids

@@ -8,7 +8,8 @@ local name = ARGV[1]
 local stale = outlived(name, ARGV[2])
 if stale then return stale end
 call('HSET', key_node(name), 'heard', NOW)
-local v = call('HMGET', key_node(name), 'state', 'off')
+local v = call('HMGET', key_node(name), 'state', 'off', 'compare')
+if v[3] == '1' then return redis.error_reply('STALE another node of a run was written off: compare what runs here') end
 if v[1] == 'down' and v[2] ~= '1' then
   raise(name)
   tell_node(name)

@@ -1,5 +1,5 @@
 -- Takes a node's report: runs that began, runs that ended, steps. Rows that say nothing new are passed over.
--- lib: pages ranges tags bits events later jobs blocks marks pending ends epoch
+-- lib: pages ranges tags bits events later jobs blocks marks pending wants guests ends epoch
 -- KEYS   1 the prefix of all keys
 -- ARGV   1 node; 2 its epoch; 3 its name as JSON; 4 JSON
 --        {"began": [[id, run, at], ...], "ended": [[id, run, state, code, began_at, ended_at, reason, cpu_s, memory], ...],
@@ -25,7 +25,10 @@ end
 local told = cjson.decode(ARGV[4])
 local head = '"node":' .. ARGV[3] .. ','
 local began, moved, steps = {}, {}, {}
-for _, r in ipairs(told.began) do began[#began + 1] = begin(node, r[1], r[2], r[3]) or nil end
+for _, r in ipairs(told.began) do
+  local row = begin(node, r[1], r[2], r[3])
+  if row then began[#began + 1] = row else guest_begins(node, r[1], r[2]) end
+end
 for _, r in ipairs(told.steps) do steps[#steps + 1] = step(r[1], r[2], r[3], r[4], r[5]) or nil end
 for _, r in ipairs(told.moved) do moved[#moved + 1] = move(node, r[1], r[2], r[3], r[4]) or nil end
 for _, r in ipairs(told.ended) do note_end(finish(node, r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9])) end

@@ -1,7 +1,7 @@
 -- Commits starts: each is checked again against what is true now; those that hold become leases of their nodes.
 -- lib: pages ranges tags events later fence
 -- KEYS   1 the prefix of all keys
--- ARGV   1 fence; 2 JSON rows [job, rank, run, node, allocation (JSON text), other nodes or 0]
+-- ARGV   1 fence; 2 JSON rows [job, rank, run, node, allocation (JSON text), other nodes or 0, 1 = these are guests]
 -- Returns one text for each row: "" = accepted, else why not. Error STALE for an older fence.
 local stale = fenced(ARGV[1])
 if stale then return stale end
@@ -53,7 +53,17 @@ local function over(job, rank, run, id)
   return false
 end
 
-local function lease(job, rank, run, id, node, alloc, others)
+-- Its other nodes have a part in the run (lib/guests.lua).
+local function invite(id, member, node, others)
+  local args = { 'guests', 1, 'unready', #others, 'parts', #others + 1, 'g:' .. node, 'r' }
+  for _, other in ipairs(others) do
+    args[#args + 1], args[#args + 2] = 'g:' .. other, 'w'
+    later('ZADD', key_leases(other), NOW, member)
+  end
+  call('HSET', key_el(id), unpack(args))
+end
+
+local function lease(job, rank, run, id, node, alloc, others, guests)
   local member = id .. ':' .. run
   call('HSET', key_el(id), 'job', job.id, 'rank', rank, 'run', run, 'state', 'Starting', 'node', node, 'alloc', alloc,
     'leased', NOW)
@@ -62,11 +72,12 @@ local function lease(job, rank, run, id, node, alloc, others)
   if others ~= 0 then
     call('HSET', key_el(id), 'wide', 1)
     for _, other in ipairs(others) do later('SADD', key_runs(other), member) end
+    if guests == 1 then invite(id, member, node, others) end
   end
   if job.array then later('ZADD', key_live(job.id), rank, rank) end
 end
 
-local answers, rows = {}, {}
+local answers, rows, invited = {}, {}, {}
 for i, row in ipairs(cjson.decode(ARGV[2])) do
   local rank, run, node, alloc, others = row[2], row[3], row[4], row[5], row[6]
   local job = job_of(row[1])
@@ -78,7 +89,8 @@ for i, row in ipairs(cjson.decode(ARGV[2])) do
     if run > 1 then table.insert(job.ran, rank) end
     if job.room then job.room = job.room - 1 end
     job.changed, job.top = true, math.max(job.top, rank)
-    lease(job, rank, run, id, node, alloc, others)
+    lease(job, rank, run, id, node, alloc, others, row[7])
+    if row[7] == 1 then invited[#invited + 1] = id end
     rows[#rows + 1] = '[' .. id .. ',' .. job.id .. ',' .. rank .. ',' .. run .. ',' .. alloc .. ']'
   end
 end
@@ -88,7 +100,9 @@ for _, job in pairs(jobs) do
     call('HSET', key_job(job.id), 'pending', to_text(job.pending), 'top', job.top, 'again', tags_text(job.again))
   end
 end
-tell_rows('start', '"fence":' .. ARGV[1] .. ',', rows)
+local head = '"fence":' .. ARGV[1] .. ','
+if #invited > 0 then head = head .. '"guests":[' .. table.concat(invited, ',') .. '],' end
+tell_rows('start', head, rows)
 flush()
 publish()
 return answers

@@ -117,6 +117,9 @@ def spec(**more: Any) -> JobSpec:
 class Cluster:
     """Store, clock and one scheduler; more may be added."""
 
+    #: programs run around jobs, on all of their nodes
+    guests = False
+
     def __init__(self, nodes: Sequence[str] = ("n1", "n2"), register: bool = True, **more: Any) -> None:
         self.clock = FakeClock()
         self.settings = settings(nodes, **more)
@@ -129,7 +132,7 @@ class Cluster:
 
     def scheduler(self, holder: str, outbox: FakeOutbox) -> Leader:
         nonces = itertools.count()
-        dispatcher = Dispatcher(outbox, wire.Signer(None), lambda: f"{holder}-{next(nonces)}")
+        dispatcher = Dispatcher(outbox, wire.Signer(None), lambda: f"{holder}-{next(nonces)}", self.guests)
         return Leader(self.store, self.settings, dispatcher, holder, self.clock)
 
     def submit(self, count: int = 1, dep: str = "", held: bool = False, **more: Any) -> int:

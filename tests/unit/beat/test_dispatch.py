@@ -41,3 +41,40 @@ def test_a_broker_that_is_not_there_is_unreachable_and_closing_twice_is_fine() -
             outbox.put("n1", "text", "signature")
         outbox.close()
     outbox.close()
+
+
+class Hooked(Cluster):
+    """With a prolog or an epilog."""
+
+    guests = True
+
+
+def places(cluster: Cluster) -> list[tuple[str, int, int, float]]:
+    """Of each launch so far: to whom, of which job, its place, and its CPUs there."""
+    return [(m.node, launch.id, launch.place, launch.cpus) for m in cluster.outbox.sent for launch in m.launches]
+
+
+def test_a_run_with_guests_goes_to_all_of_its_nodes_until_they_are_ready() -> None:
+    made = Hooked()
+    wide, narrow = made.submit(nodes=2), made.submit()
+    made.turns()
+    assert sorted(row[:3] for row in places(made) if row[1] == wide) == [("n1", wide, 0), ("n2", wide, 1)]
+    assert [place for _, id_, place, _ in places(made) if id_ == narrow] == [-1]
+    made.outbox.sent.clear()
+    made.store.nudge("n2")
+    made.turns()
+    assert [row[:3] for row in places(made) if row[1] == wide] == [("n2", wide, 1)]
+    made.begin(wide, node="n2")
+    made.turns()
+    assert [message.orders for message in made.outbox.sent if message.orders] == [[(wide, 1, {"go": 1})]]
+    made.begin(wide)
+    made.end(wide)
+    made.turns()
+    assert [tuple(kill) for message in made.outbox.sent for kill in message.kills] == [(wide, 1, 0, 1)]
+
+
+def test_without_programs_around_jobs_only_the_first_node_hears() -> None:
+    cluster = Cluster()
+    wide = cluster.submit(nodes=2)
+    cluster.turns()
+    assert [row[:3] for row in places(cluster)] == [("n1", wide, -1)]

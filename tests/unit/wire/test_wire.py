@@ -38,7 +38,7 @@ def test_what_is_built_is_read() -> None:
 def test_the_documented_form() -> None:
     value = json.loads(text_of())
     assert list(value) == ["node", "epoch", "fence", "nonce", "until", "jobs", "launches", "kills", "orders"]
-    assert value["launches"] == [[10, 2, 12, 1, 4, 3, 1.5, 1 << 30, {"gpu:a": [0, 2]}, ["n1", "n2"], True, "10"]]
+    assert value["launches"] == [[10, 2, 12, 1, 4, 3, 1.5, 1 << 30, {"gpu:a": [0, 2]}, ["n1", "n2"], True, "10", -1]]
     assert value["kills"] == [[11, 1, 0, 1]] and text_of().isascii()
 
 

@@ -1,13 +1,14 @@
 """The agent: what it refuses, what it keeps while the server is away, whom it kills, and when it gives up."""
 
 import base64
+import json
 import pathlib
 from collections import Counter
 from typing import Any
 
 import pytest
 
-from crane_celery.model.node import NodeState
+from crane_celery.model.node import NodeSpec, NodeState
 from crane_celery.model.states import NODE_DOWN, RPC, STATUS_LOST, State
 from crane_celery.settings.model import Hooks
 from crane_celery.wire import Kill
@@ -273,6 +274,28 @@ def test_an_operator_s_drain_outlasts_a_missing_device_file(node: Node, tmp_path
     file.symlink_to("/dev/null")
     node.agent.turn()
     assert drained(node) == "new disk"
+
+
+def test_a_run_that_ended_with_another_of_its_nodes_is_ended_here_too(node: Node) -> None:
+    node.store.register(NodeSpec(name="n2", cpus=8, memory=1 << 30), "h", "none", "1", "b")
+    [alone, wide] = node.started(1) + node.started(1, nodes=("n1", "n2"))
+    node.store.lose(node.fence, "n2", "not heard of")
+    assert node.agent.turn() < 1
+    node.agent.turn()
+    assert node.shepherd.said("keep")[-1]["live"] == [[alone, 1]]
+    assert node.agent.turn() == 1 and wide > alone
+
+
+def test_a_guest_is_launched_without_its_script_s_times(node: Node) -> None:
+    [id_] = node.started()
+    text, _ = node.message(id_)
+    value = json.loads(text)
+    value["launches"][0][-1] = 1
+    text = json.dumps(value)
+    node.agent.deliver(text, node.signer.sign(text))
+    [frame] = node.shepherd.said("launch")
+    [made] = frame["jobs"].values()
+    assert (made["hooks"]["place"], made["hooks"]["prolog"], made["limit"]) == (1, "", None)
 
 
 def drained(node: Node) -> str | None:

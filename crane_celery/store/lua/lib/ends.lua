@@ -1,4 +1,4 @@
--- Runs touched by one script call, and their end, whoever tells it. Needs ranges, tags, bits, events, jobs, later.
+-- Runs touched by one script call, and their end, whoever tells it. Needs ranges, tags, bits, events, jobs, later, guests.
 local HOLDING = { Starting = true, Running = true, Completing = true, Suspended = true }
 -- codes of what its node or its time limit ended: node down, time limit, status lost
 local LOST = { [326] = true, [325] = true, [350] = true }
@@ -11,10 +11,10 @@ local function held_run(node, id, run)
   if e == nil then
     local text = string.format('%.0f', id)
     local v = call('HMGET', key_el(text), 'job', 'rank', 'run', 'state', 'node', 'began', 'wide', 'cancelled',
-      'then', 'ordered', 'susp_at', 'susp_s')
+      'then', 'ordered', 'susp_at', 'susp_s', 'parts')
     e = v[1] and { id = text, job = v[1], rank = v[2], run = v[3], number = tonumber(v[3]), state = v[4], node = v[5],
       began = v[6] or '0', wide = v[7], stopped = v[8], next = v[9] or '',
-      ordered = v[10], susp_at = tonumber(v[11] or 0), susp_s = tonumber(v[12] or 0) }
+      ordered = v[10], susp_at = tonumber(v[11] or 0), susp_s = tonumber(v[12] or 0), parts = v[13] }
     elements[id] = e
   end
   if e and e.number == run and HOLDING[e.state] and (not node or e.node == node) then return e end
@@ -51,8 +51,20 @@ local function let_go(e)
   if e.stopped and e.stopped ~= '' then later('HDEL', key_kills(e.node), member) end
   if e.ordered then later('HDEL', key_orders(e.node), member) end
   if e.wide then
-    for _, part in ipairs(cjson.decode(call('HGET', key_el(e.id), 'alloc'))) do later('SREM', key_runs(part[1]), member) end
+    for _, name in ipairs(nodes_of(e)) do
+      later('SREM', key_runs(name), member)
+      if e.parts then
+        later('ZREM', key_leases(name), member)
+        later('HDEL', key_kills(name), member)
+      end
+    end
   end
+end
+
+-- A node that is not the run's first, or repeats itself, tells of a begin.
+local function guest_begins(node, id, run)
+  local e = held_run(nil, id, run)
+  if e and e.parts then ready(e, node) end
 end
 
 -- A run was stopped or goes on at `at` (text). Returns the event's row, or false.
@@ -99,8 +111,15 @@ end
 -- Ends a run. state, code (number), began_at, ended_at, cpu, memory (text); reason (JSON text). Returns the event's row
 -- and its kind (end, or again where another run follows), or false.
 local function finish(node, id, run, state, code, began_at, ended_at, reason, cpu, memory)
-  local e = held_run(node, id, run)
+  local e = held_run(nil, id, run)
   if not e then return false end
+  if node and e.parts then
+    local how = leave(e, node, { state, code, began_at, ended_at, reason, cpu, memory })
+    if not how then return false end
+    state, code, began_at, ended_at, reason, cpu, memory = unpack(how)
+  elseif node and e.node ~= node then return false
+  elseif not node and e.wide then compare(e)
+  end
   if tonumber(began_at) <= 0 then began_at = e.began end
   if tonumber(ended_at) <= 0 or ended_at > NOW then ended_at = NOW end
   let_go(e)
