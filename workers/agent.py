@@ -37,7 +37,7 @@ STALE_S = 1.0
 DEAF_S = 40.0
 #: the same leases stand for so long: what the shepherd has is compared with what the store has
 _COMPARE_S = 10.0
-_SWEEP_BEATS = 300
+_SWEEP_BEATS = 60
 #: pause before a turn that cannot wait: no shepherd yet, or written off
 _SOON_S = 0.05
 #: signals that are remembered as sent
@@ -251,9 +251,8 @@ class Agent:
         finally:
             self._lock.release()
 
-    def _alive(self, job: int) -> bool:
-        known = self._store.job(job)
-        return known is not None and not known.ended_at
+    def _alive(self, jobs: list[int]) -> set[int]:
+        return {job.id for job in self._store.jobs(jobs) if not job.ended_at}
 
     def _register(self) -> None:
         with self._lock:

@@ -142,9 +142,10 @@ class Bodies:
             self._remove(job)
         self._idle = idle - self._idle
 
-    def sweep(self, alive: Callable[[int], bool]) -> None:
-        """Remove the files of jobs that are over, though we have not heard of the end of all their runs."""
-        for job in [job for job in self._files if not alive(job)]:
+    def sweep(self, alive: Callable[[list[int]], set[int]]) -> None:
+        """Remove the files of jobs that are over, though we have not heard of the end of all their runs: a launch that
+        came twice has no second end. ``alive``: of these jobs, those that are not over."""
+        for job in self._files.keys() - alive(list(self._files)):
             self._remove(job)
 
     def _remove(self, job: int) -> None:

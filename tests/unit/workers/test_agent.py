@@ -314,6 +314,19 @@ def test_scripts_go_from_the_spool_when_their_jobs_have_ended(node: Node) -> Non
     assert [path.name.partition(".")[0] for path in node.spool.iterdir()] == [f"job{stays}"]
 
 
+def test_the_script_of_a_run_that_was_launched_twice_goes_when_its_job_is_over(node: Node) -> None:
+    stays, goes = node.started(2)
+    node.uplink.start()
+    node.agent.deliver(*node.message(stays, goes))
+    node.shepherd.reports(end(1, goes))
+    node.store.until(lambda: node.states([goes]) == [State.COMPLETED])
+    node.uplink.stop()
+    node.agent.deliver(*node.message(goes))  # a message that came late: the shepherd has closed it, and says nothing
+    for _ in range(60):
+        node.agent.turn()
+    assert [path.name.partition(".")[0] for path in node.spool.iterdir()] == [f"job{stays}"]
+
+
 def test_scripts_of_what_the_shepherd_runs_outlive_the_worker(node: Node) -> None:
     [id_] = node.started()
     (node.spool / f"job{id_}.aa.sh").touch()
