@@ -1,10 +1,14 @@
 """Programs around jobs of several nodes: before the script on all of them, after it on all of them, whatever fails."""
 
+import os
+import select
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from crane_celery.supervisor.processes import send
 from tests.e2e.test_limits import hook, state, until
 from tests.support.cluster import Cluster, cluster
 
@@ -87,3 +91,23 @@ def test_cancelled_they_run_after_it_on_all_nodes(hooked: Cluster) -> None:
     hooked.run("ccancel", str(job))
     assert hooked.wait(job) == {job: 320}
     assert len([node for which, node in said(hooked, job) if which == "epilog"]) == 2
+
+
+def test_with_a_node_that_is_lost_the_script_ends_on_the_others(tmp_path: Path) -> None:
+    with cluster(nodes=2) as crane:
+        crane.down()
+        with (crane.home / "config.yaml").open("a") as file:
+            file.write("NodeTimeout: 5\n")
+        crane.run("crane", "up")
+        told = tmp_path / "pid"
+        job = crane.submit("--no-requeue", "-N", "2", "--wrap", f"echo $$ > {told}; exec sleep 300")
+        until(crane, lambda: told.exists() and told.read_text().endswith("\n"))
+        watch = os.pidfd_open(int(told.read_text()))
+        lost = crane.pids()["node.n2"]
+        send(lost, signal.SIGSTOP)
+        try:
+            assert crane.wait(job) == {job: 326}
+            assert select.select([watch], [], [], 30)[0], "it runs on, though its allocation is gone"
+        finally:
+            send(lost, signal.SIGCONT)
+            os.close(watch)
