@@ -1,68 +1,42 @@
 """What an array of a million costs: `python -m bench.arrays [elements]`, a real server, no processes of jobs.
 
-Memory of the server and of the scheduler's view while it is held; then a run to its end by the real leader, with nodes
-that report begin and end of whatever they are sent at once: elements a second over all, in the first and in the last
-tenth. The server itself says whether any command took 50 ms.
+Memory of the server and of the scheduler's view while it waits (bench.held); then a run to its end by the real leader,
+with nodes that report begin and end of whatever they are sent at once: elements a second over all, in the first and in
+the last tenth. The server is the one that `crane up` would start here; it says itself which commands took how long, of
+which the time that it waited for a processor is taken off.
 """
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
 import time
-import tracemalloc
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from beat.dispatch import Dispatcher
 from beat.loop import Loop, ServerClock
 from beat.reaper import Reaper
+from bench.held import CONFIG, alternating, longest, whole
 from bench.sched_core import Outbox, Row, spec
 from crane_celery import wire
-from crane_celery.sched.view import View
+from crane_celery.server import find_server
 from crane_celery.settings import parse
 from crane_celery.store.api import Began, Ended, Report, Submission
 from crane_celery.store.redis import RedisStore
-from tests.support.server import Server
+from tests.support.server import Server, binary
+from tests.support.slow import SLOW_US, Slow
 
-_SLOW_US = 50_000
+_LOGGED_US = 10_000
 _BEAT_S = 5.0
-
-
-def used(store: RedisStore) -> int:
-    """Bytes that the server uses for data."""
-    return int(store.link.do("INFO", "memory")["used_memory"])
-
-
-def held(store: RedisStore, count: int) -> list[Row]:
-    """Memory that a held array adds to the server, and to the scheduler for each element."""
-    settings = parse(_CONFIG, "/nowhere/config.yaml", {"CRANE_HOME": "/nowhere"})
-    for _ in range(2):  # the scripts are loaded, the keys that a cluster has anyway are there
-        store.cancel(store.submit([Submission(spec(array="0-9"), 10, b"", "", True)], [""])[0], "", 0)
-    before = used(store)
-    [id_] = store.submit([Submission(spec(array=f"0-{count - 1}"), count, b"", "", True)], [""])
-    server = used(store) - before
-    jobs = store.jobs([id_])
-    tracemalloc.start()
-    view = View.of(settings.partitions, 1.0, jobs, (), ())
-    view_bytes = tracemalloc.get_traced_memory()[0]
-    tracemalloc.stop()
-    assert len(view.entries) == 1
-    store.cancel(id_, "", 0)
-    return [
-        Row(f"server memory of {count} held elements", server / 1024, "KiB (<= 64)"),
-        Row("scheduler memory of each of them", view_bytes / count, "bytes (<= 1)"),
-    ]
-
-
-_CONFIG = "ClusterName: bench\nNodes:\n  - {name: 'n[1-4]', cpu: 256, memory: 512G}\n"
 
 
 class Nodes:
     """Simulated nodes: whatever is launched begins and ends at once."""
 
     def __init__(self, store: RedisStore) -> None:
-        self.settings = parse(_CONFIG, "/nowhere/config.yaml", {"CRANE_HOME": "/nowhere"})
+        self.settings = parse(CONFIG, "/nowhere/config.yaml", {"CRANE_HOME": "/nowhere"})
         self._store = store
         self._epochs = {name: store.register(n, "h", "none", "0", "b").epoch for name, n in self.settings.nodes.items()}
 
@@ -84,9 +58,9 @@ class Nodes:
         return done
 
 
-def run(store: RedisStore, count: int) -> list[Row]:
+def run(store: RedisStore, slow: Slow, count: int) -> list[Row]:
     """An array to its end."""
-    nodes, outbox = Nodes(store), Outbox()
+    nodes, outbox, at = Nodes(store), Outbox(), len(slow.found)
     fence = store.lead("bench", 1e6)
     dispatcher = Dispatcher(outbox, wire.Signer(Ed25519PrivateKey.generate()), lambda: secrets.token_hex(8))
     reaper = Reaper(store, nodes.settings, fence, time.monotonic)
@@ -98,36 +72,63 @@ def run(store: RedisStore, count: int) -> list[Row]:
     while done < count:
         if marks[-1][0] - beaten > _BEAT_S:
             nodes.beat()
+            store.set_cursor("recorder", store.last_event())
             beaten = marks[-1][0]
         loop.turn(1.0)
         done += nodes.answer(outbox)
-        store.set_cursor("recorder", store.last_event())
+        slow.look()
         marks.append((time.perf_counter(), done))
+    return [*rates(marks, count), longest(slow, at, "longest command of the run")]
+
+
+def rates(marks: list[tuple[float, int]], count: int) -> list[Row]:
+    """Elements a second, by (time, elements that had ended): over all, in the first and in the last tenth."""
     tenth = count // 10
     first = next(mark for mark in marks if mark[1] >= tenth)
     last = next(mark for mark in marks if mark[1] >= count - tenth)
+    early = first[1] / (first[0] - marks[0][0])
+    late = (count - last[1]) / (marks[-1][0] - last[0])
     return [
         Row(f"{count} elements, simulated nodes", count / (marks[-1][0] - marks[0][0]), "elements/s (>= 10,000)"),
-        Row("the first tenth of them", first[1] / (first[0] - marks[0][0]), "elements/s"),
-        Row("the last tenth of them", (count - last[1]) / (marks[-1][0] - last[0]), "elements/s"),
+        Row("the first tenth of them", early, "elements/s"),
+        Row("the last tenth of them", late, "elements/s"),
+        Row("the last by the first", late / early, "(>= 0.95)"),
     ]
+
+
+def measure(count: int) -> list[Row]:
+    """All rows. Tells on the way what took the server 50 ms, and what it saw of forks and the disk."""
+    os.environ.setdefault("CRANE_TEST_SERVER", find_server().program)
+    with Server(["--latency-monitor-threshold", "20"]) as server:
+        store = RedisStore(server.url, "{bench}")
+        store.now()
+        slow = Slow(server, store, _LOGGED_US)
+        rows = whole(store, count) + alternating(store, slow, count) + run(store, slow, count)
+        blocked = [entry for entry in slow.found if entry[0] >= SLOW_US]
+        rows.append(Row("commands that took the server 50 ms", len(blocked), "(0)"))
+        for took_us, command in blocked:
+            print(f"  {took_us / 1000:.0f} ms: {command}", file=sys.stderr)
+        told = store.link.do("INFO", "everything")
+        print(f"  {binary()}, allocator {told['mem_allocator']}", file=sys.stderr)
+        for name, _, _, most, *_ in store.link.do("LATENCY", "LATEST"):
+            print(f"  {name.decode()}: up to {most} ms, waiting for a processor included", file=sys.stderr)
+        store.close()
+    return rows
+
+
+def figures() -> dict[str, float]:
+    """What goes into the table of all numbers, for a million elements."""
+    names = (
+        *("held_kib", "held_view_bytes", "alternating_kib", "alternating_built_bytes", "alternating_followed_bytes"),
+        *("alternating_longest_ms", "million_per_s", "million_first_per_s", "million_last_per_s", "million_flat"),
+        *("million_longest_ms", "million_blocked"),
+    )
+    return dict(zip(names, (row.value for row in measure(1_000_000)), strict=True))
 
 
 def main() -> None:
     """Print the rows."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    with Server() as server:
-        store = RedisStore(server.url, "{bench}")
-        store.now()
-        store.link.do("CONFIG", "SET", "slowlog-log-slower-than", _SLOW_US)
-        store.link.do("SLOWLOG", "RESET")
-        rows = held(store, count) + run(store, count)
-        slow = store.link.do("SLOWLOG", "GET", 100)
-        rows.append(Row("commands that took the server 50 ms", len(slow), "(0)"))
-        for each in slow:
-            print(f"  {each[2] / 1000:.0f} ms: {str(each[3])[:100]}")
-        store.close()
-    for row in rows:
+    for row in measure(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000):
         print(f"{row.work:48} {row.value:12,.3f} {row.unit}")
 
 

@@ -11,17 +11,18 @@ from typing import NamedTuple
 
 from tabulate import tabulate
 
-from bench import peers, rows, sched_core
+from bench import arrays, peers, rows, sched_core
 from bench.cluster import Cluster, running
+from crane_celery.server import find_server
 
 HERE = pathlib.Path(__file__).parent
 Figures = dict[str, float]
 
 
-def collect(measure: Callable[[Cluster], Figures], cluster: Cluster) -> Figures:
+def collect(measure: Callable[..., Figures], *given: Cluster) -> Figures:
     """One row's figures; a row that fails is reported and left empty, so that one fault does not hide the others."""
     try:
-        figures = measure(cluster)
+        figures = measure(*given)
     except (RuntimeError, OSError, ValueError, KeyError) as error:
         print(f"{measure.__name__}: {error}", file=sys.stderr)
         return {}
@@ -31,7 +32,7 @@ def collect(measure: Callable[[Cluster], Figures], cluster: Cluster) -> Figures:
 
 def ours() -> Figures:
     """All figures of this project, in the stock configuration; the array again without cgroups."""
-    found: Figures = sched_core.figures()
+    found: Figures = sched_core.figures() | collect(arrays.figures)
     with running() as cluster:
         for measure in (
             rows.array,
@@ -121,16 +122,35 @@ def table(c: Columns) -> list[list[str]]:
         row("cacct of half of them, by user and time", c.own("history_all_ms", " ms"), "<= 300 ms"),
         row("decisions/s, one core, 10,000 nodes 90 % full, mixed", c.own("mixed_per_s"), ">= 10,000"),
         row("the same, equal requests", c.own("equal_per_s"), ">= 100,000"),
+        *of_a_million(c),
         row("idle cluster of 4 nodes, CPU of a core", c.own("idle_percent", " %"), "<= 2 %", floor="0"),
+    ]
+
+
+def of_a_million(c: Columns) -> list[list[str]]:
+    """The rows of an array of a million (bench.arrays): a run to its end with simulated nodes, and while it waits."""
+    tenths = f"{c.own('million_first_per_s')} and {c.own('million_last_per_s')}"
+    blocked = "yes" if c.us.get("million_blocked") else "none" if "million_blocked" in c.us else "-"
+    views = f"{c.own('alternating_built_bytes')} and {c.own('alternating_followed_bytes')}"
+    return [
+        row("a million elements, simulated nodes, elements/s", c.own("million_per_s"), ">= 10,000"),
+        row("of these, the first and the last tenth", tenths, "last >= 0.95 first"),
+        row("commands that took the server 50 ms meanwhile", blocked, "none"),
+        row("a million held: memory of the server", c.own("held_kib", " KiB"), "<= 64 KiB"),
+        row("the same, memory of the scheduler, an element", c.own("held_view_bytes", " bytes"), "<= 1 byte"),
+        row("every second held, changed, cancelled: the server", c.own("alternating_kib", " KiB"), "<= 256 KiB"),
+        row("the same, scheduler, read anew and by events", views, "<= 1 byte"),
     ]
 
 
 def circumstances() -> str:
     """Under what the figures were taken, in one sentence."""
     user = "nobody" if os.getuid() == 0 else str(os.getuid())
+    program, version = find_server()
+    server = f"{os.path.basename(program)} {version[0]}.{version[1]}"
     return (
         f"{datetime.date.today()}, {os.cpu_count()} cores, Linux {platform.release()}, "
-        f"Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}; "
+        f"Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}, {server}; "
         f"stock configuration (history, signing, fsync always), submitting user {user}; "
         "embedded cluster of 4 nodes x 16 CPUs."
     )

@@ -171,7 +171,9 @@ class RangeSet:
         return self.of_bits(laid[0] & laid[1])
 
     def __sub__(self, other: RangeSet) -> RangeSet:
-        """Numbers of this set that are not in the other."""
+        """Numbers of this set that are not in the other; this set itself, where the other is empty."""
+        if not other:
+            return self
         laid = self._laid(other)
         if laid is None:
             return self._of_merged(list(_left_over(self.ranges, other.ranges)))
