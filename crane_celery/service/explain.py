@@ -18,7 +18,7 @@ from crane_celery.sched.want import MILLI, Want
 from crane_celery.service import depshow
 from crane_celery.service.moments import shown
 from crane_celery.service.outlook import Seen
-from crane_celery.service.queue import Alive, started_rows
+from crane_celery.service.queue import MAX_ENDED, Alive, started_rows
 from crane_celery.service.rows import Line, index_set, pending_lines
 from crane_celery.service.targets import Target
 from crane_celery.store.api import Store
@@ -52,7 +52,8 @@ def records(found: Sequence[Target], alive: Alive, seen: Seen, zone: str, store:
         for line in pending_lines(target.job, alive.around, target.ranks):
             told += lines(seen, line, expected, _depends(line, store), zone)
         states = Counter(row["state"] for row in started_rows(target, alive, store, ended=True))
-        told += [f"{state}: {count} of its elements" for state, count in states.items()]
+        of = "its elements" if len(target.ranks) <= MAX_ENDED else f"its first {MAX_ENDED} elements that do not wait"
+        told += [f"{state}: {count} of {of}" for state, count in states.items()]
         made.append(
             {"jobid": target.shown, "lines": told or ["Nothing of it waits: it was cancelled before it started"]}
         )
