@@ -133,6 +133,9 @@ def find_arrays(want: Query, ids: RangeSet | None) -> Select[Any]:
 
 def portions(ids: RangeSet) -> Iterator[RangeSet]:
     """The ids, so many at a time as one statement takes without sifting."""
+    if not sifts(ids):
+        yield from [ids] if ids else []
+        return
     some: list[tuple[int, int]] = []
     for low, high in ids.spans():
         if len(some) >= MAX_RANGES and high - some[0][0] >= MAX_MASK:
