@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from crane_celery.grammar.ranges import RangeSet
+from crane_celery.history import sifting
 from crane_celery.history.api import ANY_TIME, Query, Span
 from crane_celery.history.schema import ALLOCATION, ALLOCATION_NODE, CANCELLED, FINAL, PERSON, RUN, SUBMISSION
 
@@ -97,7 +98,7 @@ def wide(want: Query, ids: RangeSet | None) -> Select[Any] | None:
 def find_cancelled(want: Query, ids: RangeSet | None) -> Select[Any] | None:
     """Rows of elements that ended while pending, descending by job and last rank; None where it cannot mean any.
 
-    Each has an element at its last rank that no other one has, so without ``ids`` the first ``limit`` rows are enough.
+    Each has an element at its last rank that no other one has, so where none is sifted, the first ``limit`` are enough.
     """
     if want.nodes or want.start != ANY_TIME:
         return None
@@ -113,7 +114,7 @@ def find_cancelled(want: Query, ids: RangeSet | None) -> Select[Any] | None:
         .where(*conditions)
         .order_by(table.job.desc(), table.last.desc())
     )
-    return statement.limit(want.limit) if want.limit and ids is None else statement
+    return statement.limit(want.limit) if want.limit and ids is None and not sifting.needed(want) else statement
 
 
 def find_arrays(want: Query, ids: RangeSet | None) -> Select[Any]:
@@ -290,19 +291,21 @@ def _of_submission(want: Query, table: ReadOnlyColumnCollection[str, Column[Any]
         )
         if values
     ]
-    return [*asked, *_within(table.submitted_at, want.submit), *_in_record(want, table.record)]
+    return [*asked, *_within(table.submitted_at, want.submit), *_in_record(want, table.record, table.changes)]
 
 
-def _in_record(want: Query, record: ColumnElement[str]) -> list[ColumnElement[bool]]:
-    """What only the record's text says (defaults are left out of it): what it may mean is sifted while reading."""
+def _in_record(want: Query, record: ColumnElement[str], changes: ColumnElement[str]) -> list[ColumnElement[bool]]:
+    """What only the texts say (defaults are left out of them): what they may mean is sifted while reading."""
     found: list[ColumnElement[bool]] = []
     if want.kinds:
         usual = [~record.contains('"kind":')] if USUAL_KIND in want.kinds else []
         found.append(or_(*usual, *(record.contains(f'"kind":"{kind}"', autoescape=True) for kind in want.kinds)))
     if want.licenses:
-        found.append(or_(*(record.contains(name, autoescape=True) for name in want.licenses)))
+        found.append(
+            or_(*(text.contains(name, autoescape=True) for text in (record, changes) for name in want.licenses))
+        )
     if want.deadline != ANY_TIME:
-        found.append(record.contains('"deadline":'))
+        found.append(or_(record.contains('"deadline":'), changes.contains('"deadline":')))
     return found
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -10,7 +11,7 @@ from sqlalchemy.engine import Row as SqlRow
 
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import Selector
-from crane_celery.history import gone, record, rows, search, selection, shares
+from crane_celery.history import gone, record, rows, search, selection, shares, sifting
 from crane_celery.history.api import ANY_TIME, Query, Row
 from crane_celery.history.engine import Database
 from crane_celery.history.schema import CANCELLED, FINAL, RUN, STEP, SUBMISSION, TOLD
@@ -19,6 +20,8 @@ from crane_celery.model.states import State
 
 _CHUNK = 500
 _ALL = Query(limit=0)
+#: so many times as many are read where too few were meant
+_MORE = 16
 #: rows come from the server as they are read, not all before the first
 _AS_READ = {"stream_results": True}
 #: an empty server goes on with ids from the next multiple of this: more than can have been given out and not filed
@@ -39,8 +42,6 @@ class SqlHistory:
             ids = _submitted(db, want, picked.ids if picked else None)
             jobs = _Jobs()
             found = [*self._runs(db, want, ids, jobs), *self._cancelled(db, want, ids, jobs)]
-            if want.names:  # a few elements of a submission may have been renamed since
-                found = [row for row in found if row["name"] in want.names]
             newest = rows.newest_first(found, want.limit)
             if want.steps:
                 self._add_steps(db, newest, picked)
@@ -134,11 +135,18 @@ class SqlHistory:
 
     @staticmethod
     def _runs(db: Connection, want: Query, ids: RangeSet | None, jobs: "_Jobs") -> list[Row]:
-        found: Iterable[SqlRow[Any]] = db.execute(search.find_runs(want, ids, _way(db, want, ids)))
-        if ids is not None and search.sifts(ids):
-            wanted = set(ids)
-            found = (row for row in found if row.id in wanted)
-        return [jobs.run_row(row) for row in islice(found, want.limit or None)]
+        """Ever more of them, where too few of what SQL finds are meant."""
+        way, limit = _way(db, want, ids), want.limit
+        wanted = set(ids) if ids is not None and search.sifts(ids) else None
+        while True:
+            found: Iterable[SqlRow[Any]] = db.execute(search.find_runs(replace(want, limit=limit), ids, way))
+            if wanted is not None:
+                found = (row for row in found if row.id in wanted)
+            read = [jobs.run_row(row) for row in islice(found, limit or None)]
+            meant = [row for row in read if sifting.meant(row, want)]
+            if not limit or len(read) < limit or len(meant) >= want.limit:
+                return meant[: want.limit or None]
+            limit *= _MORE
 
     @staticmethod
     def _cancelled(db: Connection, want: Query, ids: RangeSet | None, jobs: "_Jobs") -> list[Row]:
@@ -147,8 +155,9 @@ class SqlHistory:
         if statement is None:
             return []
         with db.execute(statement, execution_options=_AS_READ) as filed:
-            each = islice(gone.newest_first(filed, ids), want.limit or None)
-            return [jobs.cancelled_row(row, rank) for row, rank in each]
+            likely = (row for row in filed if row.changes or sifting.meant(jobs.of_all(row), want))
+            each = (jobs.cancelled_row(row, rank) for row, rank in gone.newest_first(likely, ids))
+            return list(islice((row for row in each if sifting.meant(row, want)), want.limit or None))
 
     @staticmethod
     def _add_steps(db: Connection, found: list[Row], picked: "selection.Picked | None") -> None:
@@ -231,6 +240,10 @@ class _Jobs:
         """One of the elements of a cancel."""
         job, base = self._of(row, rank)
         return rows.cancelled_row(job, rank, rows.Gone(row.at, row.state, row.code, row.reason), base)
+
+    def of_all(self, row: SqlRow[Any]) -> Row:
+        """What is the same in all rows of a submission of which nothing was changed."""
+        return self._of(row, 0)[1]
 
     def _of(self, row: SqlRow[Any], rank: int) -> tuple[Job, Row]:
         """The submission as it was in force for a rank, and what is the same in all its rows."""

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -261,10 +260,7 @@ class Service:
         rows = {(row["id"], row["run"]): row for row in self._live(want)}
         if self._history:
             self._await_filing()
-            sifted = want.deadline != Span() or want.licenses  # the history cannot judge these (history.search)
-            filed = self._history.query(replace(want, limit=0) if sifted else want)
-            filters = Filters(licenses=want.licenses)
-            rows.update({(row["id"], row["run"]): row for row in filed if filters.row(row) and _within(row, want)})
+            rows.update({(row["id"], row["run"]): row for row in self._history.query(want)})
         return newest_first(list(rows.values()), want.limit)
 
     def arrays(self, want: Query) -> list[Row]:

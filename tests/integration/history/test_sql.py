@@ -1,5 +1,7 @@
 """What the history can be asked."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -146,6 +148,37 @@ def test_what_the_last_runs_used(asked: SqlHistory) -> None:
     assert sorted(shown) == [("Cancelled", 2, 0.0, 0.0, 0), ("Completed", 2, 10.0, 10.0, 64)]
     assert [row["count"] for row in asked.usage(parse_selectors("40"), RangeSet.span(40, 41))] == [1, 1]
     assert asked.usage(parse_selectors("99"), RangeSet()) == []
+
+
+def test_what_a_submission_says_of_some_elements(filing: Filing, history: SqlHistory) -> None:
+    """A page is full however many newer elements are not meant."""
+    batch = Batch()
+    spec = replace(job(1, "ada", "old", "CPU").spec, array="0-99", licenses="ab:1")
+    changes = [["2-49,60-99", {"name": "new", "licenses": "a:1", "deadline": 500.0, "partition": "GPU"}]]
+    batch.submissions[1] = Job(id=1, spec=spec, count=100, submitted_at=1.0, pending="")
+    batch.submissions[200] = replace(job(200, "ada", "old", "CPU"), submitted_at=2.0)
+    batch.changes[1] = json.dumps(changes, separators=(",", ":"))
+    for id in (*range(1, 51), 200):
+        put(batch, id, 200 if id == 200 else 1, 10.0, "Completed", "n1")
+    batch.cancelled = [Cancelled(1, RangeSet.span(50, 99), 10.0, 0)]
+    assert filing.file(batch, Position(0, 0), Position(1, 0))
+
+    def found(want: Query) -> list[int]:
+        return [row["rank"] for row in history.query(replace(want, selectors=parse_selectors("1"), steps=False))]
+
+    old, new = [*range(59, 49, -1), 1, 0], [*range(99, 59, -1), *range(49, 1, -1)]
+    for want, expected in (
+        (Query(names=("old",)), old),
+        (Query(partitions=("CPU",)), old),
+        (Query(licenses=("ab",)), old),
+        (Query(licenses=("a", "b")), new),
+        (Query(deadline=Span(400.0, None)), new),
+        (Query(deadline=Span(None, 499.0)), []),
+    ):
+        for limit in (0, 1, 11, 1000):
+            assert found(replace(want, limit=limit)) == expected[: limit or None]
+    everywhere = [row["id"] for row in history.query(Query(names=("old",), limit=12, steps=False))]
+    assert everywhere == [200, *(rank + 1 for rank in old[:11])]
 
 
 @pytest.mark.parametrize(("few", "mask"), [(100, 1 << 22), (100, 60), (2, 60), (1, 1)])
