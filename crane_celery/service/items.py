@@ -17,12 +17,14 @@ def settled(request: JobRequest, settings: Settings) -> JobRequest:
     if not request.items:
         return request
     total, text = len(request.items), str(request.options.get("array") or "")
-    if total > min(settings.max_array_count, settings.max_array_size):
-        most = min(settings.max_array_count, settings.max_array_size)
-        raise LimitReached(f"the list has {total} values; an array takes {most} here: submit several arrays")
-    if not text or text.startswith("%"):
-        return request._replace(options={**request.options, "array": f"0-{total - 1}{text}"})
-    return request._replace(items=_chosen(request.items, text, settings))
+    if text and not text.startswith("%"):
+        return request._replace(items=_chosen(request.items, text, settings))
+    most = min(settings.max_array_count, settings.max_array_size)
+    if total > most:
+        remedy = "submit several arrays, each with other indexes of it (--array=INDEXES)"
+        remedy = remedy if total <= settings.max_array_size else "submit its parts"
+        raise LimitReached(f"the list has {total} values; an array takes {most} here: {remedy}")
+    return request._replace(options={**request.options, "array": f"0-{total - 1}{text}"})
 
 
 def _chosen(items: Sequence[str], text: str, settings: Settings) -> Sequence[str]:

@@ -312,3 +312,25 @@ def test_a_user_has_only_so_many_jobs(tmp_path: Path) -> None:
     with pytest.raises(LimitReached, match="MaxSubmitJobs"):
         submit(cluster, array="0-2")
     assert submit(cluster, array="0-1") == 11
+
+
+@pytest.mark.parametrize(
+    ("length", "array", "said"),
+    [
+        (41, "", "the list has 41 values; an array takes 40 here: submit several arrays, each with other indexes"),
+        (45, "%2", "the list has 45 values"),
+        (61, "", "the list has 61 values; an array takes 40 here: submit its parts"),
+        (45, "0-40", "at most 40 elements"),
+        (45, "3,44", ""),
+        (70, "0-30:2%3", ""),
+    ],
+)
+def test_a_list_longer_than_an_array_is_taken_in_parts(tmp_path: Path, length: int, array: str, said: str) -> None:
+    cluster = Cluster(tmp_path, max_array_count=40, max_array_size=60)
+    job = {"options": {"array": array} if array else {}, "script": "true", "items": [str(at) for at in range(length)]}
+    if said:
+        with pytest.raises(CraneError) as refused:
+            cluster.service.submit(ALICE, [job], {"cwd": "/w", "env": {}}, "")
+        assert said in refused.value.message and cluster.store.jobs() == []
+    else:
+        assert cluster.service.submit(ALICE, [job], {"cwd": "/w", "env": {}}, "").ids == [1]
