@@ -4,11 +4,16 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
+
+
+#: characters of indexes that are repeated row by row
+_LONG = 4096
 
 
 def rfc3339(at: float) -> str | None:
@@ -112,12 +117,15 @@ def gres_map(asked: dict[str, int], nodes: int) -> dict[str, Any]:
     return found
 
 
+@cache
 def array_spec(text: str) -> dict[str, Any]:
-    """The bounds of an index set, and all of it as text: not every set is one progression."""
+    """The bounds of an index set, and all of it as text: not every set is one progression. A very long one stands in the
+    row of each of its elements, so it is left out."""
     from crane_celery.grammar.array import IndexSet
 
     indexes = IndexSet.parse(text)
-    return {"start": indexes.first, "end": indexes.last, "stride": indexes.step, "indexes": text}
+    known = {"indexes": text} if len(text) <= _LONG else {}
+    return {"start": indexes.first, "end": indexes.last, "stride": indexes.step, **known}
 
 
 def conditions(text: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The environment of a job's script (reference/cranesched.md section 2.9). Pure: facts in, variables out."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from crane_celery.grammar.array import IndexSet
@@ -114,8 +115,14 @@ def _of_slurm(spec: JobSpec) -> dict[str, str]:
     }
 
 
+@lru_cache(maxsize=16)
+def _indexes(array: str) -> IndexSet:
+    """Index sets by text: the elements of an array come one after another."""
+    return IndexSet.parse(array.partition("%")[0])
+
+
 def _of_array(spec: JobSpec, job: int) -> dict[str, str]:
-    indexes = IndexSet.parse(spec.array.partition("%")[0])
+    indexes = _indexes(spec.array)
     return {
         "CRANE_ARRAY_JOB_ID": str(job),
         "CRANE_ARRAY_TASK_COUNT": str(len(indexes)),

@@ -18,7 +18,7 @@ from crane_celery.grammar.ranges import RangeSet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 Run = tuple[int, int, int]
 
@@ -57,9 +57,9 @@ def meet(left: Run, right: Run) -> Run | None:
 def series(runs: Iterable[Run]) -> Iterator[Run]:
     """Lay any runs over each other: yields the same numbers as ascending runs without overlap, not yet canonical."""
     given = list(runs)
-    solid = RangeSet((start, stop) for start, stop, step in given if step == 1)
+    solid = RangeSet((start, stop) for start, stop, step in given if step == 1).ranges
     strided = {piece for run in given if run[2] > 1 for piece in _outside(run, solid)}
-    pieces = sorted([(low, high, 1) for low, high in solid.ranges] + list(strided))
+    pieces = sorted([(low, high, 1) for low, high in solid] + list(strided))
     cluster: list[Run] = []
     end = -1
     for piece in pieces:
@@ -71,10 +71,9 @@ def series(runs: Iterable[Run]) -> Iterator[Run]:
     yield from _overlay(cluster, end)
 
 
-def _outside(run: Run, solid: RangeSet) -> Iterator[Run]:
+def _outside(run: Run, ranges: Sequence[tuple[int, int]]) -> Iterator[Run]:
     """The pieces of a strided run that no solid range covers or cuts through."""
     start, stop, step = run
-    ranges = solid.ranges
     at = max(bisect_left(ranges, (start, start)) - 1, 0)
     while start <= stop and at < len(ranges) and ranges[at][0] <= stop:
         low, high = ranges[at]

@@ -3,6 +3,7 @@
 import pytest
 
 from crane_celery.errors import InputError
+from crane_celery.grammar import _runs
 from crane_celery.grammar.array import IndexSet, parse_array
 from crane_celery.grammar.ranges import RangeSet
 
@@ -173,3 +174,22 @@ def test_text_of_unknown_rank() -> None:
 def test_million_interleaved_with_itself() -> None:
     assert IndexSet.parse("0-999998:2,1-999999:2").text == "0-999999"
     assert len(IndexSet.parse("0-99999:2,1-99999:3")) == 66_667
+
+
+def test_an_irregular_set_costs_its_runs() -> None:
+    """Numbers without a pattern beside strides among them: each stride once looked at all that is solid anew."""
+    looked = 0
+
+    class Counted(RangeSet):
+        @property
+        def ranges(self) -> tuple[tuple[int, int], ...]:
+            nonlocal looked
+            looked += 1
+            return super().ranges
+
+    numbers = [(at * 40 + at % 7, at * 40 + at % 7, 1) for at in range(2_000)]
+    strides = [(100_000 + at * 40, 100_020 + at * 40, 10) for at in range(500)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_runs, "RangeSet", Counted)
+        assert len(IndexSet([*numbers, *strides])) == 2_000 + 1_500
+    assert looked <= 1
