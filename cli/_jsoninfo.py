@@ -119,8 +119,8 @@ def gres_map(asked: dict[str, int], nodes: int) -> dict[str, Any]:
 
 @cache
 def array_spec(text: str) -> dict[str, Any]:
-    """The bounds of an index set, and all of it as text: not every set is one progression. A very long one stands in the
-    row of each of its elements, so it is left out."""
+    """The bounds of an index set, and all of it as text: not every set is one progression. A very long text is left
+    out: it would stand in the row of each element."""
     from crane_celery.grammar.array import IndexSet
 
     indexes = IndexSet.parse(text)
