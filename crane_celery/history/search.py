@@ -111,10 +111,13 @@ def find_cancelled(want: Query, ids: RangeSet | None) -> Select[Any] | None:
     statement = (
         select(CANCELLED, SUBMISSION.c.record, SUBMISSION.c.changes)
         .join(SUBMISSION, SUBMISSION.c.job == table.job)
-        .where(*conditions)
         .order_by(table.job.desc(), table.last.desc())
     )
-    return statement.limit(want.limit) if want.limit and ids is None and not sifting.needed(want) else statement
+    if not want.limit or ids is not None or sifting.needed(want):
+        return statement.where(*conditions)
+    newest = select(table.job, table.last).where(*conditions).order_by(table.job.desc(), table.last.desc())
+    found = newest.limit(want.limit).subquery()
+    return statement.join(found, and_(found.c.job == table.job, found.c.last == table.last))
 
 
 def find_arrays(want: Query, ids: RangeSet | None) -> Select[Any]:
