@@ -122,7 +122,12 @@ def _translated(argv: tuple[str, ...], number: int) -> tuple[str, ...]:
         value = next(left, None)
         if value is None:
             raise InputError(f"line {number} #BSUB: {name} has no value")
-        words.append(f"{_BSUB[name]}={_converted(name, value)}")
+        found = re.fullmatch(r"(?s)(.*)\[(.*)\](%.*)?", value) if name == "-J" else None
+        if found:  # LSF's arrays: name[indexes]%limit
+            words.append(f"--array={found[2]}{found[3] or ''}")
+            value = found[1]
+        if value or not found:
+            words.append(f"{_BSUB[name]}={_converted(name, value)}")
     return tuple(words)
 
 

@@ -37,6 +37,9 @@ def items(cluster: Cluster, id: int = 1) -> list[str]:
     ("line", "field", "value"),
     [
         ("#BSUB -J lsf", "name", "lsf"),
+        ('#BSUB -J "lsf[1-9:2]%2"', "name", "lsf"),
+        ('#BSUB -J "lsf[1-9:2,20]"', "array", "1-9:2,20"),
+        ('#BSUB -J "[1-3]%2"', "throttle", 2),
         ("#BSUB -W 1:30 -M 500 -q small", "memory", 500 << 20),
         ("#BSUB -W 0:30 -q small", "time_limit", 1800),
         ("#BSUB -n 2 -nnode 2", "ntasks", 4),
@@ -65,6 +68,8 @@ def test_directives(shell: Shell, cluster: Cluster, tmp_path: Path, line: str, f
     [
         ("#BSUB -X 1", "line 2 #BSUB: unknown option '-X'"),
         ("#BSUB -J", "line 2 #BSUB: -J has no value"),
+        ("#BSUB -J a[3-1]", ":2 #BSUB: --array: invalid job array specification"),
+        ("#BSUB -J a[1-3]%x", "bad limit '%x'"),
         ("#CBATCH --exclusive=perhaps", "a.sh:2 #CBATCH: --exclusive: 'perhaps' is neither yes nor no"),
         ("#SBATCH --aray=1-3", "a.sh:2 #SBATCH: unknown option '--aray'; did you mean '--array'?"),
         ("#SBATCH --begin=soon", "a.sh:2 #SBATCH: --begin: bad time 'soon'"),
