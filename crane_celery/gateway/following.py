@@ -4,18 +4,16 @@ import select
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from crane_celery.errors import InputError, Unreachable
 from crane_celery.gateway import args as read
 from crane_celery.gateway import protocol
+from crane_celery.gateway.request import Request
 from crane_celery.gateway.waiters import ANYTHING, Waiters
 from crane_celery.grammar.selector import parse_selectors
 from crane_celery.service import waiting
 from crane_celery.service.service import Service
-
-if TYPE_CHECKING:
-    from crane_celery.gateway.handlers import Request
 
 MAX_WAITED = 10_000
 #: progress frames of a wait, and listings of a watch, seconds apart at least
@@ -29,7 +27,7 @@ OUTAGE_S, RETRY_S = 300.0, 0.5
 T = TypeVar("T")
 
 
-def wait(service: Service, request: "Request") -> object:
+def wait(service: Service, request: Request) -> object:
     """Send how far the jobs are whenever that changes; at the end, their codes. A server that goes away while it waits
     is waited for too."""
     read.only(request.args, "ids")
@@ -45,7 +43,7 @@ def wait(service: Service, request: "Request") -> object:
     return {"codes": _insist(request, lambda: {goal.shown: waiting.code(goal, service.store) for goal in goals})}
 
 
-def watch(service: Service, request: "Request", listing: Callable[[Service, "Request"], object]) -> object:
+def watch(service: Service, request: Request, listing: Callable[[Service, Request], object]) -> object:
     """Send what ``listing`` answers to this request, now and whenever it answers something else. Never returns.
 
     Raises what ``listing`` raises at first; EOFError when the client goes away or the gateway stops.
@@ -68,7 +66,7 @@ def watch(service: Service, request: "Request", listing: Callable[[Service, "Req
 
 
 def _follow(
-    service: Service, request: "Request", goals: Sequence[waiting.Goal], fd: int, clear: Callable[[], None]
+    service: Service, request: Request, goals: Sequence[waiting.Goal], fd: int, clear: Callable[[], None]
 ) -> None:
     """Return when every goal has ended. Raises EOFError when the client goes away or the gateway stops."""
     poll = select.poll()
@@ -90,12 +88,12 @@ def _follow(
 
 
 def _standings(
-    service: Service, request: "Request", goals: Sequence[waiting.Goal]
+    service: Service, request: Request, goals: Sequence[waiting.Goal]
 ) -> dict[waiting.Goal, waiting.Standing]:
     return _insist(request, lambda: {goal: waiting.standing(goal, service.store) for goal in goals})
 
 
-def _insist(request: "Request", ask: Callable[[], T]) -> T:
+def _insist(request: Request, ask: Callable[[], T]) -> T:
     """What ``ask`` returns, asked again while the server is away, for ``OUTAGE_S`` at most.
 
     Raises Unreachable then; EOFError when the client goes away or the gateway stops.

@@ -1,20 +1,18 @@
 """The verbs of the protocol (docs/architecture.md): check the arguments, call the service, return plain values."""
 
-import socket
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from crane_celery.errors import InputError
 from crane_celery.gateway import args as read
 from crane_celery.gateway import following
-from crane_celery.gateway.waiters import Waiters
+from crane_celery.gateway.request import Request
 from crane_celery.grammar.hostlist import expand
 from crane_celery.grammar.names import did_you_mean
 from crane_celery.grammar.selector import Selector, parse_selectors
 from crane_celery.grammar.signals import signal_number
 from crane_celery.history.api import Query
 from crane_celery.model.states import ENDED
-from crane_celery.service.caller import Caller
 from crane_celery.service.cancel import How, Outcome
 from crane_celery.service.filters import Filters, parse_kinds, parse_states
 from crane_celery.service.listing import Wanted, conditions
@@ -24,16 +22,6 @@ from crane_celery.service.submit import MAX_KEY
 #: verbs whose answers can be watched
 _WATCHED = ("jobs", "steps", "nodes")
 _FILTERS = ("names", "users", "partitions", "accounts", "qos", "nodes", "states", "self", "kinds", "licenses")
-
-
-class Request(NamedTuple):
-    """One request, its outer shape checked."""
-
-    verb: str
-    args: dict[str, Any]
-    caller: Caller
-    sock: socket.socket
-    waiters: Waiters
 
 
 def handle(service: Service, request: Request) -> object:

@@ -23,7 +23,8 @@ from typing import Any
 
 from crane_celery.errors import ConfigError, CraneError, InputError, LimitReached, SystemFault, Unreachable
 from crane_celery.gateway import protocol
-from crane_celery.gateway.handlers import Request, handle
+from crane_celery.gateway.handlers import handle
+from crane_celery.gateway.request import Request
 from crane_celery.gateway.waiters import Waiters
 from crane_celery.service import caller as callers
 from crane_celery.service.caller import Caller
