@@ -13,6 +13,7 @@ from crane_celery.grammar.selector import Selector, parse_selectors
 from crane_celery.grammar.signals import signal_number
 from crane_celery.history.api import Query
 from crane_celery.model.states import ENDED
+from crane_celery.service.caller import Caller
 from crane_celery.service.cancel import How, Outcome
 from crane_celery.service.filters import Filters, parse_kinds, parse_states
 from crane_celery.service.listing import Wanted, conditions
