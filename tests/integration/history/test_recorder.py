@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from crane_celery.errors import SystemFault
+from crane_celery.grammar.ranges import RangeSet
 from crane_celery.history.api import Query
 from crane_celery.history.engine import Database
 from crane_celery.history.filing import Filing
@@ -162,6 +163,21 @@ class TestGap:
         site.end(array + 2)
         drain(Recorder(site.store, filing))
         assert history.counts(array) == {"Completed": 2, "Failed": 1, "Cancelled": 2}
+
+    def test_scattered_elements_that_were_cancelled(
+        self, site: Site, filing: Filing, history: SqlHistory, lost: Callable[[], None]
+    ) -> None:
+        array = site.submit(count=5000)
+        site.start(array, 0, 2)
+        site.store.cancel(array, RangeSet.stride(4, 4998, 2).text, 0)
+        lost()
+        site.end(array)
+        site.store.cancel(array, "1", 0)
+        drain(Recorder(site.store, filing))
+        assert history.counts(array) == {"Completed": 1, "Cancelled": 2498 + 1}
+        assert filing.filed_ranks(array, 5000) == RangeSet.stride(4, 4998, 2) | RangeSet.span(0, 1)
+        rows = history.query(Query(limit=3))
+        assert [row["rank"] for row in rows] == [4998, 4996, 4994]
 
     def test_what_runs_again_has_not_ended(
         self, site: Site, filing: Filing, history: SqlHistory, lost: Callable[[], None]
