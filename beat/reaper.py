@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 CURSOR = "leader"
 #: seconds between chores
 PACE_S = 10.0
-#: submissions dropped in one bite; the store stays responsive, and a full bite is followed by another a second later
+#: submissions dropped in one bite; the store stays responsive, and where more is left another follows a second later
 _BITE = 200
 _SOON_S = 1.0
 #: turns follow each other within two seconds
@@ -52,7 +52,7 @@ class Reaper:
             return
         self._due = self._monotonic() + min(PACE_S, self._settings.node_timeout_s / 3)
         self._reap(now)
-        if self._store.forget(self._fence, now - self._settings.window_s, _BITE) >= _BITE:
+        if self._store.forget(self._fence, now - self._settings.window_s, _BITE).more:
             self._due = self._monotonic() + _SOON_S
         if cursor != self._moved:
             self._moved = cursor

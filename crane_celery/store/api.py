@@ -119,6 +119,13 @@ class Cancelled(NamedTuple):
     waiting: int = 0  # jobs that wait on it (direct dependants)
 
 
+class Forgotten(NamedTuple):
+    """What a call of ``forget`` did."""
+
+    jobs: int  # submissions that are gone
+    more: bool  # another call would go on
+
+
 class Requeued(NamedTuple):
     """What a requeue did."""
 
@@ -310,8 +317,9 @@ class LeaderStore(Protocol):
     def expire(self, fence: int, job: int, ranks: str, state: str, code: int, reason: str) -> int:
         """End pending ranks ("" = all) in this state, without a run; how many. Idempotent. Raises StaleFence."""
 
-    def forget(self, fence: int, before: float, limit: int) -> int:
-        """Drop up to ``limit`` submissions that ended before this time and that the recorder has filed."""
+    def forget(self, fence: int, before: float, limit: int) -> Forgotten:
+        """Drop up to ``limit`` submissions that ended before this time and that the recorder has filed. A long array
+        goes in several calls, each of which takes some 50 ms at most."""
 
 
 class EventLog(Protocol):

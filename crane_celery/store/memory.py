@@ -19,6 +19,7 @@ from crane_celery.model.job import Element, Job
 from crane_celery.model.node import Node, NodeSpec, NodeState
 from crane_celery.model.overrides import spec_of
 from crane_celery.model.states import NODE_DOWN, STATUS_LOST, TIME_LIMIT, State
+from crane_celery.store import api
 from crane_celery.store.api import Answer, Beat, Began, Ended, Moved, Question, Registration, Report, Snapshot, Start
 from crane_celery.store.memory_guests import MemoryGuests
 from crane_celery.store.memory_jobs import span_of
@@ -332,7 +333,7 @@ class MemoryStore(MemoryGuests):
             self._fenced(fence)
             self._resolve |= {id_ for id_ in jobs if id_ in self._records.jobs}
 
-    def forget(self, fence: int, before: float, limit: int) -> int:
+    def forget(self, fence: int, before: float, limit: int) -> api.Forgotten:
         """Drop submissions that ended before this time and are filed. See store.api."""
         with self._lock:
             self._fenced(fence)
@@ -347,7 +348,7 @@ class MemoryStore(MemoryGuests):
             for id_ in gone:
                 for kept in (self._done, self._bodies, self._waits, self._moved, self._gone, self._fails):
                     kept.pop(id_, None)
-            return len(gone)
+            return api.Forgotten(len(gone), len(gone) == limit)
 
     # --- EventLog
 

@@ -23,6 +23,7 @@ from crane_celery.store.api import (
     Answer,
     Beat,
     Cancelled,
+    Forgotten,
     Question,
     Registration,
     Report,
@@ -40,6 +41,8 @@ from crane_celery.store.link import LONGEST_WAIT_S, Link
 DAY_S = 86400
 #: records read, verdicts stored, submissions ended by one script call: they keep it far below 50 ms
 READ, JUDGE, WHOLE = 500, 100, 1000
+#: steps in which one call forgets: the leader has other things to do
+FORGET = 4
 _LOST = "the node restarted while this ran"
 
 
@@ -339,13 +342,13 @@ class RedisStore:
         """End pending ranks in this state, in portions (rows.pieces). See store.api."""
         return sum(self.link.run("expire", fence, job, part, state, code, dumps(reason)) for part in rows.pieces(ranks))
 
-    def forget(self, fence: int, before: float, limit: int) -> int:
-        """Drop submissions that ended before this time and are filed. See store.api."""
-        dropped, more = 0, 1
-        while more and dropped < limit:
+    def forget(self, fence: int, before: float, limit: int) -> Forgotten:
+        """Drop submissions that ended before this time and are filed, in four steps at most. See store.api."""
+        dropped, more, left = 0, 1, FORGET
+        while more and left and dropped < limit:
             count, more = self.link.run("forget", fence, f"{before:.6f}", min(limit - dropped, READ))
-            dropped += count
-        return dropped
+            dropped, left = dropped + count, left - 1
+        return Forgotten(dropped, bool(more) or dropped >= limit)
 
     # --- EventLog
 

@@ -84,7 +84,7 @@ def test_nothing_but_the_bits_is_left_of_a_job(world: World, redis_store: RedisS
     assert held(redis_store, prefix) != before
     redis_store.set_cursor("recorder", redis_store.last_event())
     redis_store.set_cursor("leader", redis_store.last_event())
-    assert redis_store.forget(world.fence, redis_store.now() + 1, 10) == 4
+    assert redis_store.forget(world.fence, redis_store.now() + 1, 10).jobs == 4
     assert held(redis_store, prefix) == before
     assert redis_store.ended_bits(jobs[1], 6) == (6, 3)
     counters = redis_store.link.do("HVALS", f"{prefix}:users")

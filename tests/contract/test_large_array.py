@@ -7,7 +7,8 @@ import pytest
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model.job import Allocation
 from crane_celery.model.node import NodeState
-from crane_celery.store.api import Began, Ended, Report, Start
+from crane_celery.store import redis
+from crane_celery.store.api import Began, Ended, Forgotten, Report, Start
 from crane_celery.store.redis import RedisStore
 from tests.contract.world import World, node
 from tests.support.server import Server
@@ -115,11 +116,15 @@ def test_a_node_that_booted_anew_loses_thousands_of_runs_in_short_steps(watched:
     watched.check()
 
 
-def test_a_long_array_is_forgotten_in_short_steps(watched: Watched) -> None:
+def test_a_long_array_is_forgotten_in_short_steps(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     watched.start(range(RUN))
     watched.end(range(RUN))
     watched.store.cancel(watched.job, "", 0)
     watched.store.set_cursor("recorder", watched.store.last_event())
     watched.slow.look()
-    assert watched.store.forget(watched.world.fence, watched.store.now() + 1, 200) == 1
+    monkeypatch.setattr(redis, "FORGET", 1)
+    for expected in (Forgotten(0, True), Forgotten(1, False)):
+        assert watched.store.forget(watched.world.fence, watched.store.now() + 1, 200) == expected
+        watched.slow.look()
+    assert watched.store.elements([watched.job, watched.job + RUN - 1]) == []
     watched.check()

@@ -333,7 +333,7 @@ def test_a_dependee_that_ended_long_ago_is_judged(world: World) -> None:
     two = world.submit(dep=needs("afterok", one, delay=60))
     assert ended and answer(world)[two] == pytest.approx(world.store.elements([one])[0].ended_at + 60, abs=1e-3)
     world.store.set_cursor("recorder", world.store.last_event())
-    assert world.store.forget(world.fence, world.store.now() + 1, 10) == 1
+    assert world.store.forget(world.fence, world.store.now() + 1, 10).jobs == 1
     three = world.submit(dep=needs("afterok", one))
     assert answer(world) == {three: 1.0}
 
@@ -487,10 +487,10 @@ def test_forgetting_waits_for_the_recorder(world: World) -> None:
     world.run(one)
     filed = store.last_event()
     world.run(two)
-    assert store.forget(world.fence, store.now() + 1, 10) == 0
+    assert store.forget(world.fence, store.now() + 1, 10).jobs == 0
     store.set_cursor("recorder", filed)
-    assert store.forget(world.fence, 1.0, 10) == 0
-    assert store.forget(world.fence, store.now() + 1, 10) == 1
+    assert store.forget(world.fence, 1.0, 10).jobs == 0
+    assert store.forget(world.fence, store.now() + 1, 10).jobs == 1
     assert (
         store.job(one) is None
         and store.elements([one]) == []

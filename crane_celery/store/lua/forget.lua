@@ -5,7 +5,7 @@
 -- Returns {how many were dropped, 1 when a further call would drop more}. The bits stay. Error STALE.
 local stale = fenced(ARGV[1])
 if stale then return stale end
-local budget = 20000
+local budget = 10000
 local filed = call('HGET', key_cursors, 'recorder') or '0'
 
 -- Deletes the elements of ranks below `top`, from the highest down. Returns whether all are gone.

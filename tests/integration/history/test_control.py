@@ -254,7 +254,7 @@ def test_a_story_long_after_the_stream_was_trimmed(site: Site, recorder: Recorde
     before = stories(parse_selectors(f"{job},{job}_2"), sources, {})
     store.set_cursor("leader", store.last_event())
     store.trim()
-    assert store.forget(site.fence, store.now() + 1, 10) == 1 and store.find(job) is None
+    assert store.forget(site.fence, store.now() + 1, 10).jobs == 1 and store.find(job) is None
     after = stories(parse_selectors(f"{job},{job}_2"), sources, {})
     assert after == before
     assert [text for _, text in after[1]["events"]] == [

@@ -202,7 +202,7 @@ class TestGap:
         drain(Recorder(site.store, filing))
         site.end(job)
         lost()
-        assert site.store.forget(site.fence, site.store.now() + 1, 10) == 1
+        assert site.store.forget(site.fence, site.store.now() + 1, 10).jobs == 1
         drain(Recorder(site.store, filing))
         (row,) = history.query(Query())
         assert (row["state"], row["code"]) == ("Failed", STATUS_LOST)

@@ -112,7 +112,7 @@ def test_what_came_true_long_ago_is_ready_since_it_was_judged(cluster: Cluster) 
     first = submit(cluster)
     cluster.run(first)
     cluster.store.set_cursor("recorder", cluster.store.last_event())
-    assert cluster.store.forget(cluster.fence, cluster.store.now() + 1, 10) == 1
+    assert cluster.store.forget(cluster.fence, cluster.store.now() + 1, 10).jobs == 1
     waiting = submit(cluster, dependency=f"afterok:{first}")
     cluster.judge()
     (row,) = cluster.service.show("job", (), parse_selectors(str(waiting)))
