@@ -22,6 +22,7 @@ from crane_celery.store.api import Answer, Moved, Report, Store, Submission
 from crane_celery.store.redis import RedisStore
 from tests.contract.world import World, needs, node, spec
 from tests.support.server import Server
+from tests.support.slow import Slow
 
 
 @pytest.fixture
@@ -228,21 +229,22 @@ def test_a_snapshot_is_brought_up_to_date_whatever_happened_while_it_was_read(se
     assert view.entries[array].next_run(0) == 2
 
 
-def test_a_large_array_runs_again_in_short_steps(redis_store: RedisStore) -> None:
+def test_a_large_array_runs_again_in_short_steps(server: Server, redis_store: RedisStore) -> None:
     """Every other element of a part of it: no script takes 50 ms, as the server itself measures."""
     world = World(redis_store)
     array = world.submit(100_000)
-    redis_store.link.do("CONFIG", "SET", "slowlog-log-slower-than", 50_000)
-    redis_store.link.do("SLOWLOG", "RESET")
+    slow = Slow(server, redis_store)
     for low in range(0, 4_000, 400):
         ranks = range(low, low + 400, 2)
         assert set(world.start(array, *ranks)) == {""}
         world.end(*(array + rank for rank in ranks), state="Failed", code=1)
+        slow.look()
     assert redis_store.requeue(array, "").ended == 2_000
     assert record(world, array).pending == "0-99999"
     [(again, run)] = tagged.decode(record(world, array).again)
     assert (again, run) == (RangeSet.stride(0, 3_998, 2), 1)
-    assert redis_store.link.do("SLOWLOG", "GET", 10) == []
+    slow.look()
+    assert slow.found == []
 
 
 def test_what_was_cancelled_while_it_waited_to_run_again_is_counted_once(world: World) -> None:
