@@ -12,6 +12,7 @@ import os
 import secrets
 import sys
 import time
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -21,7 +22,7 @@ from beat.reaper import Reaper
 from bench.held import CONFIG, alternating, longest, whole
 from bench.sched_core import Outbox, Row, spec
 from crane_celery import wire
-from crane_celery.server import find_server
+from crane_celery.server import TUNING, find_server
 from crane_celery.settings import parse
 from crane_celery.store.api import Began, Ended, Report, Submission
 from crane_celery.store.redis import RedisStore
@@ -58,6 +59,14 @@ class Nodes:
         return done
 
 
+class Mark(NamedTuple):
+    """How far the run was, by the clock and by the server's use of a processor."""
+
+    done: int
+    at: float
+    server_s: float
+
+
 def run(store: RedisStore, slow: Slow, count: int) -> list[Row]:
     """An array to its end."""
     nodes, outbox, at = Nodes(store), Outbox(), len(slow.found)
@@ -67,39 +76,44 @@ def run(store: RedisStore, slow: Slow, count: int) -> list[Row]:
     loop = Loop(store, nodes.settings.partitions, fence, dispatcher, reaper, ServerClock(store, time.monotonic))
     asked = spec(memory=1 << 30, partition=nodes.settings.default_partition, array=f"0-{count - 1}")
     store.submit([Submission(asked, count, b"")], [""])
-    done, marks = 0, [(time.perf_counter(), 0)]
-    beaten = marks[0][0]
+    done, marks = 0, [Mark(0, time.perf_counter(), slow.worked_s)]
+    beaten = marks[0].at
     while done < count:
-        if marks[-1][0] - beaten > _BEAT_S:
+        if marks[-1].at - beaten > _BEAT_S:
             nodes.beat()
             store.set_cursor("recorder", store.last_event())
-            beaten = marks[-1][0]
+            beaten = marks[-1].at
         loop.turn(1.0)
         done += nodes.answer(outbox)
         slow.look()
-        marks.append((time.perf_counter(), done))
+        marks.append(Mark(done, time.perf_counter(), slow.worked_s))
     return [*rates(marks, count), longest(slow, at, "longest command of the run")]
 
 
-def rates(marks: list[tuple[float, int]], count: int) -> list[Row]:
-    """Elements a second, by (time, elements that had ended): over all, in the first and in the last tenth."""
+def rates(marks: list[Mark], count: int) -> list[Row]:
+    """Elements a second over all, in the first and in the last tenth; what each cost the server then, which tells of
+    growth on a busy machine too."""
     tenth = count // 10
-    first = next(mark for mark in marks if mark[1] >= tenth)
-    last = next(mark for mark in marks if mark[1] >= count - tenth)
-    early = first[1] / (first[0] - marks[0][0])
-    late = (count - last[1]) / (marks[-1][0] - last[0])
+    first = next(mark for mark in marks if mark.done >= tenth)
+    last = next(mark for mark in marks if mark.done >= count - tenth)
+    ends = (marks[0], first), (last, marks[-1])
+    early, late = ((b.done - a.done) / (b.at - a.at) for a, b in ends)
+    cheap, dear = ((b.server_s - a.server_s) / (b.done - a.done) * 1e6 for a, b in ends)
     return [
-        Row(f"{count} elements, simulated nodes", count / (marks[-1][0] - marks[0][0]), "elements/s (>= 10,000)"),
+        Row(f"{count} elements, simulated nodes", count / (marks[-1].at - marks[0].at), "elements/s (>= 10,000)"),
         Row("the first tenth of them", early, "elements/s"),
         Row("the last tenth of them", late, "elements/s"),
         Row("the last by the first", late / early, "(>= 0.95)"),
+        Row("CPU of the server for each of the first tenth", cheap, "us"),
+        Row("CPU of the server for each of the last tenth", dear, "us"),
     ]
 
 
 def measure(count: int) -> list[Row]:
     """All rows. Tells on the way what took the server 50 ms, and what it saw of forks and the disk."""
     os.environ.setdefault("CRANE_TEST_SERVER", find_server().program)
-    with Server(["--latency-monitor-threshold", "20"]) as server:
+    tuning = [word for line in TUNING for word in f"--{line}".split()]
+    with Server(["--latency-monitor-threshold", "20", *tuning]) as server:
         store = RedisStore(server.url, "{bench}")
         store.now()
         slow = Slow(server, store, _LOGGED_US)
@@ -121,6 +135,7 @@ def figures() -> dict[str, float]:
     names = (
         *("held_kib", "held_view_bytes", "alternating_kib", "alternating_built_bytes", "alternating_followed_bytes"),
         *("alternating_longest_ms", "million_per_s", "million_first_per_s", "million_last_per_s", "million_flat"),
+        *("million_first_us", "million_last_us"),
         *("million_longest_ms", "million_blocked"),
     )
     return dict(zip(names, (row.value for row in measure(1_000_000)), strict=True))

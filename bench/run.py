@@ -130,11 +130,13 @@ def table(c: Columns) -> list[list[str]]:
 def of_a_million(c: Columns) -> list[list[str]]:
     """The rows of an array of a million (bench.arrays): a run to its end with simulated nodes, and while it waits."""
     tenths = f"{c.own('million_first_per_s')} and {c.own('million_last_per_s')}"
+    cpu = f"{c.own('million_first_us', ' us')} and {c.own('million_last_us', ' us')}"
     blocked = "yes" if c.us.get("million_blocked") else "none" if "million_blocked" in c.us else "-"
     views = f"{c.own('alternating_built_bytes')} and {c.own('alternating_followed_bytes')}"
     return [
         row("a million elements, simulated nodes, elements/s", c.own("million_per_s"), ">= 10,000"),
         row("of these, the first and the last tenth", tenths, "last >= 0.95 first"),
+        row("the same, server's CPU for each", cpu, "equal"),
         row("commands that took the server 50 ms meanwhile", blocked, "none"),
         row("a million held: memory of the server", c.own("held_kib", " KiB"), "<= 64 KiB"),
         row("the same, memory of the scheduler, an element", c.own("held_view_bytes", " bytes"), "<= 1 byte"),

@@ -27,6 +27,10 @@ _NEWER = re.compile(r"Can't handle RDB format version", re.I)
 _FULL = re.compile(r"No space left on device|MISCONF", re.I)
 
 
+#: sorted sets are written 100 members at a time: a list (the default up to 128) is searched from end to end for each
+TUNING = ("zset-max-listpack-entries 32",)
+
+
 class Server(NamedTuple):
     """A server binary, its version, and who manages its memory (``jemalloc``, ``libc``; "" where it does not say)."""
 
@@ -101,6 +105,7 @@ def server_config(settings: Settings) -> str:
         'proc-title-template "{title} {unixsocket}"',
         "stop-writes-on-bgsave-error no",
         "timeout 0",
+        *TUNING,
     )
     return "\n".join(lines) + "\n"
 

@@ -26,6 +26,11 @@ class Slow:
         #: (microseconds, start of the command) of each entry that is left at ``slow_us`` or more
         self.found: list[tuple[float, str]] = []
 
+    @property
+    def worked_s(self) -> float:
+        """Seconds of a processor that the server's main thread has had."""
+        return int(self._file.read_text().split()[0]) / 1e9
+
     def _waiting(self) -> float:
         """Microseconds that the server was ready to run and did not."""
         return int(self._file.read_text().split()[1]) / 1000
