@@ -73,8 +73,8 @@ def test_suspended_it_stands_still_whoever_is_killed_meanwhile(own_crane: Cluste
     job, where = counting(own_crane)
     own_crane.run("ccontrol", "suspend", str(job))
     until(own_crane, lambda: state(own_crane, job) == "Suspended")
-    for role in [role for role in own_crane.pids() if killed and role.startswith(killed)]:
-        own_crane.kill(role)
+    if killed:
+        own_crane.kill_all(killed)
     before = where.stat().st_size
     other = own_crane.submit("--wrap", "sleep 0.5")  # both nodes answer again
     assert own_crane.wait(other) == {other: 0}

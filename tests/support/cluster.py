@@ -111,6 +111,13 @@ class Cluster:
         assert not wait_gone([record], PATIENCE_S)
         return record
 
+    def kill_all(self, prefix: str) -> None:
+        """Kill all processes whose role begins so; one may take another along (a shepherd its zygote)."""
+        records = [record for role, record in self.pids().items() if role.startswith(prefix)]
+        for record in records:
+            send(record, signal.SIGKILL)
+        assert not wait_gone(records, PATIENCE_S)
+
     def down(self) -> None:
         """``crane down``; then nothing may be left."""
         settings = self.settings if (self.home / "config.yaml").exists() else None
