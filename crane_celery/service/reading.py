@@ -10,6 +10,8 @@ from crane_celery.service.request import JobRequest
 T = TypeVar("T")
 MAX_NUMBER = 10_000_000
 MAX_CPUS = 1_000_000.0
+#: characters of an option's value
+MAX_TEXT = 1 << 20
 #: accepted, recorded where there is a place for it, and of no effect (design: nearly every real script has them)
 OF_NO_EFFECT = (
     *("account", "qos", "mail_type", "mail_user", "comment", "wckey", "priority", "cpu_freq", "distribution"),
@@ -47,8 +49,10 @@ class Options:
         value = self._values.get(name)
         if value is None:
             return ""
-        if not isinstance(value, str) or len(value) > 1 << 20 or "\0" in value:
+        if not isinstance(value, str) or "\0" in value:
             raise self.error(name, "must be a text without NUL")
+        if len(value) > MAX_TEXT:
+            raise self.error(name, f"{len(value)} characters are too many: {MAX_TEXT} at most")
         return value
 
     def given(self, name: str) -> bool:

@@ -334,3 +334,10 @@ def test_a_list_longer_than_an_array_is_taken_in_parts(tmp_path: Path, length: i
         assert said in refused.value.message and cluster.store.jobs() == []
     else:
         assert cluster.service.submit(ALICE, [job], {"cwd": "/w", "env": {}}, "").ids == [1]
+
+
+def test_a_value_that_is_too_long_is_called_so(cluster: Cluster) -> None:
+    with pytest.raises(InputError, match="--array: 1048577 characters are too many: 1048576 at most"):
+        submit(cluster, array="1" * ((1 << 20) + 1))
+    with pytest.raises(InputError, match="--array: must be a text without NUL"):
+        submit(cluster, array="1\0")
