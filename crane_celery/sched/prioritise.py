@@ -23,17 +23,17 @@ class Ranking:
     cpus: float = 1.0
 
     def value(self, job: Job, spec: JobSpec, now: float) -> float:
-        """The priority of a submission (of a part of it, whose specification is ``spec``). One that was set stays."""
-        if spec.priority != job.spec.priority:
-            return float(spec.priority)
+        """The priority of a submission (of a part of it, whose specification is ``spec``). One that was set stands in
+        for the usual one; time and use count on top of either."""
+        base = float(spec.priority) if spec.priority != job.spec.priority else job.priority
         if self.weights.kind == "basic":
-            return job.priority
+            return base
         weights = self.weights
         age = min(max(now - max(job.submitted_at, spec.begin), 0.0), weights.max_age_s) / (weights.max_age_s or 1.0)
         size = min(1.0, spec.ntasks * spec.cpus_per_task / (self.cpus or 1.0))
         factors = weights.age * age + weights.fair_share * self.shares.get(spec.uid, 1.0)
         factors += weights.size * (1.0 - size if weights.favor_small else size)
-        return float(round(job.priority + factors))
+        return float(round(base + factors))
 
 
 def shares(usage: Mapping[int, float]) -> dict[int, float]:

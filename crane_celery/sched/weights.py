@@ -19,3 +19,8 @@ class Priority:
     max_age_s: float = 14 * 86400.0
     #: use of the machine halves its weight in the fair share after so long
     half_life_s: float = 7 * 86400.0
+
+    @property
+    def apart(self) -> float:
+        """By so much the priorities of two jobs of one user must differ, to hold whatever their ages and sizes are."""
+        return 0.1 if self.kind == "basic" else self.age + self.size + 1.0

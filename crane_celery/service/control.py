@@ -18,6 +18,7 @@ from crane_celery.model.node import NodeSpec, Partition
 from crane_celery.model.overrides import changed, spec_of, spec_parts
 from crane_celery.model.states import HOLDING, State
 from crane_celery.sched import feasible
+from crane_celery.sched.weights import Priority
 from crane_celery.service import changes
 from crane_celery.service.cancel import Outcome, own
 from crane_celery.service.resolve import refuse_circle
@@ -29,8 +30,6 @@ from crane_celery.store.api import Store
 _SHORT = 60
 #: jobs of one person that ``top`` lowers at most
 MAX_LOWERED = 1000
-#: a step of priority
-_STEP = 0.1
 
 
 class Who(NamedTuple):
@@ -260,9 +259,9 @@ def _order(running: Sequence[Element], plans: Sequence[Plan], store: Store) -> N
                 store.order(element.id, element.run, orders)
 
 
-def top(target: Target, jobs: Sequence[Job], uid: int, store: Store) -> Outcome:
+def top(target: Target, jobs: Sequence[Job], uid: int, store: Store, weights: Priority) -> Outcome:
     """Put a pending job before all others of its owner, and before nobody else's: it gets the highest of their
-    priorities, and those that would still be before it get less."""
+    priorities, and those that could still be before it get less."""
     job = target.job
     if not RangeSet.parse(job.pending) & target.ranks:
         raise Refused("Job was not found in pending queue")
@@ -270,13 +269,14 @@ def top(target: Target, jobs: Sequence[Job], uid: int, store: Store) -> Outcome:
     others = [each for each in others if each.spec.partition == job.spec.partition]
     mine = priority(job, spec_of(job.spec, job.changes, target.ranks.first))
     best = max([mine, *(each.priority for each in others)])
-    lowered = [each for each in others if each.priority >= best and each.id < job.id]
+    less = round(max(0.0, best - weights.apart), 1)
+    lowered = [each for each in others if each.priority > less and (each.id < job.id or weights.size)]
     if len(lowered) > MAX_LOWERED:
         raise Refused(
             f"{len(lowered)} of your jobs are before it, and {MAX_LOWERED} at most are put behind: hold some of them"
         )
     for each in lowered:
-        store.update(each.id, "", {"priority": round(best - _STEP, 1)}, uid)
+        store.update(each.id, "", {"priority": less}, uid)
     if best > mine:
         store.update(job.id, "" if target.whole else target.ranks.text, {"priority": round(best, 1)}, uid)
     return Outcome([target.shown], [])

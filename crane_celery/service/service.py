@@ -176,7 +176,7 @@ class Service:
         return self._control(
             caller,
             tuple(reversed(selectors)),
-            lambda target: control.top(target, self.store.jobs(), caller.uid, self.store),
+            lambda target: control.top(target, self.store.jobs(), caller.uid, self.store, self.settings.priority),
         )
 
     def _control(

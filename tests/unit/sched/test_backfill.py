@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from crane_celery.model.node import Partition
@@ -10,6 +11,7 @@ from crane_celery.sched.cycle import schedule
 from crane_celery.sched.plan import Config, Plan
 from crane_celery.sched.prioritise import Ranking, shares
 from crane_celery.sched.view import View
+from crane_celery.sched.weights import Priority
 from tests.unit.sched.cases import begin_event, end_event, event, ids, job, node, plan, submit, view
 
 
@@ -146,6 +148,16 @@ def test_shares_and_ages() -> None:
         == ranking.value(old, old.spec, 9e9)
         == (ranking.value(one, one.spec, 1.0) + 500)
     )
+
+
+def test_a_priority_that_was_set_is_compared_with_those_that_were_not() -> None:
+    """What time and use add counts for both: else a job that was raised would run last."""
+    ranking, usual, raised = Ranking(), job(1), job(2)
+    usual, raised = replace(usual, priority=1000.0), replace(raised, priority=1000.0)
+    above = replace(raised.spec, priority=1001)
+    assert ranking.value(raised, above, 50.0) == ranking.value(usual, usual.spec, 50.0) + 1
+    basic = Ranking(Priority(kind="basic"))
+    assert basic.value(raised, above, 50.0) == 1001 > basic.value(usual, usual.spec, 50.0)
 
 
 # --- limits

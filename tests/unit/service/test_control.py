@@ -11,6 +11,7 @@ from crane_celery.model.job import Job
 from crane_celery.model.node import NodeState
 from crane_celery.model.overrides import spec_of
 from crane_celery.model.states import State
+from crane_celery.sched.prioritise import Ranking
 from crane_celery.service.caller import Caller
 from crane_celery.service.cancel import Outcome
 from crane_celery.service.filters import Filters
@@ -271,6 +272,9 @@ def test_top_puts_a_job_before_ones_own(cluster: Cluster) -> None:
     best = sorted(cluster.store.jobs(), key=lambda job: (-job.priority, job.id))
     assert [job.id for job in best] == [third, first, second]
     assert max(job.priority for job in best) == 1000  # nobody else is passed
+    ranking, late = Ranking(), cluster.store.now() + 1e6  # whatever their ages
+    value = {job.id: ranking.value(job, spec_of(job.spec, job.changes, 0), late) for job in best}
+    assert value[third] > max(value[first], value[second])
 
 
 def test_nodes(cluster: Cluster) -> None:
