@@ -44,13 +44,14 @@ def pick(selectors: Iterable[Selector], owner: Callable[[int], Job | None]) -> P
 
 
 def _ids_of(selector: Selector, job: Job | None) -> RangeSet:
-    """A submission's own id means all of it; with indexes, those; another id of its block means that element."""
+    """A submission's own id means all of it, but its first element where a step is named (a step's id begins with a
+    plain id); with indexes, those; another id of its block means that element."""
     if job is None:
         return RangeSet()
     if selector.job != job.id:
         return RangeSet() if selector.part else RangeSet.span(selector.job, selector.job)
     if not selector.part:
-        return RangeSet.span(job.id, job.id + job.count - 1)
+        return RangeSet.span(job.id, job.id if selector.step is not None else job.id + job.count - 1)
     if not job.is_array:
         return RangeSet()
     ranks = IndexSet.parse(job.spec.array).ranks_of(selector.part)
