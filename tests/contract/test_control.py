@@ -15,10 +15,10 @@ from crane_celery.model import tagged
 from crane_celery.model.dependency import decode, encode, judge
 from crane_celery.model.job import WAITING, Job
 from crane_celery.model.node import NodeState
-from crane_celery.model.states import State
+from crane_celery.model.states import NODE_DOWN, State
 from crane_celery.model.tagged import number_of
 from crane_celery.sched.view import View
-from crane_celery.store.api import Answer, Moved, Report, Store, Submission
+from crane_celery.store.api import Answer, Began, Ended, Moved, Report, Store, Submission
 from crane_celery.store.redis import RedisStore
 from tests.contract.world import World, needs, node, spec
 from tests.support.server import Server
@@ -328,3 +328,30 @@ def test_a_release_sets_no_time(world: World) -> None:
 def test_an_unknown_node_is_looked_for_where_nodes_are(store: Store) -> None:
     with pytest.raises(NotFound, match="no node nx; see cinfo"):
         store.set_node("nx", NodeState.DRAIN, "broken")
+
+
+def test_an_element_that_begins_and_is_cancelled_in_one_report_has_begun_once(store: Store) -> None:
+    world = World(store)
+    asked = spec("0-3", requeue="node", max_fails=1)
+    [array] = store.submit([Submission(asked, 4, b"")], [""])
+    world.submit(dep=needs("after", array, count=4))
+    world.start(array, 0, 1)
+    now = store.now()
+    ended = [Ended(array, 1, "Failed", NODE_DOWN, now, now), Ended(array + 1, 1, "Failed", 3, now, now)]
+    store.report("n1", world.epoch, Report([Began(array, 1, now), Began(array + 1, 1, now)], ended))
+    [question] = store.questions(world.fence, 10)
+    [(_, facts)] = question.facts
+    assert (facts.began, facts.ended) == (4, 4)
+
+
+def test_a_run_that_is_given_back_between_two_portions_of_a_cancel_is_cancelled(redis_store: RedisStore) -> None:
+    world, count = World(redis_store), 2_500
+    array = world.submit(count, requeue="node")
+    world.start(array, *range(count))
+    whole = (array, "", 1000, 0)
+    _, go_on, *_ = redis_store.link.run("cancel", *whole, 0)
+    world.end(array + count - 1, state="Failed", code=NODE_DOWN)
+    assert go_on == 2_000
+    ended, go_on, _, *told = redis_store.link.run("cancel", *whole, go_on)
+    assert (ended, go_on, len(told)) == (1, -1, 499)
+    assert world.store.job(array).pending == ""

@@ -129,6 +129,17 @@ def test_a_cancelled_run_ends_when_all_have_left(wide: Wide) -> None:
     assert [wide.told(name) for name in _ALL] == [([], [])] * 3
 
 
+def test_nothing_is_wanted_of_a_run_whose_last_guest_is_ready_and_leaves_in_one_report(wide: Wide) -> None:
+    wide.ready("n2")
+    wide.leaves("n1", "Failed", PROLOG)
+    wide.leaves("n2")
+    now = wide.store.now()
+    ended = Ended(wide.job, 1, "Cancelled", TERMINATED, 0.0, now)
+    wide.store.report("n3", wide.epochs["n3"], Report([Began(wide.job, 1, now)], [ended]))
+    assert wide.state[:2] == (State.FAILED, PROLOG)
+    assert [wide.told(name) for name in _ALL] == [([], [])] * 3
+
+
 @pytest.mark.parametrize("guests", [True, False])
 @pytest.mark.parametrize("lost", ["n1", "n3"])
 def test_with_a_node_that_is_lost_it_ends_and_the_others_compare(store: Store, guests: bool, lost: str) -> None:

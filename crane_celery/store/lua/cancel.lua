@@ -54,11 +54,12 @@ local function stop(rank)
   rows[#rows + 1] = '[' .. id .. ',' .. e[1] .. ',' .. cjson.encode(e[3]) .. ',' .. signal .. ']'
 end
 
+for _, rank in ipairs(holding()) do stop(rank) end
+-- again with the last portion: a run that was not told yet may have ended meanwhile, and be pending again
 local ended = 0
-if signal == 0 and from == 0 then
+if signal == 0 and (from == 0 or next_rank < 0) then
   ended = end_pending(job, ranks, 'Cancelled', CANCELLED_CODE, '"uid":' .. ARGV[3])
 end
-for _, rank in ipairs(holding()) do stop(rank) end
 tell_rows('kill', '"uid":' .. ARGV[3] .. ',', rows)
 settle()
 return { ended, next_rank, call('ZCARD', key_waits(job.id)), unpack(told) }

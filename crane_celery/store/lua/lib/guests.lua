@@ -16,7 +16,10 @@ local function ready(e, node)
   if call('HGET', el, 'g:' .. node) ~= 'w' then return end
   call('HSET', el, 'g:' .. node, 'r')
   later('ZREM', key_leases(node), e.id .. ':' .. e.run)
-  if call('HINCRBY', el, 'unready', -1) == 0 then want(e.id, e.run, e.node, { go = 1 }) end
+  if call('HINCRBY', el, 'unready', -1) == 0 then
+    want(e.id, e.run, e.node, { go = 1 })
+    e.ordered = e.ordered or '1' -- let_go has to know, should the run end in this very report
+  end
 end
 
 -- Has all that have not left stop: told by heartbeats until they have, and once by the leader.

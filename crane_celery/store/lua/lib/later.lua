@@ -44,12 +44,18 @@ local function bit_args(values)
   return args, n
 end
 
-local function flush()
-  for _, w in ipairs(write_order) do
-    for i = 1, w.n, 4000 do call(w.command, w.key, unpack(w, i, math.min(w.n, i + 3999))) end
-  end
+-- Writes the bits; so before any are written at once that might be among them.
+local function flush_bits()
   for key, values in pairs(bits) do
     local args, n = bit_args(values)
     for i = 1, n, 4000 do call('BITFIELD', key, unpack(args, i, math.min(n, i + 3999))) end
   end
+  bits = {}
+end
+
+local function flush()
+  for _, w in ipairs(write_order) do
+    for i = 1, w.n, 4000 do call(w.command, w.key, unpack(w, i, math.min(w.n, i + 3999))) end
+  end
+  flush_bits()
 end

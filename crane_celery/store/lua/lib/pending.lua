@@ -8,6 +8,7 @@ local function end_pending(job, ranks, state, code, by)
   local pending, held = to_ranges(v[1]), to_ranges(v[2])
   local hit = common(pending, ranks)
   if is_empty(hit) then return 0 end
+  flush_bits()
   pending = minus(pending, hit)
   call('HSET', key_job(job.id), 'pending', to_text(pending), 'held', to_text(minus(held, hit)))
   if v[4] and v[4] ~= '' then -- what a revive would have to take back is this end, not that of the last run
