@@ -32,3 +32,10 @@ def fill(folder: Path, left: int) -> Path:
             while not left:
                 file.write(bytes(4096))
     return ballast
+
+
+def top_up(ballast: Path) -> None:
+    """Take what has become free since it was filled: somebody removed a file."""
+    with ballast.open("ab", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
