@@ -1,6 +1,7 @@
 """The store's verbs, as Protocols split by who needs them. Implementations: store.redis, store.memory.
 
-Rules for every verb: atomic (all of it happens, or none); guarded on the old state, so that repeating it is harmless;
+Rules for every verb: atomic (all of it happens, or none; what changes very many elements may do so in portions, each
+atomic, and calling it again after an error does the rest); guarded on the old state, so that repeating it is harmless;
 stamped with the store's own clock; appends its event (model.event) in the same step. Verbs that take a ``fence`` or
 an ``epoch`` raise ``StaleFence`` when a newer one exists, and change nothing. Times are server seconds. Any verb may
 raise ``Unreachable`` when the server does not answer, ``DiskFull`` when it refuses writes.

@@ -12,11 +12,13 @@ job:<id>     hash   a submission: codec.JOB_FIELDS; also ``array`` (1 = array), 
                     that had run before), ``top`` (highest rank that ever           start, report,
                     started), ``waits`` (w: others wait on all of it, p: on a       lose, update,
                     part), ``bt``/``et`` (time of the latest begin/end), ``fails``  requeue, expire
-                    (failed elements), ``uid part throttle policy``
+                    (failed elements), ``lok`` (1 = the element that ended last
+                    Completed), ``uid part throttle policy``
 spec:<id>    string its JobSpec, JSON; never changes                                submit             window
 body:<id>    string script, arguments, environment                                  submit             window
 el:<id>      hash   a started element by its plain id: codec.ELEMENT_FIELDS; also   start, report,     window
                     ``node`` (where its script runs), ``wide`` (1 = more nodes);    cancel, lose
+                    ``ordered`` (somebody said what is wanted of it);
                     of one with guests what lib/guests.lua says
 live:<id>    zset   ranks of an array that hold an allocation, by rank              start, report      array's end
 steps:<id>   hash   COMMON steps of an element: "run.step" -> flag (1 = ended) JSON report             window
@@ -37,8 +39,9 @@ node:<name>  hash   codec.NODE_FIELDS; also ``drain`` (reason of a drain, JSON),
                     register again)
 runs:<name>  set    "id:run" that hold something on this node                       start, ends        for ever
 leases:<n>   zset   "id:run" given to this node and not begun, by time of the lease start, report      for ever
-orders:<n>   hash   "id:run" on this node -> what is wanted of it (JSON)    order, ends        for ever
-users        hash   uid, "uid:partition" -> living elements                 submit, ends       for ever
+orders:<n>   hash   "id:run" on this node -> what is wanted of it (JSON)            order, report,     for ever
+                                                                                    ends
+users        hash   uid, "uid:partition" -> living elements                         submit, ends       for ever
 kills:<name> hash   "id:run" asked to stop on this node -> signal                   cancel, ends       for ever
 fence        string the fence of the latest leader; only grows                      lead               for ever
 leader       string who leads, with a time to live                                  lead, resign       lease

@@ -345,9 +345,7 @@ class MemoryStore(MemoryGuests):
                 gone.append(job.id)
             if gone:
                 self._tell(("forget", {"jobs": gone}))
-            for id_ in gone:
-                for kept in (self._done, self._bodies, self._waits, self._moved, self._gone, self._fails):
-                    kept.pop(id_, None)
+            self._drop_kept(gone)
             return api.Forgotten(len(gone), len(gone) == limit)
 
     # --- EventLog

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from crane_celery.errors import InputError, LimitReached, NotFound, StaleFence
 from crane_celery.grammar.ranges import RangeSet
@@ -102,6 +103,13 @@ class MemoryJobs:
         spoiled = job.ended > job.ok and before.ended == before.ok
         if over or spoiled or reached == job.count > was or job.id in self._parts:
             self._resolve |= self._waits.get(job.id, set())
+
+    def _drop_kept(self, gone: Sequence[int]) -> None:
+        """Forget what stands beside the records of these submissions; their bits stay."""
+        kept: tuple[dict[int, Any], ...] = (self._done, self._bodies, self._waits, self._moved, self._gone)
+        for id_ in gone:
+            for each in (*kept, self._fails, self._lapsed, self._last_ok):
+                each.pop(id_, None)
 
     # --- JobStore
 

@@ -5,8 +5,8 @@ import pytest
 from crane_celery.model.dependency import Block, Resolved, decode, encode, judge
 from crane_celery.model.job import NEVER, WAITING
 from crane_celery.model.states import NODE_DOWN, STATUS_LOST, TIME_LIMIT
-from crane_celery.store.api import Answer, Store
-from tests.contract.world import World, needs
+from crane_celery.store.api import Answer, Store, Submission
+from tests.contract.world import World, needs, spec
 
 
 @pytest.fixture
@@ -135,3 +135,19 @@ def test_nothing_is_asked_of_an_alternative_that_has_come_true(world: World) -> 
     assert gate(world, either)[0] == 1.0
     world.run(two, "Completed", 0)
     assert world.store.questions(world.fence, 9) == []
+
+
+def test_of_a_forgotten_array_all_elements_count_where_the_last_one_did(store: Store) -> None:
+    """Which of them ended last is not kept."""
+    world = World(store)
+    array = world.submit(2)
+    assert world.start(array, 0, 1) == ["", ""]
+    world.end(array, state="Failed", code=1)
+    world.end(array + 1)
+    dep = encode(Resolved(False, ((Block("afterok", array, array, 2, 0, f"afterok:{array}", last=True),),)))
+    store.submit([Submission(spec(), 1, b"", dep)], [""])
+    [before] = store.questions(world.fence, 10)
+    store.set_cursor("recorder", store.last_event())
+    assert store.forget(world.fence, store.now() + 1, 10).jobs == 1
+    [after] = store.questions(world.fence, 10)
+    assert [facts.last_ok for question in (before, after) for _, facts in question.facts] == [True, False]
