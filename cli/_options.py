@@ -6,6 +6,7 @@ Unknown options are InputError (exit 2) with "did you mean"; every command has `
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 
 from crane_celery.errors import InputError, NotSupported
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 #: argparse would look on disk for translations of its words, and import locale for that: there are none of ours
 vars(argparse)["_"] = str
+#: a value, not an option, such as ``-3d``: no option of ours begins with a digit
+_MINUS_DIGIT = re.compile(r"-\d")
 
 
 class Parser(argparse.ArgumentParser):
@@ -42,6 +45,7 @@ class Parser(argparse.ArgumentParser):
             argument_default=argparse.SUPPRESS if only_given else None,
             add_help=False,
         )
+        self._negative_number_matcher = _MINUS_DIGIT
         self.add_argument("-h", "--help", action="help", help="show this help and exit")
         self.add_argument("-v", "--version", action=_Version, nargs=0, help="show the version and exit")
         self.add_argument("-C", "--config", metavar="FILE", help=argparse.SUPPRESS)

@@ -297,11 +297,6 @@ def surroundings(export: str | None) -> dict[str, Any]:
         cwd = os.getcwd()
     except OSError as error:
         raise SystemFault(f"the working directory is gone ({error.strerror}): cd somewhere first") from None
+    from cli._zone import zone
+
     return {"env": env, "cwd": cwd, "tz": zone(), "umask": umask, "host": os.uname().nodename}
-
-
-def zone() -> str:
-    """The caller's time zone: ``$TZ``, else its offset from UTC now."""
-    import time
-
-    return os.environ.get("TZ") or time.strftime("%z")

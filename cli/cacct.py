@@ -34,7 +34,8 @@ def parser() -> Parser:
     made = Parser(
         "cacct",
         "Show what jobs and their steps did: those that ended, and those that run.",
-        epilog="examples:\n  cacct -j 36_[1-3],12.2\n  cacct -u ada -E 2026-11-01~ -t f,o\n  cacct -o '%j|%t|%e'\n",
+        epilog="examples:\n  cacct -j 36_[1-3],12.2\n  cacct -u ada -E yesterday -t failed,oom\n  cacct -S 09:00\n"
+        "  cacct -o '%j|%t|%e'\n",
     )
     add = made.add_argument
     add("-j", "--job", metavar="IDS", help="only these: 12, 12.1, 12_4, 12_4.1, 12_[1-3]")
@@ -48,9 +49,10 @@ def parser() -> Parser:
         "-t",
         "--state",
         metavar="LIST",
-        help="pending(p) running(r) completed(c) failed(f) cancelled(x) tle(t) oom(o) all",
+        help="pending(p) running(r) completed(c) failed(f) cancelled(x) timeout(t) oom(o) deadline all",
     )
-    add("-S", "--start-time", metavar="A~B", help="only what started in this interval; either end may be left out")
+    add("-S", "--start-time", metavar="A~B", help="only what started in this interval: A~B, ~B, or A, from then on;"
+        " such as 09:00 (the last one), yesterday, friday, -3d, now-2hours or 2026-11-29T12:00")  # fmt: skip
     add("-E", "--end-time", metavar="A~B", help="only what ended in this interval")
     add("-s", "--submit-time", metavar="A~B", help="only what was submitted in this interval")
     add("-m", "--max-lines", type=int, default=MAX_LINES, metavar="N", help=f"jobs at most (default {MAX_LINES})")
@@ -105,6 +107,8 @@ def _request(options: argparse.Namespace) -> dict[str, Any]:
         asked["states"] = split_list(options.state)
     if options.nodelist:
         asked["nodes"] = [options.nodelist]
+    from cli._zone import zone
+
     texts = {
         "selectors": ids(options.job),
         "start": options.start_time,
@@ -114,19 +118,7 @@ def _request(options: argparse.Namespace) -> dict[str, Any]:
     }
     asked |= {key: value for key, value in texts.items() if value}
     kind = {"summary": True} if options.array_summary else {"steps": True}
-    return {**asked, **kind, "tz": _zone(), "limit": options.max_lines + 1}
-
-
-def _zone() -> str:
-    """The caller's zone: ``$TZ``, else what this host's /etc/localtime is a link to, else the offset of now."""
-    import os
-    import time
-
-    try:
-        _, found, name = os.path.realpath("/etc/localtime").partition("/zoneinfo/")
-    except OSError:
-        found = name = ""
-    return os.environ.get("TZ") or (name if found else time.strftime("%z"))
+    return {**asked, **kind, "tz": zone(), "limit": options.max_lines + 1}
 
 
 def _format(options: argparse.Namespace) -> str:

@@ -127,7 +127,7 @@ def _update(words: list[str], as_json: bool) -> int:
 
     kind, names, wanted = changes(words)
     if kind == "job":
-        from cli._submission import zone
+        from cli._zone import zone
 
         return _act("update", {"selectors": names, "set": wanted, "tz": zone()}, "modified", as_json)
     if kind == "partition":
@@ -215,7 +215,7 @@ def _told(verb: str, chosen: str, as_json: bool) -> int:
 
     asked = {"selectors": chosen}
     if verb == "explain":
-        from cli._submission import zone
+        from cli._zone import zone
 
         asked["tz"] = zone()
     answer = call(verb, asked)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 DEFAULT = "%p %a %n %s %l"
 _STATES = ("idle", "mix", "alloc", "down", "drain")
+#: Slurm's words for them
+_OTHER_WORDS = {"mixed": "mix", "allocated": "alloc", "drained": "drain", "draining": "drain"}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -82,9 +84,9 @@ def states(options: argparse.Namespace) -> list[str]:
         return ["down"]
     if options.responding:
         return ["idle", "mix", "alloc"]
-    wanted = [each.lower() for each in split_list(options.states)]
+    wanted = [_OTHER_WORDS.get(each.lower(), each.lower()) for each in split_list(options.states)]
     for each in wanted:
-        if each not in _STATES:
+        if each.removesuffix("(drain)") not in _STATES:
             raise InputError(f"unknown node state {each!r}{did_you_mean(each, _STATES) or ': ' + ' '.join(_STATES)}")
     return wanted
 
@@ -112,7 +114,8 @@ def grouped(found: dict[str, Any], options: argparse.Namespace, wanted: list[str
 def _passes(node: dict[str, Any], only: set[str] | None, wanted: list[str]) -> bool:
     if only is not None and node["name"] not in only:
         return False
-    return not wanted or node["state"] in wanted or (node["drained"] and "drain" in wanted)
+    state, drained = node["state"], node["drained"]
+    return not wanted or bool({state, node["shown"], *(["drain"] if drained else [])} & set(wanted))
 
 
 def _row(partition: dict[str, Any], state: str, reason: str, names: list[str]) -> dict[str, Any]:

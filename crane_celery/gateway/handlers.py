@@ -18,6 +18,7 @@ from crane_celery.service.cancel import How, Outcome
 from crane_celery.service.filters import Filters, parse_kinds, parse_states
 from crane_celery.service.listing import Wanted, conditions
 from crane_celery.service.service import Service
+from crane_celery.service.spans import TIMES
 from crane_celery.service.submit import MAX_KEY
 
 #: verbs whose answers can be watched
@@ -173,11 +174,10 @@ def _nodes(service: Service, request: Request) -> object:
 def _history(service: Service, request: Request) -> object:
     """Rows of runs; with ``summary`` one of each array."""
     args = request.args
-    read.only(args, "selectors", "start", "end", "submit", "deadline", "tz", "limit", "steps", "summary", *_FILTERS)
+    read.only(args, "selectors", *TIMES, "tz", "limit", "steps", "summary", *_FILTERS)
     filters = _filters(args, request.caller)
     zone = read.text(args, "tz", limit=100)
-    names = ("start", "end", "submit", "deadline")
-    spans: dict[str, Any] = {name: service.span(read.text(args, name), zone) for name in names}
+    spans: dict[str, Any] = dict(service.spans({name: read.text(args, name) for name in TIMES}, zone))
     want = Query(
         selectors=selectors(args, first_step=0),
         **conditions(filters, filters.states),

@@ -1,6 +1,6 @@
 """Intervals of time for history: ``a~b``, ``a~``, ``~b``, both ends as in :mod:`crane_celery.grammar.when`.
 
-The ``~`` is always written; an open end has no bound.
+An open end has no bound; a single moment ``a`` means from then on.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from datetime import datetime
 
 from crane_celery.errors import InputError
 from crane_celery.grammar._lex import quote
-from crane_celery.grammar.when import parse_when
+from crane_celery.grammar.when import format_when, parse_when
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,13 +25,24 @@ class Interval(NamedTuple):
     end: datetime | None
 
 
-def parse_interval(text: str, now: datetime) -> Interval:
-    """Read an interval in the zone of ``now`` (aware); InputError when malformed or its end is before its start."""
-    left, tilde, right = text.partition("~")
-    if not tilde or not (left or right):
+def parse_interval(text: str, now: datetime, past: bool = False) -> Interval:
+    """Read an interval in the zone of ``now`` (aware); with ``past``, both ends are the last such moments.
+
+    Raises InputError when it is malformed, or can hold nothing: it ends before it starts, or, with ``past``, starts in
+    the future.
+    """
+    left, _, right = text.partition("~")
+    left, right = left.strip(), right.strip()
+    if not (left or right):
         raise InputError(f"bad interval {quote(text)}: write start~end, start~ or ~end")
-    start = parse_when(left, now) if left else None
-    end = parse_when(right, now) if right else None
+    start = parse_when(left, now, past) if left else None
+    end = parse_when(right, now, past) if right else None
     if start and end and end.timestamp() < start.timestamp():
-        raise InputError(f"bad interval {quote(text)}: it ends before it starts; swap the two")
+        read = f"{format_when(end)} is before {format_when(start)}"
+        raise InputError(f"interval {quote(text)} can hold nothing: it ends before it starts ({read}); swap the two")
+    if past and start and start.timestamp() > now.timestamp():
+        raise InputError(
+            f"interval {quote(text)} can hold nothing: it starts in the future ({format_when(start)}, now is"
+            f" {format_when(now)}); write a moment that has been, such as yesterday~ or -3d~"
+        )
     return Interval(start, end)

@@ -8,8 +8,11 @@ Everything is read in the zone of ``now``, the caller's:
 - ``YYYY-MM-DD[THH:MM[:SS]]``, ``MM/DD[/YY]``, ``MMDD[YY]``: midnight where no time is written, next year when a day
   without a year is past;
 - ``today`` and ``tomorrow`` (their first moment), weekday names (the next such day after today);
-- a time of day and a day together, ``noon-tomorrow`` or ``16:00-friday``;
+- a time of day and a day together, ``noon-tomorrow``, ``16:00-friday`` or ``01/31-16:00``;
 - RFC 3339 with a zone, ``2026-01-31T12:00:00Z``.
+
+Filters of the past (``past=True``) read the same words backwards: a time of day, a weekday and a day without a year are
+the last such moment, not the next one. They also take ``yesterday`` and a span ago, ``-3d`` or ``2h ago``.
 
 Adding a span adds elapsed seconds, also across a change of the clocks; a time the clocks skip is moved past the gap.
 Moments are compared by their timestamps: within one zone Python compares the clocks on the wall, which repeat an hour.
@@ -19,6 +22,7 @@ The only module here that imports ``datetime``: the gateway reads moments, comma
 from __future__ import annotations
 
 import re
+from calendar import isleap
 from datetime import UTC, date, datetime, time, timedelta
 
 from crane_celery.errors import InputError
@@ -32,22 +36,28 @@ _ISO_DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
 _SLASH_DAY = re.compile(r"(\d{1,2})/(\d{1,2})(?:/(\d\d|\d{4}))?", re.ASCII)
 _DAY_CLOCK = re.compile(r"(\d{4}-\d\d-\d\d)[t ](.+)", re.ASCII)
 _CLOCK_DAY = re.compile(r"([a-z0-9:]+)[- ](.+)", re.ASCII)
+_WORD_CLOCK = re.compile(r"([a-z]+|\d\d?/\d\d?(?:/\d+)?)[-t ](.+)", re.ASCII)
+_AGO = re.compile(r"-(.+)|(.+?) ?ago", re.ASCII)
 _PLAIN_DAY = re.compile(r"(\d\d)(\d\d)(\d\d)?", re.ASCII)
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _HOW = "write such as now+1h, 16:00, 2026-01-31T12:00, tomorrow or friday"
+_HOW_PAST = "write such as 16:00, 2026-01-31T12:00, yesterday, friday, -3d or now-2hours"
 #: moments before this year are shown as unknown
 FIRST_YEAR = 1980
 
 
-def parse_when(text: str, now: datetime) -> datetime:
-    """The moment, in the zone of ``now`` (which must be aware); InputError when it is none or out of the calendar."""
+def parse_when(text: str, now: datetime, past: bool = False) -> datetime:
+    """The moment, in the zone of ``now`` (which must be aware); InputError when it is none or out of the calendar.
+
+    What names no certain day is the next such moment, with ``past`` the last one up to ``now``.
+    """
     lower = text.lower()
     try:
-        found = _relative(lower, now) or _zoned(text, now) or _local(lower, now)
+        found = _relative(lower, now, past) or _zoned(text, now) or _local(lower, now, past)
     except (ValueError, OverflowError):
         found = None
     if found is None:
-        raise InputError(f"bad time {quote(text)}: {_HOW}")
+        raise InputError(f"bad time {quote(text)}: {_HOW_PAST if past else _HOW}")
     return found
 
 
@@ -58,8 +68,11 @@ def format_when(moment: datetime | None) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _relative(text: str, now: datetime) -> datetime | None:
-    """``now``, ``now+REL``, ``now-REL``."""
+def _relative(text: str, now: datetime, past: bool) -> datetime | None:
+    """``now``, ``now+REL``, ``now-REL``; of the past also ``-REL`` and ``REL ago``."""
+    ago = _AGO.fullmatch(text) if past else None
+    if ago:
+        text = f"now-{ago[1] or ago[2].replace(' ', '')}"
     if not text.startswith("now"):
         return None
     sign, span = text[3:4], text[4:]
@@ -83,21 +96,29 @@ def _zoned(text: str, now: datetime) -> datetime | None:
     return datetime.fromisoformat(text.upper()).astimezone(now.tzinfo) if _RFC3339.fullmatch(text) else None
 
 
-def _local(text: str, now: datetime) -> datetime | None:
+def _local(text: str, now: datetime, past: bool) -> datetime | None:
     """Days and times of day in the zone of ``now``."""
+    if not text:
+        return None
+    day, clock = _parts(text)
+    moments = [_at(each, clock, now) for each in _days(day, now.date(), past)]
+    if len(moments) < 2:
+        return next(iter(moments), None)
+    at = now.timestamp()
+    return next((each for each in moments if (each.timestamp() <= at if past else each.timestamp() >= at)), None)
+
+
+def _parts(text: str) -> tuple[str, time]:
+    """The text of a day, "" for none, and the time of day, midnight where none is written."""
     clock = _time(text)
     if clock is not None:
-        moment = _at(now.date(), clock, now)
-        return moment if moment.timestamp() >= now.timestamp() else _at(now.date() + timedelta(days=1), clock, now)
-    parted = _DAY_CLOCK.fullmatch(text)
-    if parted:
-        day, clock = _day(parted[1], now), _time(parted[2])
-    else:
-        parted = _CLOCK_DAY.fullmatch(text)
-        clock = _time(parted[1]) if parted else None
-        day = _day(text if clock is None or not parted else parted[2], now)
-        clock = clock or time(0)
-    return None if day is None or clock is None else _at(day, clock, now)
+        return "", clock
+    for form, day, at in ((_DAY_CLOCK, 1, 2), (_CLOCK_DAY, 2, 1), (_WORD_CLOCK, 1, 2)):
+        parted = form.fullmatch(text)
+        clock = _time(parted[at]) if parted else None
+        if parted and clock is not None:
+            return parted[day], clock
+    return text, time(0)
 
 
 def _at(day: date, clock: time, now: datetime) -> datetime:
@@ -118,26 +139,28 @@ def _time(text: str) -> time | None:
     return time(hour, int(match[2]), int(match[3] or 0))
 
 
-def _day(text: str, now: datetime) -> date | None:
-    """A day, as a word or a date."""
-    today = now.date()
-    if text in ("today", "tomorrow"):
-        return today + timedelta(days=text == "tomorrow")
+def _days(text: str, today: date, past: bool) -> list[date]:
+    """The days that a word or a date may mean, the nearest first: one where it is certain, none where it is no day."""
+    if not text:
+        return [today, today + timedelta(days=-1 if past else 1)]
+    known = {"today": 0, "tomorrow": 1, **({"yesterday": -1} if past else {})}
+    if text in known:
+        return [today + timedelta(days=known[text])]
     if text in _WEEKDAYS:
-        return today + timedelta(days=(_WEEKDAYS.index(text) - today.weekday() - 1) % 7 + 1)
+        since = (today.weekday() - _WEEKDAYS.index(text)) % 7
+        return [today - timedelta(days=since + more) for more in ((0, 7) if past else (-7,))]
     match = _ISO_DAY.fullmatch(text)
     if match:
-        return date(int(match[1]), int(match[2]), int(match[3]))
+        return [date(int(match[1]), int(match[2]), int(match[3]))]
     match = _SLASH_DAY.fullmatch(text) or _PLAIN_DAY.fullmatch(text)
-    return _dated(int(match[1]), int(match[2]), match[3], today) if match else None
+    return _dated(int(match[1]), int(match[2]), match[3], today, past) if match else []
 
 
-def _dated(month: int, day: int, year: str | None, today: date) -> date:
-    """A day of the year written (two digits: this century), else the next such day from today on."""
+def _dated(month: int, day: int, year: str | None, today: date, past: bool) -> list[date]:
+    """A day of the year written (two digits: this century), else the next such day from today on, or the last two."""
     if year:
-        return date(int(year) + (2000 if len(year) == 2 else 0), month, day)
-    for candidate in range(today.year, today.year + 9):
-        leap_gap = (month, day) == (2, 29) and (candidate % 4 or (candidate % 100 == 0 and candidate % 400))
-        if not leap_gap and date(candidate, month, day) >= today:
-            return date(candidate, month, day)
-    raise ValueError(month)
+        return [date(int(year) + (2000 if len(year) == 2 else 0), month, day)]
+    date(2000, month, day)  # raises ValueError for a day that no year has
+    years = range(today.year, today.year - 17, -1) if past else range(today.year, today.year + 9)
+    there = [date(each, month, day) for each in years if (month, day) != (2, 29) or isleap(each)]
+    return [each for each in there if each <= today][:2] if past else [each for each in there if each >= today][:1]

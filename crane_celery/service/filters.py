@@ -9,31 +9,21 @@ from crane_celery.grammar.names import did_you_mean
 from crane_celery.model.job import Job, JobSpec
 from crane_celery.model.states import State
 
-_STATES = {
-    "pending": State.PENDING,
-    "p": State.PENDING,
-    "pd": State.PENDING,
-    "starting": State.STARTING,
-    "running": State.RUNNING,
-    "r": State.RUNNING,
-    "suspended": State.SUSPENDED,
-    "s": State.SUSPENDED,
-    "completing": State.COMPLETING,
-    "completed": State.COMPLETED,
-    "c": State.COMPLETED,
-    "failed": State.FAILED,
-    "f": State.FAILED,
-    "cancelled": State.CANCELLED,
-    "x": State.CANCELLED,
-    "exceedtimelimit": State.TIMEOUT,
-    "time-limit-exceeded": State.TIMEOUT,
-    "tle": State.TIMEOUT,
-    "t": State.TIMEOUT,
-    "outofmemory": State.OOM,
-    "oom": State.OOM,
-    "o": State.OOM,
-    "deadline": State.DEADLINE,
+#: names and letters of states, in lower case without ``-`` and ``_``: ours, those of our headings, and Slurm's
+_WORDS = {
+    State.PENDING: "p pd",
+    State.STARTING: "configuring cf",
+    State.RUNNING: "r",
+    State.SUSPENDED: "s",
+    State.COMPLETING: "cg",
+    State.COMPLETED: "c cd",
+    State.FAILED: "f",
+    State.CANCELLED: "x ca canceled",
+    State.TIMEOUT: "t timelimitexceeded tle timeout to",
+    State.OOM: "o oom",
+    State.DEADLINE: "deadlined dl",
 }
+_STATES = {word: state for state, words in _WORDS.items() for word in (state.value.lower(), *words.split())}
 #: what "running" means to people: it has its nodes
 _ALSO = {State.RUNNING: (State.STARTING, State.COMPLETING)}
 
@@ -124,7 +114,7 @@ def parse_states(words: tuple[str, ...]) -> frozenset[State]:
     """States by name or letter, case ignored; ``all`` (or none) is no condition. Raises InputError."""
     found: set[State] = set()
     for word in words:
-        lower = word.strip().lower()
+        lower = word.strip().lower().replace("-", "").replace("_", "")
         if lower == "all":
             return frozenset()
         if lower not in _STATES:

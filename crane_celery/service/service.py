@@ -8,7 +8,6 @@ from typing import Any
 from crane_celery.errors import Denied, InputError, NotFound, NotSupported
 from crane_celery.grammar.duration import parse_duration
 from crane_celery.grammar.hostlist import expand
-from crane_celery.grammar.interval import parse_interval
 from crane_celery.grammar.names import instead
 from crane_celery.grammar.selector import Selector
 from crane_celery.history.api import History, Query, Span
@@ -32,6 +31,7 @@ from crane_celery.service.resolve import Dependant, refuse_circle, resolve
 from crane_celery.service.retry import retry
 from crane_celery.service.rows import pending_row
 from crane_celery.service.scarce import Limits
+from crane_celery.service.spans import parse_spans, within
 from crane_celery.service.submit import Accepted, Gate
 from crane_celery.service.targets import Target, targets
 from crane_celery.settings import Settings
@@ -305,18 +305,15 @@ class Service:
         found = self.queue.alive()
         asked = listing.Wanted(want.selectors, filters, past=bool(filters.states & ENDED))
         rows = listing.rows_of(listing.live(found, asked, self.store), 0)
-        rows = [row for row in rows if _within(row, want)]
+        rows = [row for row in rows if within(row, want)]
         if want.steps:
             for row in rows:
                 row["steps"] = step_rows(row, self.store.steps(row["id"], row["run"]) if row["run"] else ())
         return rows
 
-    def span(self, text: str, zone: str) -> Span:
-        """An interval as typed, in the caller's zone. Raises InputError."""
-        if not text:
-            return Span()
-        interval = parse_interval(text, datetime.fromtimestamp(self.store.now(), zone_of(zone)))
-        return Span(*(moment.timestamp() if moment else None for moment in interval))
+    def spans(self, texts: Mapping[str, str], zone: str) -> dict[str, Span]:
+        """Intervals as typed, in the caller's zone (service.spans). Raises InputError."""
+        return parse_spans(texts, datetime.fromtimestamp(self.store.now(), zone_of(zone)))
 
     def goals(self, selectors: Sequence[Selector]) -> list[waiting.Goal]:
         """What somebody waits for."""
@@ -349,20 +346,6 @@ def _named(what: str, records: list[Row], names: Sequence[str]) -> list[Row]:
         if name not in by_name:
             raise NotFound(f"there is no {what} {name[:60]!r}{instead(name, by_name, _SEEN[what])}")
     return [by_name[name] for name in names] if names else records
-
-
-def _within(row: Row, want: Query) -> bool:
-    """Whether a row's times lie in the spans asked for; a time not reached yet lies in no span."""
-    spans = (
-        (want.start, row["began_at"]),
-        (want.end, row["ended_at"]),
-        (want.submit, row["submitted_at"]),
-        (want.deadline, row["deadline"]),
-    )
-    return all(
-        span == Span() or (at > 0 and (span.low is None or at >= span.low) and (span.high is None or at <= span.high))
-        for span, at in spans
-    )
 
 
 def _version() -> str:

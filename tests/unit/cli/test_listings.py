@@ -243,6 +243,8 @@ def test_nodes(busy: Shell, cluster: Cluster) -> None:
     cluster.store.lose(cluster.fence, "cn3", "not heard of")
     golden("cinfo-reasons.txt", busy("cinfo", "-R").out)
     golden("cinfo-drained.txt", busy("cinfo").out)
+    assert busy("cinfo", "-t", "idle(drain)", "-p", "main", "-N").out.split()[3:] == ["idle(drain)", "cn2"]
+    assert busy("cinfo", "-t", "DRAINED,mixed", "-p", "main", "-N", "-o", "%l").out.split() == ["cn2", "cn1"]
     assert json.loads(busy("cinfo", "--json").out)["ok"] is True
 
 

@@ -122,7 +122,6 @@ def test_interval() -> None:
     ("text", "says"),
     [
         ("", "~"),
-        ("now", "start~end"),
         ("~", "start~end"),
         ("now~today", "before it starts"),
         ("a~b", "bad time 'a'"),
@@ -132,3 +131,82 @@ def test_interval() -> None:
 def test_interval_refused(text: str, says: str) -> None:
     with pytest.raises(InputError, match=says):
         parse_interval(text, NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("09:00", "2026-03-28T09:00:00+01:00"),
+        ("14:30", "2026-03-28T14:30:00+01:00"),
+        ("16:00", "2026-03-27T16:00:00+01:00"),
+        ("4pm-friday", None),
+        ("4:00pm", "2026-03-27T16:00:00+01:00"),
+        ("midnight", "2026-03-28T00:00:00+01:00"),
+        ("noon", "2026-03-28T12:00:00+01:00"),
+        ("teatime", "2026-03-27T16:00:00+01:00"),
+        ("yesterday", "2026-03-27T00:00:00+01:00"),
+        ("today", "2026-03-28T00:00:00+01:00"),
+        ("tomorrow", "2026-03-29T00:00:00+01:00"),
+        ("noon-yesterday", "2026-03-27T12:00:00+01:00"),
+        ("yesterday 9:00", "2026-03-27T09:00:00+01:00"),
+        ("yesterdayT09:00", "2026-03-27T09:00:00+01:00"),
+        ("saturday", "2026-03-28T00:00:00+01:00"),
+        ("16:00-saturday", "2026-03-21T16:00:00+01:00"),
+        ("SUNDAY", "2026-03-22T00:00:00+01:00"),
+        ("03/28", "2026-03-28T00:00:00+01:00"),
+        ("03/28-16:00", "2025-03-28T16:00:00+01:00"),
+        ("03/29", "2025-03-29T00:00:00+01:00"),
+        ("1231", "2025-12-31T00:00:00+01:00"),
+        ("02/29", "2024-02-29T00:00:00+01:00"),
+        ("12/31/26", "2026-12-31T00:00:00+01:00"),
+        ("-3d", "2026-03-25T14:30:00+01:00"),
+        ("-1-12", "2026-03-27T02:30:00+01:00"),
+        ("3 days ago", "2026-03-25T14:30:00+01:00"),
+        ("3days ago", "2026-03-25T14:30:00+01:00"),
+        ("90m ago", "2026-03-28T13:00:00+01:00"),
+        ("now-2hours", "2026-03-28T12:30:00+01:00"),
+        ("now", "2026-03-28T14:30:00+01:00"),
+        ("2026-03-01", "2026-03-01T00:00:00+01:00"),
+        ("-", None),
+        ("ago", None),
+        ("--3d", None),
+        ("02/30", None),
+    ],
+)
+def test_filters_of_the_past_read_the_last_such_moment(text: str, moment: str | None) -> None:
+    if moment is None:
+        with pytest.raises(InputError):
+            parse_when(text, NOW, past=True)
+    else:
+        assert parse_when(text, NOW, past=True).isoformat() == moment
+
+
+@pytest.mark.parametrize("text", ["yesterday", "-3d", "3d ago"])
+def test_what_is_to_come_is_not_written_as_past(text: str) -> None:
+    with pytest.raises(InputError):
+        parse_when(text, NOW)
+
+
+def test_slurms_order_of_day_and_time() -> None:
+    assert parse_when("03/29-16:00", NOW).isoformat() == "2026-03-29T16:00:00+02:00"
+    assert parse_when("tomorrowT16:00", NOW).isoformat() == "2026-03-29T16:00:00+02:00"
+
+
+def test_an_interval_of_the_past() -> None:
+    since = parse_interval("yesterday", NOW, past=True)
+    assert (since.start, since.end) == (parse_when("yesterday", NOW, past=True), None)
+    days = parse_interval("-3d ~ -1d", NOW, past=True)
+    assert days.start and days.end and (days.end - days.start).days == 2
+    assert parse_interval("~2030-01-01", NOW, past=True).start is None
+
+
+@pytest.mark.parametrize("text", ["tomorrow", "2030-01-01~", "now+1h~", "2026-12-24~2026-12-26"])
+def test_an_interval_in_the_future_says_so(text: str) -> None:
+    with pytest.raises(InputError, match="can hold nothing: it starts in the future"):
+        parse_interval(text, NOW, past=True)
+
+
+@pytest.mark.parametrize("text", ["2026-03-02~2026-03-01", "now~-1h", "today~yesterday", "12:00~11:00"])
+def test_an_interval_that_ends_before_it_starts_says_so(text: str) -> None:
+    with pytest.raises(InputError, match="can hold nothing: it ends before it starts"):
+        parse_interval(text, NOW, past=True)

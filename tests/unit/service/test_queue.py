@@ -115,6 +115,20 @@ def test_filters(cluster: Cluster) -> None:
         parse_states(("pendin",))
 
 
+def test_a_state_is_asked_for_as_it_is_shown() -> None:
+    from cli import cacct
+
+    for state in State:
+        assert state in parse_states((state.value,)) & parse_states((state.value.upper(),))
+    for name, column in cacct.summary_columns().items():
+        assert name == "total" or parse_states((column.header,)), name
+
+
+def test_slurms_names_of_states() -> None:
+    assert parse_states(("OUT_OF_MEMORY", "time-limit-exceeded")) == {State.OOM, State.TIMEOUT}
+    assert parse_states(("CD", "CA", "canceled")) == {State.COMPLETED, State.CANCELLED}
+
+
 class TestCancel:
     """By id, range, plain id and property; strangers are refused; what hangs on it is counted."""
 
