@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 
+from crane_celery.errors import InputError
 from crane_celery.grammar.duration import format_duration
 from crane_celery.grammar.hostlist import compress
 from crane_celery.grammar.memory import format_memory
@@ -37,8 +38,11 @@ def elapsed(row: Mapping[str, Any]) -> str:
 
 
 def hosts(names: list[str]) -> str:
-    """A folded node list."""
-    return compress(names) if len(names) > 1 else "".join(names)
+    """A folded node list; one with a name that is none is listed as it is."""
+    try:
+        return compress(names) if len(names) > 1 else "".join(names)
+    except InputError:
+        return ",".join(names)
 
 
 def hosts_or_none(names: list[str]) -> str:

@@ -25,8 +25,10 @@ def repeated(seconds: int | None, show: Callable[[], int]) -> int:
     import sys
     import time
 
+    from cli._main import say
+
     while True:
-        print(time.strftime("%Y-%m-%d %H:%M:%S"))
+        say(time.strftime("%Y-%m-%d %H:%M:%S"))
         show()
         sys.stdout.flush()
         time.sleep(seconds)

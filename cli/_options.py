@@ -117,10 +117,12 @@ class _Version(argparse.Action):
         """Look the version up only when it is asked for: importlib.metadata is slow to import."""
         from importlib.metadata import PackageNotFoundError, version
 
+        from cli._main import say
+
         try:
-            print(f"crane-celery {version('crane-celery')}")
+            say(f"crane-celery {version('crane-celery')}")
         except PackageNotFoundError:
-            print("crane-celery (not installed)")
+            say("crane-celery (not installed)")
         sys.exit(0)
 
 

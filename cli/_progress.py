@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from crane_celery.grammar.printable import visible
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
@@ -27,7 +29,7 @@ class Progress:
             return
         full = _WIDTH * done // total
         bar = "#" * full + "." * (_WIDTH - full)
-        self._stream.write(f"\r{self._label} [{bar}] {done}/{total}{note and ' '}{note}\033[K")
+        self._stream.write(f"\r{self._label} [{bar}] {done}/{total}{note and ' '}{visible(note)}\033[K")
         self._stream.flush()
         self._drawn = True
 

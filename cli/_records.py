@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cli._brief import brief
 from cli._columns import cpus, duration, elapsed, gres, hosts, hosts_or_none, memory, when, yes
+from crane_celery.grammar.printable import shown_record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def text(what: str, records: Sequence[Record]) -> str:
-    """All records, one empty line between two."""
-    return "\n\n".join(_PRINTERS[what](record) for record in records) or f"No {what}s."
+    """All records, one empty line between two. Each text of a record is escaped, whatever it is."""
+    return "\n\n".join(_PRINTERS[what](shown_record(record)) for record in records) or f"No {what}s."
 
 
 def job(row: Record) -> str:

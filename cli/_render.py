@@ -7,7 +7,12 @@ blank (reference/cranesched.md section 0.5).
 
 from __future__ import annotations
 
+import re
+import sys
+
 from crane_celery.grammar import format as grammar
+from crane_celery.grammar import printable as printables
+from crane_celery.grammar.printable import printable, visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,12 +59,17 @@ def parse_format(text: str, columns: Mapping[str, Column], *, dot_right: bool = 
     fields: list[Field] = []
     for part in grammar.parse_format(text, columns, dot_right=dot_right):
         if isinstance(part, grammar.Literal):
-            fields.append(Field(None, part.text))
+            fields.append(Field(None, _literal(part.text)))
             continue
         if fields and fields[-1].column:
             fields.append(Field(None, " "))
         fields.append(Field(columns[part.name], "", part.width, part.right))
     return [_padding(fields, number) for number in range(len(fields))]
+
+
+def _literal(text: str) -> str:
+    """What a caller wants between columns; tabs and line breaks are meant."""
+    return re.sub(r"[^\t\n]+", lambda piece: visible(piece[0]), text)
 
 
 def _padding(fields: list[Field], number: int) -> Field:
@@ -72,25 +82,35 @@ def _padding(fields: list[Field], number: int) -> Field:
 def lines(
     fields: Sequence[Field], rows: Iterable[Mapping[str, Any]], header: bool = True, cut: int = 0
 ) -> Iterator[str]:
-    """The table's lines, header first. ``cut`` > 0 shortens longer cells of columns without a width to that many
-    characters and ``...``. Linear in the rows; natural widths need all of them in memory."""
+    """The table's lines, header first. ``cut`` > 0 shortens longer cells without a width of their own to that many
+    columns and ``...``. Linear in the rows; natural widths need all of them in memory."""
     shown = [(field, field.column) for field in fields if field.column]
     table = [
         [clean(column.cell(row), 0 if column.whole else cut, field.width) for field, column in shown] for row in rows
     ]
     if header:
         table.insert(0, [column.header for _, column in shown])
-    pads = [_pad(field, max((len(cells[at]) for cells in table), default=0)) for at, (field, _) in enumerate(shown)]
+    pads = [
+        _pad(field, max((printables.width(cells[at]) for cells in table), default=0))
+        for at, (field, _) in enumerate(shown)
+    ]
     for cells in table:
         padded = iter([pad(cell) for pad, cell in zip(pads, cells, strict=True)])
         yield "".join(next(padded) if field.column else field.text for field in fields).rstrip()
 
 
 def clean(cell: str, cut: int, width: int) -> str:
-    """A cell on one line and printable: control characters and bytes that are no UTF-8 become ``?``."""
-    if not cell.isprintable():
-        cell = "".join(char if char.isprintable() else "?" for char in cell)
-    return f"{cell[:cut]}..." if cut and not width and len(cell) > cut else cell
+    """A cell on one line and safe to show, in what the caller's terminal can show; without a ``width`` of its own cut
+    after ``cut`` columns (0: not)."""
+    cell = encodable(printable(cell))
+    return f"{printables.cut(cell, cut)}..." if cut and not width and printables.width(cell) > cut else cell
+
+
+def encodable(text: str) -> str:
+    """The text with what standard output's encoding lacks escaped, so that columns stay aligned."""
+    if text.isascii() or (encoding := (sys.stdout.encoding or "utf-8").lower()) in ("utf-8", "utf8"):
+        return text
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _pad(field: Field, natural: int) -> Callable[[str], str]:
@@ -99,21 +119,18 @@ def _pad(field: Field, natural: int) -> Callable[[str], str]:
         return lambda cell: grammar.fit(cell, field.width, field.right)
     if not field.pad:
         return str
-    return (lambda cell: cell.rjust(natural)) if field.right else (lambda cell: cell.ljust(natural))
+    return lambda cell: printables.padded(cell, natural, field.right)
 
 
 def print_lines(texts: Iterable[str]) -> None:
-    """Write lines to standard output in one go: a write per line would cost a long listing most of its time."""
-    import sys
-
+    """Write lines, whose cells are escaped, in one go: a write per line would cost a long listing most of its time."""
     text = "\n".join(texts)
     if text:
         sys.stdout.write(text + "\n")
 
 
 def print_json(value: object) -> None:
-    """One line of JSON (ASCII: any terminal and any parser takes it)."""
+    """One line of JSON (ASCII without control characters: any terminal and any parser takes it)."""
     import json
-    import sys
 
-    sys.stdout.write(json.dumps(value, separators=(",", ":")) + "\n")
+    sys.stdout.write(json.dumps(value, separators=(",", ":")).replace("\x7f", "\\u007f") + "\n")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from cli._render import clean
 from crane_celery.grammar.format import fit
+from crane_celery.grammar.printable import width as columns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,8 +49,9 @@ def table(fields: Sequence[Field], answer: Answer, header: bool = True, cut: int
         if isinstance(cells, str):
             template.append(_padded(cells, field, width).replace("%", "%%"))
         else:
-            template.append("%s" if field.width or not width else f"%{'' if field.right else '-'}{width}s")
-            lists.append([fit(cell, field.width, field.right) for cell in cells] if field.width else cells)
+            plain = not field.width and all(map(str.isascii, cells))
+            template.append(f"%{'' if field.right else '-'}{width}s" if plain and width else "%s")
+            lists.append(cells if plain else [_padded(cell, field, width) for cell in cells])
     if header:
         yield "".join(headers).rstrip()
     line = "".join(template).rstrip()
@@ -60,7 +62,7 @@ def _natural(field: Field, title: str, cells: str | list[str]) -> int:
     """The width of the widest cell, where cells are brought to it; else 0."""
     if field.width or not field.pad:
         return 0
-    widest = len(cells) if isinstance(cells, str) else max(map(len, cells), default=0)
+    widest = columns(cells) if isinstance(cells, str) else max(map(columns, cells), default=0)
     return max(len(title), widest)
 
 
@@ -90,7 +92,9 @@ def _cleaned(cells: str | list[str], cut: int, width: int) -> str | list[str]:
     """Cells as ``clean`` makes them; nothing is done where none of them needs it."""
     if isinstance(cells, str):
         return clean(cells, cut, width)
-    if "".join(cells).isprintable() and (not cut or width or max(map(len, cells)) <= cut):
+    joined = "".join(cells)
+    plain = joined.isascii() and joined.isprintable() and "\\" not in joined
+    if plain and (not cut or width or max(map(len, cells), default=0) <= cut):
         return cells
     return [clean(cell, cut, width) for cell in cells]
 

@@ -9,7 +9,7 @@ import os
 import sys
 
 from cli import _submission
-from cli._main import complain, run
+from cli._main import complain, run, say
 from cli._options import Parser
 from crane_celery.errors import CraneError, InputError, Refused
 
@@ -80,7 +80,7 @@ def _send(verb: str, request: dict[str, Any], given: dict[str, Any]) -> int:
     for notice in accepted["notices"]:
         complain(f"cbatch: {notice}", "33")
     ids: list[int] = accepted["ids"]
-    print(_told(ids, given))
+    say(_told(ids, given))
     if not given.get("wait"):
         return 0
     sys.stdout.flush()
@@ -111,17 +111,17 @@ def _test(job: dict[str, Any], as_json: bool) -> int:
     for notice in found.get("notices", ()):
         complain(f"cbatch: {notice}", "33")
     if as_json:
-        import json
+        from cli._render import print_json
 
-        print(json.dumps({"ok": True, **found}))
+        print_json({"ok": True, **found})
         return 0
     if not found.get("start"):
-        print(f"Job would wait, nobody can say how long: {found.get('reason') or 'no reason known'}")
+        say(f"Job would wait, nobody can say how long: {found.get('reason') or 'no reason known'}")
         return 0
     import time
 
     at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found["start"]))
-    print(f"Job would start at {at} on {found.get('nodes') or 'nodes not chosen yet'}")
+    say(f"Job would start at {at} on {found.get('nodes') or 'nodes not chosen yet'}")
     return 0
 
 
@@ -140,9 +140,9 @@ def _refused(error: CraneError, as_json: bool) -> int:
     if isinstance(error, InputError) or not isinstance(error, Refused):
         raise error
     if as_json:
-        import json
+        from cli._render import print_json
 
-        print(json.dumps({"ok": False, "code": error.code, "reason": error.message}))
+        print_json({"ok": False, "code": error.code, "reason": error.message})
     else:
         sys.stdout.flush()
         complain(f"Job allocation failed: {error.message.rstrip('.')}{'' if error.message.endswith('?') else '.'}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from cli._main import complain, run
+from cli._main import complain, run, say
 from cli._options import Parser, split_list
 
 TYPE_CHECKING = False
@@ -87,8 +87,7 @@ def confirmed(filters: dict[str, Any], chosen: str) -> bool:
     """Whether the person says yes; no answer is no."""
     what = f"job {chosen}" if chosen else "all jobs"
     which = "".join(f", {name} {' or '.join(values)}" for name, values in filters.items())
-    sys.stderr.write(f"Cancel {what}{which}? [y/N] ")
-    sys.stderr.flush()
+    complain(f"Cancel {what}{which}? [y/N] ", "", end="")
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
@@ -103,11 +102,11 @@ def tell(outcome: dict[str, Any], as_json: bool) -> int:
         from cli._brief import brief
 
         if outcome["cancelled"]:
-            print(sentence(outcome["cancelled"]))
+            say(sentence(outcome["cancelled"]))
         for shown, why in failed:
             job, dot, step = shown.rpartition(".")
             what = f"step: {brief(job)}-{step}" if dot else f"job: {brief(shown)}"
-            print(f"Failed to cancel {what}. Reason: {why}.")
+            say(f"Failed to cancel {what}. Reason: {why}.")
         if not outcome["cancelled"] and not failed:
             complain("no job matches", "")
     if outcome["never"]:

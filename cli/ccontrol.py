@@ -5,7 +5,7 @@ Every action is parsed, asked of the gateway in one call, and told.
 
 from __future__ import annotations
 
-from cli._main import run
+from cli._main import run, say
 from cli._options import Parser, ids
 from crane_celery.errors import InputError, NotSupported
 
@@ -104,8 +104,9 @@ def _show(words: list[str], as_json: bool) -> int:
     if as_json:
         return _as_json({"ok": True, f"{what}_info_list": records})
     from cli import _records
+    from cli._render import print_lines
 
-    print(_records.text(what, records))
+    print_lines([_records.text(what, records)])
     return 0
 
 
@@ -202,11 +203,11 @@ def _act(verb: str, asked: dict[str, Any], said: str, as_json: bool, what: str =
     from cli._brief import brief
 
     if done:
-        print(f"{what[: -1 if said == 'requeued' else None]} {', '.join(map(brief, done))} {said} successfully.")
+        say(f"{what[: -1 if said == 'requeued' else None]} {', '.join(map(brief, done))} {said} successfully.")
     doing = "requeue" if verb.startswith("requeue") else "modify"
     for shown, why in failed:
         full = why if why.endswith(("?", ".")) else f"{why}."
-        print(f"Failed to {doing} {what[:-1].lower()}: {brief(shown)}. Reason: {full}")
+        say(f"Failed to {doing} {what[:-1].lower()}: {brief(shown)}. Reason: {full}")
     return _REFUSED if failed else 0
 
 
@@ -222,9 +223,10 @@ def _told(verb: str, chosen: str, as_json: bool) -> int:
     if as_json:
         return _as_json({"ok": True, verb: answer})
     from cli import _told
+    from cli._render import print_lines
 
     show: Callable[[Any], str] = getattr(_told, verb)
-    print(show(answer))
+    print_lines([show(answer)])
     return 0
 
 

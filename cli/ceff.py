@@ -51,7 +51,10 @@ def body(argv: list[str]) -> int:
 
         print_json({"ok": not unknown, "efficiency_info_list": found, "unknown": unknown})
     else:
-        print("\n\n".join([*map(report, found)]), end="\n" if found else "")
+        from cli._render import print_lines
+        from crane_celery.grammar.printable import shown_record
+
+        print_lines(["\n\n".join(report(shown_record(each)) for each in found)])
         for shown in unknown:
             complain(f"Job {shown} does not exist.")
     return _REFUSED if unknown else 0

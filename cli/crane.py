@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from cli._main import run
+from cli._main import run, say
 from crane_celery.errors import InputError
 
 TYPE_CHECKING = False
@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
 def body(argv: list[str]) -> int:
     """Choose the sub-command. Raises InputError for an unknown one."""
     if not argv or argv[0] in ("-h", "--help", "help"):
-        print(usage())
+        say(*usage().split("\n"))
         return 0 if argv else InputError.status
     if argv[0] in ("-v", "--version"):
         from cli._options import Parser

@@ -8,6 +8,7 @@ from functools import cache
 
 from celery import Celery
 
+from crane_celery import log_lines
 from crane_celery.settings import Settings, load
 from crane_celery.store.link import ANSWER_S, tcp
 
@@ -52,7 +53,8 @@ def configuration(settings: Settings) -> dict[str, object]:
 
 
 def make_app(settings: Settings) -> Celery:
-    """An application for these settings."""
+    """An application for these settings, in a process that logs as ours do."""
+    log_lines.install()
     made = Celery("crane", set_as_current=True)
     made.conf.update(configuration(settings))
     return made

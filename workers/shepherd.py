@@ -18,6 +18,7 @@ import time
 from collections import OrderedDict
 from typing import Any
 
+from crane_celery import log_lines
 from workers import zygote
 from workers.cgroup import favour, probe
 from workers.clients import BUSY, Clients
@@ -298,6 +299,7 @@ def main(text: str, role: str = "") -> None:
         zygote.serve()
         return
     config = json.loads(text)
+    log_lines.install()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stderr)
     os.umask(0o022)
     os.chdir("/")

@@ -22,6 +22,7 @@ import sys
 import time
 from typing import Any, NamedTuple, NoReturn
 
+from crane_celery.grammar.printable import visible
 from workers import exits
 from workers.frames import Hangup, Link, Message
 from workers.kept import Kept, Todo
@@ -380,6 +381,6 @@ def main(listener: socket.socket, journal: int, user: tuple[int, int, list[int]]
         Spawner(listener, journal, owner).run()
         status = 0
     except BaseException as exc:
-        sys.stderr.write(f"spawner of uid {user[0]}: {type(exc).__name__}: {exc}\n")
+        sys.stderr.write(visible(f"spawner of uid {user[0]}: {type(exc).__name__}: {exc}") + "\n")
         sys.stderr.flush()
     os._exit(status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cli._options import Parser
+from cli._render import print_lines
 from crane_celery.errors import NotSupported
 
 
@@ -19,5 +20,5 @@ def completion(argv: list[str]) -> int:
         raise NotSupported(f"no completion for {shell[:60]!r}: there is bash")
     from cli._manual import bash
 
-    print(bash(), end="")
+    print_lines([bash().rstrip("\n")])
     return 0

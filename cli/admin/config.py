@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from cli._main import say
 from cli._options import Parser
 from cli._render import print_json
 from crane_celery.settings import load
@@ -31,9 +32,9 @@ def config(argv: list[str]) -> int:
     if asked.json:
         print_json({name: {"value": text, "from": where} for name, text, where in flat})
         return 0
-    print(f"# {settings.path}")
+    say(f"# {settings.path}")
     for name, text, where in flat:
-        print(f"{name} = {text}  # {where}")
+        say(f"{name} = {text}  # {where}")
     return 0
 
 

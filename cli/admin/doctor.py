@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from cli._main import say
 from cli._options import Parser
 from cli._render import print_json
 from crane_celery.errors import ConfigError
@@ -188,6 +189,6 @@ def _read(path: str) -> str:
 def _table(found: list[Finding]) -> None:
     width = max(len(each.name) for each in found)
     for each in found:
-        print(f"{'ok' if each.ok else '--'}  {each.name.ljust(width)}  {each.detail}")
+        say(f"{'ok' if each.ok else '--'}  {each.name.ljust(width)}  {each.detail}")
         if not each.ok and each.remedy:
-            print(f"    {' ' * width}  -> {each.remedy}")
+            say(f"    {' ' * width}  -> {each.remedy}")

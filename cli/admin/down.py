@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+from cli._main import say
 from cli._options import Parser
 from crane_celery.errors import SystemFault
 from crane_celery.settings import Settings, home_of, load
@@ -41,9 +42,7 @@ def _take_down(settings: Settings) -> int:
     left = stop.strays(settings)
     if left:
         raise SystemFault(f"still there: processes {' '.join(str(each.pid) for each in left)}; are they yours to stop?")
-    print(
-        f"cluster {settings.cluster} is down" if supervisor else f"cluster {settings.cluster} is down (it was not up)"
-    )
+    say(f"cluster {settings.cluster} is down{'' if supervisor else ' (it was not up)'}")
     return 0
 
 
@@ -55,6 +54,6 @@ def _settings(config: str | None, home: str | None) -> Settings | None:
     where = os.path.abspath(home) if home else home_of()
     os.environ["CRANE_HOME"] = where
     if not os.path.exists(os.environ.get("CRANE_CONFIG") or os.path.join(where, "config.yaml")):
-        print(f"no cluster in {where}")
+        say(f"no cluster in {where}")
         return None
     return load()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from cli._main import say
 from cli._options import Parser
 from crane_celery.settings import load
 
@@ -16,9 +17,9 @@ def keys(argv: list[str]) -> int:
     """Make the pair where there is none, and say where each half belongs. Raises ConfigError."""
     parser = Parser("crane keys", "Make the cluster's key pair, where there is none: once, on a scheduler's host.")
     settings = load(parser.parse(argv).config)
-    print("made:" if make_keys(settings) else "there already:")
-    print(f"  {settings.private_key}  for schedulers only")
-    print(f"  {settings.public_key}  copy it to every node, to the same place")
+    say("made:" if make_keys(settings) else "there already:")
+    say(f"  {settings.private_key}  for schedulers only")
+    say(f"  {settings.public_key}  copy it to every node, to the same place")
     return 0
 
 

@@ -123,6 +123,9 @@ def _settings(asked: argparse.Namespace) -> Settings:
 def _log_to_stderr() -> None:
     import logging
 
+    from crane_celery import log_lines
+
+    log_lines.install()
     logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
 
 

@@ -7,9 +7,10 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from cli._main import say
 from cli._options import Parser, split_list
 from cli._progress import Progress
-from cli._render import print_json
+from cli._render import print_json, print_lines
 from crane_celery.errors import InputError
 from crane_celery.grammar.duration import format_duration
 from crane_celery.grammar.memory import parse_memory
@@ -157,7 +158,7 @@ def _table(asked: Namespace, trace: Trace, cluster: Cluster, found: Sequence[Mea
     from tabulate import tabulate
 
     left_out = f", {trace.left_out} left out that never ran" if trace.left_out else ""
-    print(f"{asked.trace}: {len(trace.jobs)} jobs{left_out}; {cluster.nodes} nodes of {cluster.cpus} CPUs\n")
+    say(f"{asked.trace}: {len(trace.jobs)} jobs{left_out}; {cluster.nodes} nodes of {cluster.cpus} CPUs", "")
     rows: list[tuple[str, Callable[[Measures], str]]] = [
         ("utilisation", lambda of: f"{of.utilisation:.1%}"),
         ("makespan", lambda of: format_duration(round(of.makespan))),
@@ -172,4 +173,4 @@ def _table(asked: Namespace, trace: Trace, cluster: Cluster, found: Sequence[Mea
     table = [[name, *(show(each) for each in found)] for name, show in rows]
     heads = ["", *(each.policy for each in found)]
     right = ["left", *["right"] * len(found)]
-    print(tabulate(table, headers=heads, tablefmt="plain", disable_numparse=True, colalign=right))
+    print_lines([tabulate(table, headers=heads, tablefmt="plain", disable_numparse=True, colalign=right)])

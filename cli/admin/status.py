@@ -6,8 +6,9 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from cli._main import say
 from cli._options import Parser
-from cli._render import print_json
+from cli._render import print_json, print_lines
 from crane_celery.bootstrap import open_store
 from crane_celery.errors import CraneError
 from crane_celery.settings import load
@@ -92,18 +93,20 @@ def _tables(settings: Settings, processes: list[dict[str, Any]], nodes: list[dic
 
     from crane_celery.grammar.duration import format_duration
     from crane_celery.grammar.memory import format_memory
+    from crane_celery.grammar.printable import shown_record
 
-    print(f"cluster {settings.cluster} in {settings.home}\n")
+    say(f"cluster {settings.cluster} in {settings.home}", "")
     rows = [
         (each["role"], each["pid"] or "-", format_duration(each["up_s"]), format_memory(each["memory"]))
         if each["pid"]
         else (each["role"], "-", "not running", "-")
         for each in processes
     ]
-    print(tabulate(rows, headers=("process", "pid", "up", "memory"), tablefmt="plain", disable_numparse=True))
+    heads = ("process", "pid", "up", "memory")
+    print_lines([tabulate(rows, headers=heads, tablefmt="plain", disable_numparse=True)])
     if nodes is None:
-        print("\nthe server does not answer: the state of the nodes is not known")
+        say("", "the server does not answer: the state of the nodes is not known")
         return
-    print()
+    say("")
     shown = [{**each, "cpus": f"{each['cpus']:g}", "memory": format_memory(each["memory"])} for each in nodes]
-    print(tabulate(shown, headers="keys", tablefmt="plain", disable_numparse=True))
+    print_lines([tabulate(shown_record(shown), headers="keys", tablefmt="plain", disable_numparse=True)])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+from cli._main import say
 from cli._options import Parser
 from cli._progress import Progress
 from cli.admin import ready
@@ -75,7 +76,7 @@ def _already(settings: Settings, asked: argparse.Namespace) -> int:
     """A cluster of this home runs: that is what was wanted, unless it was to have other sizes."""
     if _sizes_given(asked):
         raise Refused(f"the cluster of {settings.home} is up already: 'crane down' first, then up with other sizes")
-    print(f"the cluster of {settings.home} is up already; 'crane status' shows it")
+    say(f"the cluster of {settings.home} is up already; 'crane status' shows it")
     return 0
 
 
@@ -160,10 +161,10 @@ def _give_up(settings: Settings, first: ready.Missing, supervisor: subprocess.Po
 def _explain(settings: Settings, *, detached: bool) -> None:
     cpus = sum(node.cpus for node in settings.nodes.values())
     state = "is starting" if detached else "is up"
-    print(f"cluster {settings.cluster} {state}: {len(settings.nodes)} nodes, {cpus:g} CPUs; {settings.home}")
+    say(f"cluster {settings.cluster} {state}: {len(settings.nodes)} nodes, {cpus:g} CPUs; {settings.home}")
     if settings.home != os.path.abspath(home_of({k: v for k, v in os.environ.items() if k != "CRANE_HOME"})):
-        print(f"  export CRANE_HOME='{settings.home}'")
-    print("  cinfo                          what there is")
-    print("  cbatch --wrap 'echo hello'     submit a job")
-    print("  cqueue; cacct                  what waits and runs; what ran")
-    print("  crane down                     stop everything")
+        say(f"  export CRANE_HOME='{settings.home}'")
+    say("  cinfo                          what there is")
+    say("  cbatch --wrap 'echo hello'     submit a job")
+    say("  cqueue; cacct                  what waits and runs; what ran")
+    say("  crane down                     stop everything")

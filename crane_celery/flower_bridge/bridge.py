@@ -19,6 +19,7 @@ from kombu.exceptions import KombuError, OperationalError
 
 from crane_celery.errors import CraneError
 from crane_celery.flower_bridge.board import Board, Message
+from crane_celery.grammar.printable import shown_record
 from crane_celery.settings import Settings
 from crane_celery.store.api import Store
 
@@ -47,10 +48,11 @@ class Publisher:
         )
 
     def send(self, messages: Iterable[Message]) -> None:
-        """Publish, task events together. The dispatcher speaks for one host at a time: it is told for each."""
+        """Publish, task events together, each text as a field that people may see. The dispatcher speaks for one host
+        at a time: it is told for each."""
         for message in messages:
             self._dispatcher.hostname = message.hostname
-            self._dispatcher.send(message.type, **message.fields)
+            self._dispatcher.send(message.type, **shown_record(message.fields))
         self._dispatcher.flush()
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ import re
 
 from crane_celery.errors import FormatError
 from crane_celery.grammar._lex import quote, whole
+from crane_celery.grammar.printable import cut, padded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Column(NamedTuple):
 
     #: a key of the names that were offered
     name: str
-    #: characters; 0 = as wide as the content
+    #: columns of a terminal; 0 = as wide as the content
     width: int
     #: right aligned
     right: bool
@@ -65,8 +66,8 @@ def parse_format(text: str, names: Iterable[str], *, dot_right: bool = True) -> 
 
 
 def fit(value: str, width: int, right: bool) -> str:
-    """The value padded and cut to exactly ``width`` characters; as it is when the width is 0."""
-    return value if not width else (value.rjust(width) if right else value.ljust(width))[:width]
+    """The value padded and cut to exactly ``width`` columns of a terminal; as it is when the width is 0."""
+    return padded(cut(value, width), width, right) if width else value
 
 
 def _bad(token: str, name: str, text: str, names: Iterable[str]) -> FormatError:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from crane_celery.grammar.printable import visible
 from crane_celery.settings import Settings
 from crane_celery.supervisor import backoff, logs, pidfiles, stop
 from crane_celery.supervisor.ping import answers
@@ -131,4 +132,4 @@ def _spawn(argv: tuple[str, ...], env: Mapping[str, str], folder: str, name: str
 def say(text: str) -> None:
     """One line in the supervisor's log, with the local time."""
     with contextlib.suppress(OSError):  # a full disk must not end the supervisor
-        os.write(2, f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n".encode())
+        os.write(2, f"{time.strftime('%Y-%m-%d %H:%M:%S')} {visible(text)}\n".encode())

@@ -61,6 +61,17 @@ def test_files_and_functions_stay_small(path: Path) -> None:
     assert [node.name for node in functions if (node.end_lineno or node.lineno) - node.lineno > 60] == []
 
 
+#: what writes bytes of its own to a terminal, after it has escaped what is foreign
+_WRITERS = ("_main", "_render", "_progress", "_screen", "_watch")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "cli").rglob("*.py")), ids=lambda path: path.stem)
+def test_commands_write_where_foreign_text_is_escaped(path: Path) -> None:
+    """By say, complain, print_lines or print_json; a print of its own would let a terminal obey what users wrote."""
+    called = {ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)}
+    assert path.stem in _WRITERS or not called & {"print", "sys.stdout.write", "sys.stderr.write"}
+
+
 def test_every_configuration_key_is_in_the_docs() -> None:
     rows = (ROOT / "docs" / "configuration.md").read_text().splitlines()
     described = {row.split("|")[1].strip() for row in rows if row.startswith("| ")} - {"key"}

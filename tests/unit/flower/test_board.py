@@ -1,6 +1,9 @@
 """What Flower is told."""
 
+from dataclasses import replace
+
 from crane_celery.flower_bridge.board import Board, Message
+from crane_celery.flower_bridge.bridge import Publisher
 from crane_celery.model.asjson import job_to_json, node_to_json, step_to_json
 from crane_celery.model.event import Event
 from crane_celery.model.job import Allocation, Element, Job, JobSpec, StepRow
@@ -109,3 +112,30 @@ def test_jobs_submitted_later_have_their_name() -> None:
     assert not tell(on, "submit", job=job_to_json(later))
     (told,) = tell(on, "start", rows=[[50, 50, 0, 1, [["n1", 1.0, 1, {}]]]])
     assert (told.fields["uuid"], told.fields["name"]) == ("50.1", "later")
+
+
+class Wire:
+    """What a dispatcher sends."""
+
+    def __init__(self) -> None:
+        self.hostname = ""
+        self.sent: list[dict[str, object]] = []
+
+    def send(self, kind: str, **fields: object) -> None:
+        self.sent.append({"kind": kind, **fields})
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+
+def test_no_foreign_text_reaches_the_page_raw() -> None:
+    evil = "a\n\x1b]0;t\x07\u202e\udce9"
+    job = replace(ARRAY, spec=replace(ARRAY.spec, name=evil, command=evil))
+    on = Board(Snapshot("1-0", 9.0, [job], [RUNNING], [replace(UP, host=evil, version=evil)]))
+    step = StepRow(job=36, run=2, step=2, name=evil, command=evil, node="n1", state=State.FAILED, ended_at=8.0)
+    publisher = Publisher.__new__(Publisher)
+    wire = Wire()
+    vars(publisher)["_dispatcher"] = wire
+    publisher.send([*on.opening(), *tell(on, "step", node="n1", rows=[step_to_json(step)])])
+    texts = [value for fields in wire.sent for value in fields.values() if isinstance(value, str)]
+    assert all(text.isprintable() for text in texts) and r"a\x0a\x1b]0;t\x07\u202e\udce9" in texts
