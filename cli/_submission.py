@@ -62,12 +62,7 @@ def add_options(parser: Parser) -> None:
     add("--array-from-json", metavar="FILE", help="the same for each value of a JSON list: a text, or compact JSON")
     add("--array-max-fails", metavar="N", help="when N elements have failed, cancel those that have not started")
     add("--repeat", metavar="N", help="submit the same job so many times")
-    add("-d", "--dependency", metavar="EXPR", help="such as afterok:100:101+2h,afterany:102 or after:1?after:2")
-    add("--kill-on-invalid-dep", metavar="yes|no", help="whether to cancel it when its dependency can never be met")
-    add("-H", "--hold", action="store_true", help="hold the job until it is released")
-    add("-b", "--begin", metavar="TIME", help="not before: now+1h, 16:00, tomorrow, 2026-01-31T12:00, 16:00-friday")
-    add("--deadline", metavar="TIME", help="over at this time, started or not (forms as for --begin)")
-    add("-s", "--signal", metavar="SPEC", help="before the time limit: [B:]SIGNAL[@SECONDS]; B: to the script alone")
+    _add_when(parser)
     add("-L", "--licenses", metavar="LIST", help="licences while it runs: matlab:2,ansys:1, or '|' between choices")
     add("--constraint", metavar="EXPR", help="features of its nodes: a&b, a|b, with brackets")
     add("-w", "--nodelist", metavar="HOSTS", help="only on these nodes")
@@ -84,6 +79,24 @@ def add_options(parser: Parser) -> None:
     add("--extra-attr", metavar="JSON", help="a JSON object that is kept with the job")
     _add_recorded(parser)
     _add_later(parser)
+
+
+def _add_when(parser: Parser) -> None:
+    """What says when it may start, when it is over, and what it is sent before."""
+    add = parser.add_argument
+    add("-d", "--dependency", metavar="EXPR", help="such as afterok:100:101+2h,afterany:102 or after:1?after:2")
+    add("--kill-on-invalid-dep", metavar="yes|no", help="whether to cancel it when its dependency can never be met")
+    add("-H", "--hold", action="store_true", help="hold the job until it is released")
+    add("-b", "--begin", metavar="TIME", help="not before: now+1h, 16:00, tomorrow, 2026-01-31T12:00, 16:00-friday")
+    add("--deadline", metavar="TIME", help="over at this time, started or not (forms as for --begin)")
+    add(
+        "-s",
+        "--signal",
+        metavar="SPEC",
+        help="[B:]SIGNAL[@SECONDS], such as USR1@120: so long (default 60 s) before the time limit, at once where less"
+        " is left; it goes to the steps that run then, without any to all processes of the script; with B: to the"
+        " script's own process alone",
+    )
 
 
 def _add_recorded(parser: Parser) -> None:

@@ -74,11 +74,30 @@ class Clients:
         herd.on_run = self._run_over
 
     def expect_back(self) -> None:
-        """After a restart: steps whose crun does not come back end."""
+        """After a restart: steps whose crun does not come back end, and those with a time limit keep to it."""
         for run in self._herd.ledger.runs.values():
-            for number in run.steps:
+            for number, step in run.steps.items():
                 if number != PRIMARY:
                     self._timers.at(time.monotonic() + PATIENCE_S, partial(self._orphan, run, number))
+                    self._hold_to_limit(run, step)
+
+    def resumed(self, run: Run) -> None:
+        """A suspended run goes on: so do its steps' clocks, and steps that waited may start."""
+        for step in run.steps.values():
+            self._hold_to_limit(run, step)
+        self.pump(run)
+
+    def _hold_to_limit(self, run: Run, step: Step) -> None:
+        """Set a timer for a step's own time limit; its clock stands still while its run is suspended."""
+        if step.limit and not run.suspended_at:
+            began = step.began or time.monotonic()
+            end = began + step.limit + run.suspended_s - step.suspended_s
+            self._timers.at(end, partial(self._limit_due, run, step, run.suspended_s))
+
+    def _limit_due(self, run: Run, step: Step, suspended_s: float) -> None:
+        current = run.steps.get(step.number) is step and run.suspended_s == suspended_s
+        if current and not run.suspended_at:  # else the resume sets another timer
+            self._herd.stop(run.key, step.number, "limit")
 
     def _orphan(self, run: Run, number: int) -> None:
         if (*run.key, number) not in self._by_step:
@@ -165,8 +184,11 @@ class Clients:
                 f"the step asks for more than the job holds: {total:g} CPUs and {memory} bytes of memory asked for, "
                 f"the job has {run.cpus:g} CPUs and {run.memory} bytes on this node",
             )
-        name = str(message["name"])[:255]
-        return Step(number=0, ntasks=ntasks, cpus=total, memory=memory, name=name, command=" ".join(argv)[:255])
+        limit = float(message.get("limit") or 0.0)
+        if not 0 <= limit < math.inf:
+            raise No(MALFORMED, "a step's time limit is a number of seconds")
+        name, command = str(message["name"])[:255], " ".join(argv)[:255]
+        return Step(number=0, ntasks=ntasks, cpus=total, memory=memory, name=name, command=command, limit=limit)
 
     def _attach(self, link: Link, message: Message) -> None:
         id_, run_, number = int(message["job"]), int(message["run"]), int(message["step"])
@@ -215,6 +237,7 @@ class Clients:
 
     def _start(self, run: Run, request: Request) -> None:
         message, step = request.message, request.step
+        step.suspended_s = run.suspended_s
         message["env"].pop("CRANE_PRIMARY_STEP_ID", None)  # its caller's, where that is the script
         template = {
             "argv": with_prolog(run.hooks.get("task_prolog", ""), message["argv"]),
@@ -238,10 +261,7 @@ class Clients:
             return
         finally:
             request.close()
-        if message.get("limit"):
-            self._timers.at(
-                time.monotonic() + float(message["limit"]), lambda: self._herd.stop(run.key, step.number, "limit")
-            )  # fmt: skip
+        self._hold_to_limit(run, step)
 
     # -- what they are told
 

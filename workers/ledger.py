@@ -1,7 +1,8 @@
 """The shepherd's journal: what it was asked for and what came of it, so that `kill -9` of it loses and doubles nothing.
 
 Lines of JSON, appended before the act they speak of: ``l`` a run accepted (before it goes to the spawner), ``c`` a
-crun step, ``d`` that step is over, ``k`` a stop asked for, ``o`` its times, ``h`` a prolog or epilog, ``t`` a
+crun step, ``d`` that step is over, ``k`` a stop asked for, ``o`` its times, ``w`` signals
+before its limit that were sent, ``h`` a prolog or epilog, ``t`` a
 tombstone (stopped before it came), ``r`` a report (before it is sent), ``a`` reports up to here are with the store,
 ``n`` never started after all, ``z`` a run is closed, ``q`` the last number given. It is written again, short, when it
 has grown. No fsync: what it must outlive is a process; after a power cut nothing runs any more, and another boot id
@@ -26,6 +27,13 @@ Key = tuple[int, int]
 def _private(path: str, flags: int) -> int:
     """Open for the shepherd alone: command lines of everybody's steps are in it."""
     return os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+
+def _step_line(run: Run, step: Step) -> list[Any]:
+    return [
+        "c", run.id, run.run, step.number, step.ntasks, step.cpus, step.memory, step.name, step.command, step.limit,
+        step.suspended_s,
+    ]  # fmt: skip
 
 
 class Ledger:
@@ -86,11 +94,15 @@ class Ledger:
 
     def step(self, run: Run, step: Step) -> None:
         """A crun step that will go to the spawner."""
-        self.note("c", run.id, run.run, step.number, step.ntasks, step.cpus, step.memory, step.name, step.command)
+        self.note(*_step_line(run, step))
 
     def order(self, run: Run) -> None:
         """What is wanted of a run has changed, or has come true."""
         self.note("o", *run.key, run.limit, run.deadline, run.suspended_at, run.suspended_s)
+
+    def warned(self, run: Run) -> None:
+        """Note which of the signals before its limit were sent."""
+        self.note("w", *run.key, sorted(run.warned))
 
     def stage(self, run: Run) -> None:
         """A run waits for a program, or does so no more."""
@@ -175,7 +187,7 @@ class Ledger:
                 self._apply_step(kind, (id_, run_), number, about)
             case ["k", id_, run_, step, cause, when]:
                 self.stops.setdefault(((id_, run_), step), (cause, when))
-            case ["o" | "h" as kind, id_, run_, *about]:
+            case ["o" | "h" | "w" as kind, id_, run_, *about]:
                 if known := self.runs.get((id_, run_)):
                     self._apply_state(kind, known, about)
             case ["t", id_, run_]:
@@ -198,6 +210,8 @@ class Ledger:
     def _apply_state(kind: str, run: Run, about: list[Any]) -> None:
         if kind == "o":
             run.limit, run.deadline, run.suspended_at, run.suspended_s = about
+        elif kind == "w":
+            run.warned = set(about[0])
         else:
             stage, pid, start, *ended = about
             run.restage(stage, pid, start, ended)
@@ -211,9 +225,11 @@ class Ledger:
             run.steps.pop(number, None)
             run.past.add(number)
             return
-        ntasks, cpus, memory, name, command = about
+        ntasks, cpus, memory, name, command, *times = about
+        limit, suspended_s = times or (0.0, 0.0)  # a journal of before this field was
         run.steps[number] = Step(
-            number=number, ntasks=ntasks, cpus=cpus, memory=memory, name=name, command=command
+            number=number, ntasks=ntasks, cpus=cpus, memory=memory, name=name, command=command, limit=limit,
+            suspended_s=suspended_s,
         )  # fmt: skip
 
     def _compact(self) -> None:
@@ -221,11 +237,7 @@ class Ledger:
         lines += [["z", *key] for key in self.closed] + [["t", *key] for key in self.tombs]
         for run in self.runs.values():
             lines.append(["l", run.line()])
-            lines += [
-                ["c", run.id, run.run, s.number, s.ntasks, s.cpus, s.memory, s.name, s.command]
-                for s in run.steps.values()
-                if s.number > 1
-            ]
+            lines += [_step_line(run, step) for step in run.steps.values() if step.number > 1]
             lines += [["d", run.id, run.run, number] for number in sorted(run.past)]
             lines += [["h", *run.staged()]] if run.stage else []
         lines += [["k", *key, step, cause, when] for (key, step), (cause, when) in self.stops.items()]

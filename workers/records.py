@@ -36,6 +36,10 @@ class Step:
     memory: int = 0
     name: str = ""
     command: str = ""
+    #: seconds that it may run, without the time its run was suspended; 0 = no limit of its own
+    limit: float = 0.0
+    #: how long its run had been suspended when it was made
+    suspended_s: float = 0.0
     #: tasks sent to the spawner of which neither start nor failure was heard
     flying: int = 0
     began: float = 0.0
@@ -97,6 +101,8 @@ class Run:
     deadline: float = 0.0
     #: signals before the limit: [number, seconds before, scope]
     warn: list[list[Any]] = field(default_factory=list)
+    #: places in ``warn`` of those that were sent
+    warned: set[int] = field(default_factory=set)
     #: monotonic time since which it is suspended; 0 = it is not
     suspended_at: float = 0.0
     suspended_s: float = 0.0  # earlier ones
@@ -157,16 +163,18 @@ class Run:
         return [
             self.id, self.run, self.uid, self.gid, self.groups, self.cpus, self.memory, self.grace, self.limit,
             self.pen, self.deadline, self.warn, self.suspended_at, self.suspended_s, self.hooks,
+            sorted(self.warned),
         ]  # fmt: skip
 
 
 def run_from(line: list[Any]) -> Run:
     """Back from the journal, with its primary step."""
     (id_, run, uid, gid, groups, cpus, memory, grace, limit, pen, deadline, warn, suspended_at, suspended_s,
-     hooks) = line  # fmt: skip
+     hooks, *more) = line  # fmt: skip
     made = Run(
         id=id_, run=run, uid=uid, gid=gid, groups=groups, cpus=cpus, memory=memory, grace=grace, limit=limit, pen=pen,
         deadline=deadline, warn=warn, suspended_at=suspended_at, suspended_s=suspended_s, hooks=hooks,
+        warned=set(more[0] if more else ()),
     )  # fmt: skip
     made.steps[PRIMARY] = Step(number=PRIMARY)
     return made

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from workers.cgroup import CgroupError
 from workers.herd import Herd
 from workers.ledger import Key
-from workers.records import PRIMARY, SCRIPT, Run
+from workers.limit_signals import LimitSignals
+from workers.records import PRIMARY, Run
 
 #: a deadline told twice differs by what the two clocks are compared with
 _SAME_S = 0.5
@@ -26,6 +27,7 @@ class Reins:
     def __init__(self, herd: Herd) -> None:
         """Takes the herd's hooks for begins and stops."""
         self._herd = herd
+        self._signals = LimitSignals(herd)
         herd.on_begin, herd.before_stop = self.arm, self.let_go
         #: told of each run that goes on
         self.on_resume: Callable[[Run], None] = lambda _run: None
@@ -40,26 +42,11 @@ class Reins:
             return
         end = began + run.limit + run.suspended_s
         self._herd.timers.at(end, lambda: self._due(run, alarm, "limit"))
-        now = time.monotonic()
-        for number, before, scope in run.warn:
-            if before < run.limit and end - before > now:
-                self._warn_at(run, alarm, end - before, number, scope)
-
-    def _warn_at(self, run: Run, alarm: int, when: float, number: int, scope: str) -> None:
-        self._herd.timers.at(when, lambda: self._warn(run, alarm, number, scope))
-
-    def _current(self, run: Run, alarm: int) -> bool:
-        return run.alarm == alarm and self._herd.ledger.runs.get(run.key) is run
+        self._signals.arm(run, end)
 
     def _due(self, run: Run, alarm: int, cause: str) -> None:
-        if self._current(run, alarm):
+        if run.alarm == alarm and self._herd.ledger.runs.get(run.key) is run:
             self._herd.stop(run.key, PRIMARY, cause)
-
-    def _warn(self, run: Run, alarm: int, number: int, scope: str) -> None:
-        """``B``: the script's own process; else the steps that the script made."""
-        if self._current(run, alarm):
-            for step in [SCRIPT] if scope == "B" else [step for step in run.steps if step != PRIMARY]:
-                self._herd.signal(run.key, step, number)
 
     def order(self, key: Key, wanted: Mapping[str, float]) -> None:
         """Make it so: ``limit`` (seconds, 0 = none), ``deadline`` (monotonic, 0 = none), ``suspend``. A run that is not

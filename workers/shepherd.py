@@ -75,7 +75,7 @@ class Shepherd:
         self._herd = Herd(self._ledger, self._pens, self._nursery, self._timers)
         self._clients = Clients(self._herd, self._timers)
         self._reins = Reins(self._herd)
-        self._reins.on_resume = self._clients.pump
+        self._reins.on_resume = self._clients.resumed
         self._hooks = Hooks(self._herd)
         TaskEpilogs(self._herd)
         self._adopted = Adopted(self._register_pid, self._unregister_pid)

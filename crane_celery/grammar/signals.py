@@ -38,7 +38,8 @@ class SignalSpec(NamedTuple):
     number: int
     #: how long before the limit, in seconds
     before_s: int
-    #: '' = the steps other than the primary, 'B' = the primary step only, 'R' = as '', kept for Slurm's sake
+    #: 'B' = the script's own process alone; '' = the steps that run then, or all processes of a script without steps;
+    #: 'R' = as '', for Slurm's sake
     scope: str
 
 

@@ -97,7 +97,7 @@ def understand(request: JobRequest, caller: Caller, offer: Offer, body: str) -> 
     _refuse_unknown_nodes(opt, spec, settings)
     if spec.max_fails and not array:
         raise opt.error("array_max_fails", "is for arrays: give --array too")
-    notices = tuple(filter(None, (asked.notice, _of_no_effect(opt))))
+    notices = tuple(filter(None, (asked.notice, _of_no_effect(opt), _never_sent(spec))))
     return Meant(spec, len(array.indexes) if array else 1, opt.flag("hold"), notices)
 
 
@@ -105,6 +105,13 @@ def _of_no_effect(opt: Options) -> str:
     """One notice for all options that do nothing here."""
     ignored = [f"--{name.replace('_', '-')}" for name in OF_NO_EFFECT if opt.text(name)]
     return f"{', '.join(ignored)}: recorded, without effect on this cluster" if ignored else ""
+
+
+def _never_sent(spec: JobSpec) -> str:
+    """A notice where a signal before the time limit finds no limit."""
+    if not spec.signal or spec.time_limit is not None:
+        return ""
+    return f"--signal={spec.signal} is not sent while the job has no time limit: give --time, or set one later"
 
 
 def _array(opt: Options, settings: Settings, partition: Partition) -> ArraySpec | None:

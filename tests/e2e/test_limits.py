@@ -68,6 +68,27 @@ def test_a_warning_comes_before_the_limit(crane: Cluster) -> None:
     assert (crane.work / f"{job}.out").read_text() == "warned\n"
 
 
+def test_a_lead_that_is_longer_than_the_limit_is_sent_at_once_to_every_element(crane: Cluster) -> None:
+    script = "#!/bin/bash\ntrap 'echo warned; exit 9' USR1\nwhile :; do sleep 0.05; done\n"
+    job = crane.submit("-a", "0-1", "-t", "0:1:0", "--signal", "B:USR1@60", "-o", "%A_%a.out", stdin=script)
+    assert crane.wait(job) == {job: 9}
+    assert [(crane.work / f"{job}_{index}.out").read_text() for index in (0, 1)] == ["warned\n"] * 2
+
+
+def test_a_limit_that_is_shortened_past_the_moment_of_the_warning(crane: Cluster) -> None:
+    up = crane.work / "up"
+    script = f"#!/bin/bash\n(trap 'exit 9' USR1; touch {up}; while :; do sleep 0.05; done)\nexit $?\n"
+    job = crane.submit("-t", "1:0:0", "--signal", "USR1@600", stdin=script)
+    until(crane, up.exists)
+    crane.run("ccontrol", "update", f"jobid={job}", "timelimit=0:5:0")
+    assert crane.wait(job) == {job: 9}
+
+
+def test_a_warning_without_a_limit_is_noticed(crane: Cluster) -> None:
+    done = crane.run("cbatch", "--signal", "USR1", "--wrap", "true")
+    assert "--signal=USR1@60 is not sent while the job has no time limit" in done.stderr
+
+
 @pytest.mark.parametrize("killed", ["", "node.", "shepherd."])
 def test_suspended_it_stands_still_whoever_is_killed_meanwhile(own_crane: Cluster, killed: str) -> None:
     job, where = counting(own_crane)

@@ -39,6 +39,16 @@ def stat(pid: int) -> Stat | None:
         return None
 
 
+def handles(pid: int, sig: int) -> bool:
+    """Return whether a process catches or ignores a signal; False when it is gone."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as lines:
+            masks = [int(line.split()[1], 16) for line in lines if line.startswith(("SigIgn:", "SigCgt:"))]
+    except OSError:
+        return False
+    return any(mask >> (sig - 1) & 1 for mask in masks)
+
+
 def open_all(pids: Iterable[int]) -> dict[int, int]:
     """Return a pidfd for each process that is still there (Linux 5.3)."""
     fds: dict[int, int] = {}

@@ -4,6 +4,8 @@ import contextlib
 import os
 import pathlib
 import selectors
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -188,6 +190,16 @@ class Herder:
         if self.link is not None:
             self.link.close()
         pasture.bury()
+
+
+def crun_of(node: Herder) -> str:
+    """A crun that the job's user can run: another user may not read our Python."""
+    own = node.uid == os.geteuid()
+    code = node.base / "code"
+    for part in ("cli", "crane_celery") if not own and not code.exists() else ():
+        shutil.copytree(ROOT / part, code / part, ignore=shutil.ignore_patterns("__pycache__"))
+    python = sys.executable if own else "/usr/bin/python3"
+    return f"PYTHONPATH={shlex.quote(str(ROOT if own else code))} {shlex.quote(python)} -m cli.crun"
 
 
 def kill(pid: int) -> None:

@@ -1,8 +1,7 @@
 """Programs around a run of several nodes, on a real node: as a guest, and on the script's, which waits for guests."""
 
-from tests.integration.node.herder import Herder
+from tests.integration.node.herder import Herder, crun_of
 from tests.integration.node.test_hooks import hooks, program
-from tests.integration.node.test_steps import _crun
 
 
 def test_a_guest_has_a_prolog_and_an_epilog_and_no_script(node: Herder) -> None:
@@ -123,6 +122,6 @@ def test_the_shepherd_is_killed_while_the_script_waits_and_the_launch_comes_agai
 def test_no_step_starts_beside_a_guest(node: Herder) -> None:
     node.launch([1], "true", hooks=hooks(place=1))
     node.began(1)
-    node.launch([2], f"CRANE_JOB_ID=1 {_crun(node)} true 2>&1; true")
+    node.launch([2], f"CRANE_JOB_ID=1 {crun_of(node)} true 2>&1; true")
     assert node.ended(2) == (0, "")
     assert "job 1 is not running on this node" in (node.out / "o").read_text()

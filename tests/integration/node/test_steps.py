@@ -2,32 +2,14 @@
 
 import os
 import pathlib
-import sys
-from shlex import quote
 
-from tests.integration.node.herder import Herder
+from tests.integration.node.herder import Herder, crun_of
 
 _ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
-def _crun(node: Herder) -> str:
-    """A crun that the job's user can run: another user may not read our Python."""
-    python = sys.executable if node.uid == os.geteuid() else "/usr/bin/python3"
-    if node.uid != os.geteuid():
-        _copy(node)
-    root = _ROOT if node.uid == os.geteuid() else node.base / "code"
-    return f"PYTHONPATH={quote(str(root))} {quote(python)} -m cli.crun"
-
-
-def _copy(node: Herder) -> None:
-    import shutil
-
-    for part in ("cli", "crane_celery"):
-        shutil.copytree(_ROOT / part, node.base / "code" / part, ignore=shutil.ignore_patterns("__pycache__"))
-
-
 def test_output_and_exit_code_are_the_step_s(node: Herder) -> None:
-    crun = _crun(node)
+    crun = crun_of(node)
     node.launch(
         [1],
         f"""{crun} sh -c 'echo step $CRANE_STEP_ID; exit 3'; echo gave $?
@@ -43,7 +25,7 @@ def test_output_and_exit_code_are_the_step_s(node: Herder) -> None:
 
 
 def test_more_than_the_job_holds_is_refused_and_what_fits_later_waits(node: Herder) -> None:
-    crun = _crun(node)
+    crun = crun_of(node)
     node.launch(
         [1],
         f"""{crun} -c 2 true; echo gave $?
@@ -57,7 +39,7 @@ def test_more_than_the_job_holds_is_refused_and_what_fits_later_waits(node: Herd
 
 
 def test_a_step_ends_with_its_crun_and_with_its_job(node: Herder) -> None:
-    crun = _crun(node)
+    crun = crun_of(node)
     node.launch(
         [1],
         f"""{crun} -Q sh -c 'echo x > $OUT/began; sleep 300' & pid=$!
@@ -71,7 +53,7 @@ def test_a_step_ends_with_its_crun_and_with_its_job(node: Herder) -> None:
 
 
 def test_a_step_outlives_the_shepherd(node: Herder) -> None:
-    crun = _crun(node)
+    crun = crun_of(node)
     node.launch(
         [1],
         f"""{crun} -Q sh -c 'echo x > $OUT/began; until [ -e $OUT/go ]; do sleep 0.05; done; exit 9'
@@ -95,7 +77,7 @@ def test_a_stranger_may_not_start_steps(node: Herder) -> None:
     other.__dict__.update(node.__dict__)
     if node.uid == 0:
         other.uid = 1234
-        crun = _crun(other)
+        crun = crun_of(other)
         node.launch(
             [2],
             f"CRANE_JOB_ID=1 {crun} id; echo gave $? > $OUT/said",
@@ -108,3 +90,23 @@ def test_a_stranger_may_not_start_steps(node: Herder) -> None:
         assert node.lines("said") == ["gave", "4"]
     (node.out / "go").touch()
     assert node.ended(1) == (0, "")
+
+
+def test_a_step_s_time_limit_holds_when_the_shepherd_is_killed(node: Herder) -> None:
+    node.launch([1], f"{crun_of(node)} -Q -t 0:0:1 sh -c 'echo up > $OUT/up; exec sleep 300'; echo gave $? > $OUT/w")
+    node.wait_for("up")
+    node.kill_shepherd()
+    node.open()
+    assert node.ended(1) == (0, "")
+    assert [row[11] for row in node.steps if row[15]] == ["limit"]
+
+
+def test_a_step_s_clock_stands_still_while_its_job_is_suspended(node: Herder) -> None:
+    node.launch([1], f"{crun_of(node)} -Q -t 0:0:2 sh -c 'echo up > $OUT/up; sleep 1.2; exit 4'; exit $?")
+    node.wait_for("up")
+    node.send(op="orders", rows=[[1, 1, {"suspend": 1}]])
+    node.hear(lambda: node.moves == [(1, "Suspended")])
+    node.launch([2], "sleep 2.2")
+    node.ended(2)  # longer than the limit of the step
+    node.send(op="orders", rows=[[1, 1, {"suspend": 0}]])
+    assert node.ended(1) == (4, "")

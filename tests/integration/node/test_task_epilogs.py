@@ -3,9 +3,8 @@
 import pathlib
 from typing import Any
 
-from tests.integration.node.herder import Herder, kill
+from tests.integration.node.herder import Herder, crun_of, kill
 from tests.integration.node.test_hooks import hooks, program
-from tests.integration.node.test_steps import _crun
 
 _SLOW = "echo up >> $OUT/e; until [ -e $OUT/go ]; do sleep 0.02; done; echo through >> $OUT/e"
 
@@ -24,7 +23,7 @@ def test_it_follows_the_script_and_each_task_as_they_ran(node: Herder) -> None:
     text = (
         'echo "after ${CRANE_STEP_ID-script} ${CRANE_PROCID-none} $MINE $(id -u) $(pwd) $CRANE_TASK_EXIT_CODE"; exit 9'
     )
-    script = f"export MINE=its; {_crun(node)} -Q -n 2 sh -c 'echo task; exit $CRANE_PROCID'; echo gave $?; exit 3"
+    script = f"export MINE=its; {crun_of(node)} -Q -n 2 sh -c 'echo task; exit $CRANE_PROCID'; echo gave $?; exit 3"
     node.launch([1], script, cpus=2.0, hooks=epilog(node, text))
     assert node.ended(1) == (3, "")
     said = (node.out / "o").read_text().splitlines()
