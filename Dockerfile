@@ -14,6 +14,7 @@ COPY crane_celery /src/crane_celery
 COPY beat /src/beat
 COPY workers /src/workers
 COPY cli /src/cli
+COPY packaging /src/packaging
 RUN pip install --no-cache-dir /src
 
 COPY docker/prepare /usr/local/bin/prepare-cluster

@@ -3,7 +3,8 @@
 
 PYTHON ?= $(shell .ci/python)
 PY := .venv/bin/python
-SOURCES := $(shell find crane_celery beat workers cli -name '*.py' -o -name '*.lua') pyproject.toml README.md
+SOURCES := $(shell find crane_celery beat workers cli -name '*.py' -o -name '*.lua') \
+	$(shell find packaging -type f) pyproject.toml README.md
 CODE := crane_celery beat workers cli bench examples tests
 
 .PHONY: help demo docs test check fmt lint types arch unit bench compose-test clean

@@ -10,7 +10,7 @@ import time
 
 from workers.frames import Link, Message, connect
 
-_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from workers.shepherd import main; main(*sys.argv[2:])"
+_BOOT = "import sys; sys.path.append(sys.argv[1]); from workers.shepherd import main; main(*sys.argv[2:])"
 _ROOT = str(pathlib.Path(__file__).resolve().parents[1])
 #: seconds that a shepherd may take to recover and listen
 _START_S = 30.0

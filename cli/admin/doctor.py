@@ -15,6 +15,7 @@ from cli._main import say
 from cli._options import Parser
 from cli._render import print_json
 from crane_celery.errors import ConfigError
+from crane_celery.isolated import command
 from crane_celery.server import find_server
 from crane_celery.settings import home_of, load
 from crane_celery.settings.devices import fault_of
@@ -107,7 +108,7 @@ def _unheeded() -> Iterator[Finding]:
 
 def _isolates(driver: str) -> bool:
     """Whether nodes of this host can: their own program knows."""
-    argv = [sys.executable, "-m", "workers.cgroup", "isolates", driver]
+    argv = command("workers.cgroup", "isolates", driver)
     try:
         return subprocess.run(argv, capture_output=True, timeout=_ASK_TIMEOUT_S, check=False).returncode == 0
     except (OSError, subprocess.SubprocessError):
@@ -132,7 +133,7 @@ def _overcommit() -> Finding:
 
 def _groups() -> list[Finding]:
     """What the cgroup drivers say, asked by their own program: they belong to the nodes."""
-    argv = [sys.executable, "-m", "workers.cgroup", "explain"]
+    argv = command("workers.cgroup", "explain")
     try:
         said = subprocess.run(argv, capture_output=True, text=True, timeout=_ASK_TIMEOUT_S, check=True)
         return [Finding(*row) for row in json.loads(said.stdout)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 
 from cli._main import say
@@ -14,6 +13,7 @@ from cli.admin import ready
 from cli.admin.keys import make_keys
 from cli.admin.sizes import Sizes, configuration
 from crane_celery.errors import ConfigError, InputError, Refused, SystemFault
+from crane_celery.isolated import command, without_python
 from crane_celery.server import explain_failure
 from crane_celery.settings import DRIVERS, Settings, home_of, load, prepare_run_dir
 from crane_celery.supervisor import lock, logs
@@ -116,8 +116,8 @@ def _start(settings: Settings) -> subprocess.Popen[bytes]:
     """
     logs.turn(settings.log_dir)
     log = logs.open_log(settings.log_dir, "supervisor")
-    env = {**os.environ, "CRANE_HOME": settings.home, "CRANE_CONFIG": settings.path}
-    argv = [sys.executable, "-m", "crane_celery.supervisor"]
+    env = {**without_python(os.environ), "CRANE_HOME": settings.home, "CRANE_CONFIG": settings.path}
+    argv = command("crane_celery.supervisor")
     try:
         made = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""``python -m crane_celery.supervisor``: supervise the cluster of the environment in the foreground."""
+"""The supervisor's program: supervise the cluster of the environment in the foreground."""
 
 import os
 import sys

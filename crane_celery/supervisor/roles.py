@@ -1,15 +1,15 @@
 """The command lines of a cluster's processes: the one place that has them (docs/architecture.md, Processes)."""
 
-import sys
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from crane_celery.isolated import command, without_python
 from crane_celery.settings import Settings
 
 #: marks every daemon of a cluster in its environment, and no job: what `crane down` finds leftovers by
 MARK = "CRANE_DAEMON"
 SERVER = "server"
-_CELERY = ("-m", "celery", "-A", "crane_celery.celery_app")
+_CELERY = command("celery", "-A", "crane_celery.celery_app")
 #: what a shell inside a job has set, and a daemon must not take for its own
 _JOB_VARIABLES = ("CRANE_SOCKET", "CRANE_SHEPHERD", "CRANE_NODE")
 
@@ -27,7 +27,6 @@ def node_argv(node: str) -> tuple[str, ...]:
     # Flower hears of nodes from its bridge: the worker's own monitoring events would contradict it
     quiet = ("--without-mingle", "--without-gossip", "--without-heartbeat", "-l", "warning")
     return (
-        sys.executable,
         *_CELERY,
         "worker",
         "-Q",
@@ -44,28 +43,28 @@ def node_argv(node: str) -> tuple[str, ...]:
 
 def scheduler_argv() -> tuple[str, ...]:
     """Celery beat with our scheduler inside."""
-    return (sys.executable, *_CELERY, "beat", "-S", "beat.host:CraneScheduler", "-l", "warning", "--pidfile=")
+    return (*_CELERY, "beat", "-S", "beat.host:CraneScheduler", "-l", "warning", "--pidfile=")
 
 
 def flower_argv(address: str, port: int) -> tuple[str, ...]:
     """Flower, for browsers on ``address``."""
     columns = "--tasks-columns=uuid,name,state,args,kwargs,result,runtime,worker,received,started,exception"
-    return (sys.executable, *_CELERY, "flower", f"--address={address}", f"--port={port}", columns)
+    return (*_CELERY, "flower", f"--address={address}", f"--port={port}", columns)
 
 
 def bridge_argv() -> tuple[str, ...]:
     """What tells Flower of nodes and steps."""
-    return (sys.executable, "-m", "crane_celery.flower_bridge")
+    return command("crane_celery.flower_bridge")
 
 
 def crane_argv(role: str) -> tuple[str, ...]:
     """A role that is a sub-command of ``crane``."""
-    return (sys.executable, "-m", "cli.crane", role)
+    return command("cli.crane", role)
 
 
 def environment(settings: Settings, base: Mapping[str, str]) -> dict[str, str]:
-    """What every daemon has in its environment: which cluster it belongs to, and nothing of a job."""
-    kept = {name: value for name, value in base.items() if name not in _JOB_VARIABLES}
+    """What every daemon has in its environment: which cluster it belongs to, and nothing of a job or for Python."""
+    kept = {name: value for name, value in without_python(base).items() if name not in _JOB_VARIABLES}
     return {**kept, "CRANE_HOME": settings.home, "CRANE_CONFIG": settings.path, MARK: settings.home}
 
 

@@ -11,9 +11,9 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterable
 
+from crane_celery.isolated import command
 from crane_celery.settings import Settings
 from crane_celery.supervisor import pidfiles, shepherds
 from crane_celery.supervisor.processes import Record, end, everybody, record_of, send, wait_gone
@@ -93,15 +93,7 @@ def _words(pid: int, name: str) -> list[bytes]:
 def remove_groups(settings: Settings) -> None:
     """Kill and remove what is left in the cgroups of this cluster's nodes. The drivers are the nodes' business: asked
     by their own program, since the core imports no edge."""
-    argv = [
-        sys.executable,
-        "-m",
-        "workers.cgroup",
-        "remove",
-        settings.group_root,
-        settings.cgroup,
-        *_node_names(settings),
-    ]
+    argv = command("workers.cgroup", "remove", settings.group_root, settings.cgroup, *_node_names(settings))
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(argv, timeout=_GROUPS_S, check=False, stdin=subprocess.DEVNULL)
 

@@ -17,11 +17,15 @@ def test_what_up_writes_is_what_load_reads() -> None:
 
 def test_each_part_is_started_once_the_server_first() -> None:
     settings = parse(TEXT + "Schedulers: 2\n", "/h/config.yaml", {"CRANE_HOME": "/h"})
-    found = roles(settings, {"PATH": "/bin", "CRANE_SOCKET": "of a job"}, ["/bin/valkey-server", "x.conf"])
+    found = roles(
+        settings, {"PATH": "/bin", "CRANE_SOCKET": "of a job", "PYTHONPATH": "/x"}, ["/bin/valkey-server", "x.conf"]
+    )
     names = ["server", "scheduler", "scheduler.2", "node.n1", "node.n2", "node.n3", "gateway", "recorder"]
     assert [role.name for role in found] == names
     assert all(role.env[MARK] == role.env["CRANE_HOME"] == "/h" for role in found)
     assert all("CRANE_SOCKET" not in role.env for role in found)
+    assert all(role.argv[1] == "-I" for role in found[1:])
+    assert not [name for role in found for name in role.env if name.startswith("PYTHON")]
     assert [role.env["CRANE_NODE"] for role in found if "CRANE_NODE" in role.env] == ["n1", "n2", "n3"]
 
 

@@ -1,0 +1,66 @@
+"""Start our own programs apart from the Python of whoever starts them.
+
+With ``-I`` an interpreter ignores Python's variables (``PYTHONPATH``, ``PYTHONHOME``, ...), the user's site folder and
+the current directory. It has to stand on the command line: ``PYTHONHOME`` acts before any code runs. The variables stay
+in the environment, since jobs are to get them.
+
+Commands are started by ``packaging/bin``. Daemons run ``python -I <this file> MODULE [args...]``, which makes the
+folder that holds our packages importable: also when that is a checkout, or one that only ``PYTHONPATH`` named.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import NoReturn
+
+_FILE = os.path.abspath(__file__)
+#: the folder that holds our packages
+ROOT = os.path.dirname(os.path.dirname(_FILE))
+#: what ``packaging/bin`` hands the caller's environment over in
+_HANDED = "CRANE_ENVIRON"
+
+
+def command(module: str, *args: str) -> tuple[str, ...]:
+    """Return the command line that runs a module as ``python -m`` does, in isolation."""
+    return (sys.executable, "-I", _FILE, module, *args)
+
+
+def without_python(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables without Python's own: a daemon hands none of them to what it starts."""
+    return {name: value for name, value in environ.items() if not name.startswith("PYTHON")}
+
+
+def start(folder: str) -> NoReturn:
+    """Run the user's command that is named by the first argument; ``folder`` holds the commands."""
+    name = sys.argv.pop(1) if len(sys.argv) > 1 else ""
+    if not os.path.exists(f"{ROOT}/cli/{name}.py") or name.startswith("_"):
+        sys.exit("crane-start is what the commands beside it run: call those, such as cinfo")
+    sys.argv[0] = f"{folder}/{name}"
+    handed = os.environ.pop(_HANDED, "")
+    if handed:
+        from crane_celery.surroundings import restore
+
+        restore(handed)
+    __import__(f"cli.{name}")  # importlib costs a third of a millisecond
+    sys.exit(sys.modules[f"cli.{name}"].main())
+
+
+def _run() -> None:
+    """Run the module named by the first argument, from no directory of the caller's."""
+    import runpy
+
+    if ROOT not in sys.path:
+        sites = (at for at, place in enumerate(sys.path) if place.endswith("-packages"))
+        sys.path.insert(next(sites, len(sys.path)), ROOT)
+    os.chdir("/")
+    del sys.argv[0]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    _run()
