@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from beat.dispatch import Dispatcher
-from beat.loop import Inconsistent, Loop, ServerClock
+from beat.loop import Inconsistent, Loop
 from beat.reaper import Reaper
 from crane_celery.errors import CraneError, StaleFence, Unreachable
 from crane_celery.sched.plan import Config
@@ -18,6 +18,7 @@ from crane_celery.sched.prioritise import Ranking
 from crane_celery.sched.usage import Usage
 from crane_celery.settings import Settings
 from crane_celery.store.api import LeaderStore, Store
+from crane_celery.store.clock import ServerClock
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +132,7 @@ class Leader:
     def _take_over(self, fence: int) -> Loop:
         log.warning("leading, fence %d", fence)
         reaper = Reaper(self._store, self._settings, fence, self._monotonic)
-        clock = ServerClock(self._store, self._monotonic)
+        clock = ServerClock(self._store.now, self._monotonic)
         return Loop(
             self._store,
             self._settings.partitions,
@@ -145,9 +146,9 @@ class Leader:
 
     def _usage(self, clock: ServerClock) -> Usage:
         """What users have used lately; nothing where the history does not answer, since the queue must go on."""
-        clock.sync()
+        now = clock.now()
         try:
-            return Usage(self._settings.priority.half_life_s, self._known_usage(clock.now()), clock.now())
+            return Usage(self._settings.priority.half_life_s, self._known_usage(now), now)
         except CraneError as error:
             log.warning("fair shares begin at nought: %s", error)
             return Usage(self._settings.priority.half_life_s)

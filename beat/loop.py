@@ -2,20 +2,23 @@
 
 A turn reads what has happened, puts dependency questions, plans, commits in chunks, sends, and does a chore. It blocks
 only in reading the event stream and only when nothing is left to do, so a submission wakes it at once; a blocking read
-is never shorter than a second. What becomes ready at a time (dependency delays) sets that timeout; when the time is
-nearer than a second and nothing else happens, the start may come up to a second late: never early, and never at the
-price of a timer under a second.
+is never shorter than a second. What becomes ready at a time (begin times, dependency delays) ends a read exactly then;
+where other events end a read within the last second before that time, the start may come up to a second late: never
+early, and never at the price of a timer under a second.
 
-After any doubt (takeover, unknown outcome of a commit, a gap in the stream, a refusal that no event explains) the view
-is made again from a snapshot, and everything unanswered is sent again.
+Time is the server's (store.clock): every event read is a lower bound of it, so whatever an event says has happened lies
+in the past here, too.
+
+After any doubt (takeover, unknown outcome of a commit, a gap in the stream, a refusal that no event explains, the
+server's clock set back) the view is made again from a snapshot, and everything unanswered is sent again.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
+from math import inf
 
 from beat.dispatch import Dispatcher
 from beat.reaper import Reaper
@@ -31,6 +34,7 @@ from crane_celery.sched.todo import Todo, due
 from crane_celery.sched.usage import Usage
 from crane_celery.sched.view import View
 from crane_celery.store.api import Answer, Question, Start, Store
+from crane_celery.store.clock import ServerClock
 
 log = logging.getLogger(__name__)
 
@@ -45,33 +49,8 @@ _SHORTEST_S = 1.0
 _RANK_S = 30.0
 #: safety net: dependencies are asked about so often even when no event suggests it
 _ASK_S = 2.0
-
-
-class Clock(Protocol):
-    """Server time, and time for measuring."""
-
-    def now(self) -> float:
-        """Server time, as well as it is known."""
-
-    def sync(self) -> None:
-        """Compare with the server. Raises Unreachable."""
-
-
-class ServerClock:
-    """Server time from the monotonic clock and the difference measured last."""
-
-    def __init__(self, store: Store, monotonic: Callable[[], float]) -> None:
-        self._store = store
-        self._monotonic = monotonic
-        self._ahead = 0.0
-
-    def now(self) -> float:
-        """Server time."""
-        return self._monotonic() + self._ahead
-
-    def sync(self) -> None:
-        """One round trip; the answer is taken as of its arrival, so we are never ahead of the server."""
-        self._ahead = self._store.now() - self._monotonic()
+#: the server's time is measured again so often
+_MEASURE_S = 10.0
 
 
 class Loop:
@@ -84,7 +63,7 @@ class Loop:
         fence: int,
         dispatcher: Dispatcher,
         reaper: Reaper,
-        clock: Clock,
+        clock: ServerClock,
         config: Config | None = None,
         usage: Usage | None = None,
     ) -> None:
@@ -129,15 +108,34 @@ class Loop:
         self._busy = self._plan or self._ask
 
     def _patience(self, at_most_s: float) -> float:
-        """How long to wait for events: until whatever comes first, a second at least."""
-        waits = [at_most_s, self._reaper.left_s]
-        if self.view.next_ready is not None:
-            waits.append(self.view.next_ready - self._clock.now())
-        if self.view.waits.next_doom is not None:
-            waits.append(self.view.waits.next_doom + self._config.invalid_depend_grace_s - self._clock.now())
-        if self.view.watches:
-            waits.append(self._asked_at + _ASK_S - self._clock.now())
-        return max(_SHORTEST_S, min(waits))
+        """How long to wait for events: until whatever comes first, a second at least, or not at all."""
+        usual_s = max(_SHORTEST_S, min(at_most_s, self._reaper.left_s))
+        due = self._due_at()
+        self._measure(_MEASURE_S if due == inf else _SHORTEST_S)
+        left_s = due - self._clock.now()
+        if left_s <= 0:
+            return 0.0
+        # never leave a rest of less than a second for the next read
+        return max(_SHORTEST_S, left_s) if left_s <= usual_s + _SHORTEST_S else usual_s
+
+    def _due_at(self) -> float:
+        """Server time at which there is something to do though nothing has happened; infinity for never."""
+        view, times = self.view, [inf]
+        if view.next_ready is not None:
+            times.append(view.next_ready)
+        if view.waits.next_doom is not None:
+            times.append(view.waits.next_doom + self._config.invalid_depend_grace_s)
+        if view.watches:
+            times.append(self._asked_at + _ASK_S)
+        return min(times)
+
+    def _measure(self, every_s: float) -> None:
+        """Measure the server's time again. Raises Inconsistent when its clock was set back: times that the view took
+        for past have not come now."""
+        before = self._clock.set_back
+        self._clock.refresh(every_s)
+        if self._clock.set_back != before:
+            raise Inconsistent
 
     def _follow(self, block_s: float) -> None:
         """Apply what has happened. ``_busy`` is set when there is more to read first."""
@@ -146,6 +144,7 @@ class Loop:
             self.view.apply(event)
         if events:
             self._cursor = events[-1].seq
+            self._clock.stamped(events[-1].at)
         self._busy = len(events) >= _READ
 
     def _note(self, todo: Todo) -> Todo:
@@ -240,6 +239,7 @@ class Loop:
         """Read the whole state again."""
         self.view, self._cursor = self._rebuilt()
         self._busy = self._plan = self._ask = True
+        self._asked_at = self._ranked_at = 0.0
         self._last = None
 
     def gap(self) -> bool:
@@ -249,6 +249,7 @@ class Loop:
     def _rebuilt(self) -> tuple[View, str]:
         self._clock.sync()
         shot = self._store.snapshot()
+        self._clock.stamped(shot.now)
         view = View.of(self._partitions, shot.now, shot.jobs, shot.elements, shot.nodes)
         view.work.usage = self._usage
         return view, shot.seq

@@ -1,7 +1,8 @@
 """Chores of the leader, seldom and in small bites: write off silent nodes, drop what is over, trim the stream.
 
-After an outage every node looks silent, though it was the server that was away. So silence only counts while we
-ourselves have been hearing the server for at least ``node_timeout_s`` without a break.
+A node is silent when the server's stamp of its latest heartbeat stays the same for ``node_timeout_s`` of our own
+monotonic clock. So nothing depends on what the server's clock is set to; and after an outage, when every node looks
+silent though it was the server, or we, that were away, each has that time to be heard again.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from crane_celery.model.node import NodeState
+from crane_celery.model.node import Node, NodeState
 from crane_celery.settings import Settings
 from crane_celery.store.api import Store
 
@@ -33,7 +34,9 @@ class Reaper:
         self._settings = settings
         self._fence = fence
         self._monotonic = monotonic
-        self._heard_since = self._last = monotonic()
+        #: node -> the stamp of its latest heartbeat, and our time since which that has been the latest
+        self._heard: dict[str, tuple[float, float]] = {}
+        self._looked_at = self._last = monotonic()
         self._due = self._last + min(PACE_S, settings.node_timeout_s / 3)
         self._moved = ""
 
@@ -51,7 +54,7 @@ class Reaper:
         if self.left_s:
             return
         self._due = self._monotonic() + min(PACE_S, self._settings.node_timeout_s / 3)
-        self._reap(now)
+        self._reap(self._silent(self._store.nodes(), now))
         if self._store.forget(self._fence, now - self._settings.window_s, _BITE).more:
             self._due = self._monotonic() + _SOON_S
         if cursor != self._moved:
@@ -63,14 +66,25 @@ class Reaper:
         """A turn takes a few seconds at most; a longer pause was an outage, of the server or of ourselves."""
         now = self._monotonic()
         if now - self._last > max(_BREAK_S, self._settings.node_timeout_s / 2):
-            self._heard_since = now
+            self._heard.clear()
+            self._looked_at = now
         self._last = now
 
-    def _reap(self, now: float) -> None:
+    def _silent(self, nodes: list[Node], now: float) -> list[Node]:
+        """Nodes not heard of for too long. A heartbeat that is new to us came after our last look: when exactly, the
+        server's stamp says, as far as that can be."""
+        at, before = self._monotonic(), self._heard
+        since_look = at - self._looked_at
+        self._looked_at, self._heard = at, {}
+        for node in nodes:
+            stamp, since = before.get(node.spec.name, (None, 0.0))
+            if stamp != node.heard_at:
+                since = at - min(max(0.0, now - node.heard_at), since_look)
+            self._heard[node.spec.name] = node.heard_at, since
+        return [node for node in nodes if at - self._heard[node.spec.name][1] >= self._settings.node_timeout_s]
+
+    def _reap(self, silent: list[Node]) -> None:
         timeout = self._settings.node_timeout_s
-        if self._monotonic() - self._heard_since < timeout:
-            return
-        silent = [node for node in self._store.nodes() if now - node.heard_at > timeout]
         for node in silent:  # one that an operator took down may have run on until now
             name, was_down = node.spec.name, node.state is NodeState.DOWN
             ended = self._store.lose(self._fence, name, f"not heard of for {timeout:g} s")

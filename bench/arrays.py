@@ -17,7 +17,7 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from beat.dispatch import Dispatcher
-from beat.loop import Loop, ServerClock
+from beat.loop import Loop
 from beat.reaper import Reaper
 from bench.held import CONFIG, alternating, longest, whole
 from bench.sched_core import Outbox, Row, spec
@@ -25,6 +25,7 @@ from crane_celery import wire
 from crane_celery.server import TUNING, find_server
 from crane_celery.settings import parse
 from crane_celery.store.api import Began, Ended, Report, Submission
+from crane_celery.store.clock import ServerClock
 from crane_celery.store.redis import RedisStore
 from tests.support.server import Server, binary
 from tests.support.slow import SLOW_US, Slow
@@ -73,7 +74,7 @@ def run(store: RedisStore, slow: Slow, count: int) -> list[Row]:
     fence = store.lead("bench", 1e6)
     dispatcher = Dispatcher(outbox, wire.Signer(Ed25519PrivateKey.generate()), lambda: secrets.token_hex(8))
     reaper = Reaper(store, nodes.settings, fence, time.monotonic)
-    loop = Loop(store, nodes.settings.partitions, fence, dispatcher, reaper, ServerClock(store, time.monotonic))
+    loop = Loop(store, nodes.settings.partitions, fence, dispatcher, reaper, ServerClock(store.now, time.monotonic))
     asked = spec(memory=1 << 30, partition=nodes.settings.default_partition, array=f"0-{count - 1}")
     store.submit([Submission(asked, count, b"")], [""])
     done, marks = 0, [Mark(0, time.perf_counter(), slow.worked_s)]

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from beat.dispatch import Dispatcher
-from beat.loop import Loop, ServerClock
+from beat.loop import Loop
 from beat.reaper import Reaper
 from crane_celery import wire
 from crane_celery.model.job import Job, JobSpec
@@ -27,6 +27,7 @@ from crane_celery.sched.reasons import explain
 from crane_celery.sched.view import View
 from crane_celery.settings import parse
 from crane_celery.store.api import Began, Ended, Report, Submission
+from crane_celery.store.clock import ServerClock
 from crane_celery.store.memory import MemoryStore
 
 GIB = 1 << 30
@@ -130,7 +131,7 @@ def array_cost(count: int) -> Row:
     signer = wire.Signer(Ed25519PrivateKey.generate())
     dispatcher = Dispatcher(outbox, signer, lambda: secrets.token_hex(8))
     reaper = Reaper(store, settings, fence, time.monotonic)
-    loop = Loop(store, settings.partitions, fence, dispatcher, reaper, ServerClock(store, time.monotonic))
+    loop = Loop(store, settings.partitions, fence, dispatcher, reaper, ServerClock(store.now, time.monotonic))
     asked = spec(partition=settings.default_partition, array=f"0-{count - 1}")
     store.submit([Submission(asked, count, b"")], [""])
     spent, done = 0.0, 0

@@ -19,6 +19,7 @@ from crane_celery.model.states import State
 from crane_celery.settings import Settings
 from crane_celery.settings.devices import FAULT, fault_of
 from crane_celery.store.api import Beat, Report, Store, Wanted
+from crane_celery.store.clock import ServerClock
 from crane_celery.wire import Inbox, Kill, Verifier
 from crane_celery.wire import Message as Launches
 from workers import launches
@@ -67,13 +68,13 @@ class Agent:
         log_path = f"{settings.log_dir}/shepherd.{node}.log"
         os.makedirs(settings.log_dir, exist_ok=True)
         self._shepherd = Shepherding(config, log_path, self._hear)
-        self._uplink = Uplink(self._send, self._ack, lambda: self._offset, self._drain)
+        self._time = ServerClock(store.now, clock)
+        self._uplink = Uplink(self._send, self._ack, lambda: self._time.offset, self._drain)
         self._lock = threading.RLock()  # registration against launches
         self._ready = threading.Event()
         self._stop = threading.Event()
         self._hello: Message = {}
         self._epoch = self._beats = 0
-        self._offset = 0.0
         self._register_again = self._faulty = True  # an earlier worker may have found a fault
         self._consumed_at = clock()
         self._missing_since = self._compared_at = 0.0
@@ -93,10 +94,6 @@ class Agent:
         self._uplink.stop()
         self._shepherd.stop()
 
-    def now(self) -> float:
-        """Server time, estimated."""
-        return self._clock() + self._offset
-
     # -- messages
 
     def deliver(self, text: str, signature: str) -> None:
@@ -107,7 +104,7 @@ class Agent:
         fault = fault_of(self._place.devices)
         with self._lock:
             try:
-                message = self._inbox.accept(text, signature, self._epoch, self.now())
+                message = self._inbox.accept(text, signature, self._epoch, self._time.now())
                 batch = self._batch(message, fault)
             except Denied as error:
                 log.warning("%s", error.message)
@@ -131,7 +128,7 @@ class Agent:
     def _batch(self, message: Launches, fault: str) -> launches.Batch:
         if fault:
             return launches.refused(message, self._bodies.holds, fault)
-        return launches.build(message, self._bodies, self._place, self._settings.kill_grace_s, self.now())
+        return launches.build(message, self._bodies, self._place, self._settings.kill_grace_s, self._time.now())
 
     def _order(self, orders: Sequence[tuple[int, int, Wanted]]) -> None:
         """What is wanted of runs; a deadline in the shepherd's own time."""
@@ -141,7 +138,7 @@ class Agent:
 
     def _ours(self, wanted: Wanted) -> Wanted:
         deadline = wanted.get("deadline", 0.0)
-        return {**wanted, "deadline": deadline - self._offset} if deadline else wanted
+        return {**wanted, "deadline": deadline - self._time.offset} if deadline else wanted
 
     def _kill(self, kills: list[Kill]) -> None:
         """A stop may be told any number of times; another signal only once."""
@@ -175,7 +172,7 @@ class Agent:
             return
         now = self._clock()
         rows = [
-            [0, "e", *key, None, "", known[key].began_at - self._offset, now, 0.0, 0, 0, ""]
+            [0, "e", *key, None, "", known[key].began_at - self._time.offset, now, 0.0, 0, 0, ""]
             for key in runs
             if key in known and known[key].state in (_ON if key not in closed else _ON | {State.STARTING})
         ]
@@ -269,15 +266,14 @@ class Agent:
         host, driver = platform.node(), self._hello["driver"]
         answer = self._store.register(spec, host, driver, _version(), _boot())
         self._epoch = answer.epoch
-        before = self._clock()
-        self._offset = self._store.now() - (before + self._clock()) / 2
+        self._time.sync()
         self._shepherd.send({"op": "keep", "live": [list(key) for key in answer.live]})
 
     def _beat(self) -> None:
         before = self._clock()
         beat = self._store.heartbeat(self._node, self._epoch, STALE_S)
         kills = [Kill(*row) for row in beat.kills]
-        self._offset = beat.now - (before + self._clock()) / 2
+        self._time.answered(beat.now, before)
         if len(self._sent) > _MANY:
             self._sent.intersection_update(kills)
         if kills:

@@ -9,6 +9,7 @@ from crane_celery.bootstrap import open_store
 from crane_celery.errors import CraneError
 from crane_celery.gateway.client import call
 from crane_celery.model.node import NodeState
+from crane_celery.store.clock import ServerClock
 
 if TYPE_CHECKING:
     from crane_celery.settings import Settings
@@ -59,7 +60,7 @@ class Check:
     def _connected(self) -> Store:
         if self._store is None:
             store = open_store(self._settings)
-            self._since = store.now() - (time.monotonic() - self._made_at)
+            self._since = self._made_at + ServerClock(store.now).offset
             self._seen = f"{int(self._since * 1000)}-0"
             self._store = store
         return self._store

@@ -129,6 +129,12 @@ class Job:
     gone: int = 0  # elements that ended while pending, without a run
 
     @property
+    def waits_until(self) -> float:
+        """``ready`` as far as it still matters: 0 where it had passed when the verdict was stamped, whatever the clock
+        says now."""
+        return 0.0 if 0 <= self.ready <= self.judged_at else self.ready
+
+    @property
     def is_array(self) -> bool:
         """Whether it was submitted with an index set."""
         return bool(self.spec.array)

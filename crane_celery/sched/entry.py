@@ -73,7 +73,7 @@ class Entry:
         self.dep = _blocks(job)
         self.blocked = _blocked(job)
         self.free = self.pending - self.held - self.blocked
-        self.ready = job.ready
+        self.ready = job.waits_until
         self.failed = job.ended - job.ok - job.gone
         self.parts = parts_of(job)
 
@@ -107,13 +107,13 @@ class Entry:
     def judged(self, ready: float, at: float, dep: str, corr: str, dead: str) -> None:
         """A verdict on its dependency."""
         self.job = replace(self.job, ready=ready, judged_at=at, dep=dep, corr=corr, dead=dead)
-        self.ready, self.blocked = ready, _blocked(self.job)
+        self.ready, self.blocked = self.job.waits_until, _blocked(self.job)
         self._refresh()
 
     def depend(self, data: Mapping[str, Any]) -> None:
         """Another dependency, as its event tells."""
         self.job = depended(self.job, data)
-        self.ready, self.dep, self.blocked = self.job.ready, _blocks(self.job), _NONE
+        self.ready, self.dep, self.blocked = self.job.waits_until, _blocks(self.job), _NONE
         self.parts = parts_of(self.job)
         self._refresh()
 

@@ -76,7 +76,7 @@ def alive(shot: Records, partitions: Iterable[Partition], limits: Limits, now: f
     for element in shot.elements:
         by_job.setdefault(element.job, []).append(element)
     around = situation(now, shot.jobs, shot.elements, open_partitions, limits)
-    until = min((at for job in shot.jobs for at in (job.ready, *begins(job)) if at > now), default=inf)
+    until = min((at for job in shot.jobs for at in (job.waits_until, *begins(job)) if at > now), default=inf)
     return Alive(shot.version, shot.jobs, by_job, around, until)
 
 

@@ -71,7 +71,7 @@ def situation(
     first: dict[str, Job] = {}
     short = scarce(limits, jobs, elements)
     for job in jobs:
-        if not job.pending or not 0 <= job.ready <= now or job.held == job.pending or job.spec.begin > now:
+        if not job.pending or not 0 <= job.waits_until <= now or job.held == job.pending or job.spec.begin > now:
             continue
         if short.lack(job, job.spec):
             continue
@@ -87,7 +87,7 @@ def reason(job: Job, spec: JobSpec, held: bool, around: Situation) -> Reason:
         return Reason.HELD
     if job.ready == NEVER:
         return Reason.NEVER
-    if job.ready == WAITING or job.ready > around.now:
+    if job.ready == WAITING or job.waits_until > around.now:
         return Reason.DEPENDENCY
     if spec.begin > around.now:
         return Reason.BEGIN

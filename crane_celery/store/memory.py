@@ -67,7 +67,7 @@ class MemoryStore(MemoryGuests):
         job, old = self._records.jobs.get(start.job), self._records.elements.get(start.job + start.rank)
         if not job:
             return "no such job"
-        if job.ready < 0 or job.ready > self.now():
+        if job.ready < 0 or job.waits_until > self.now():
             return "not ready"
         if start.rank not in RangeSet.parse(job.pending):
             return "not pending"
@@ -228,7 +228,7 @@ class MemoryStore(MemoryGuests):
             if node in self._compare:
                 raise StaleFence("another node of a run was written off: compare what runs here")
             leases = [e for e in self._runs(node) if self._awaits(e, node)]
-            stale = sorted((e.leased_at, e.id, e.run) for e in leases if e.leased_at <= now - stale_s)
+            stale = sorted((e.leased_at, e.id, e.run) for e in leases if not now - stale_s < e.leased_at <= now)
             kills = self._kills.get(node, {})
             orders = self._orders.get(node, {})
             stops, wanted = sorted((*run, kills[run]) for run in kills), [(*run, orders[run]) for run in sorted(orders)]

@@ -313,11 +313,11 @@ class RedisStore:
         """All live records, read after the event that they are said to hold from. See store.api.
 
         Runs are read before submissions: one that ended in between, and is pending again, is then known as a run, or as
-        pending, or as both, until its event comes; never as neither, which would lose it.
+        pending, or as both, until its event comes; never as neither, which would lose it. The time is read last: no
+        stamp in there lies after it.
         """
-        seq, now = self.last_event(), self.now()
-        elements = self.elements()
-        return Snapshot(seq, now, self.jobs(), elements, self.nodes())
+        seq, elements, jobs, nodes = self.last_event(), self.elements(), self.jobs(), self.nodes()
+        return Snapshot(seq, self.now(), jobs, elements, nodes)
 
     def questions(self, fence: int, limit: int) -> list[Question]:
         """Dependants to be judged. See store.api."""

@@ -95,6 +95,9 @@ class Shepherd:
 class Node:
     """Node n1 with its agent; a clock that only a test moves."""
 
+    #: the server's clock - the node's
+    ahead_s = 5e8
+
     def __init__(self, folder: pathlib.Path, patch: pytest.MonkeyPatch) -> None:
         """Registered, and ready for messages."""
         patch.setattr(module, "Shepherding", Shepherd)
@@ -113,7 +116,7 @@ class Node:
     def set_up(self, folder: pathlib.Path, clock: Callable[[], float]) -> None:
         """Store, keys and agent on this clock; nothing is started."""
         self.given_up = list[int]()
-        self.store = Store(lambda: clock() + 5e8)
+        self.store = Store(lambda: clock() + self.ahead_s)
         key = Ed25519PrivateKey.generate()
         self.signer = Signer(key)
         home = str(folder)

@@ -13,9 +13,11 @@ local function job_of(id)
   local job = jobs[id]
   if job ~= nil then return job end
   local text = string.format('%.0f', id)
-  local v = call('HMGET', key_job(text), 'pending', 'held', 'ready', 'array', 'top', 'again', 'throttle', 'corr', 'dead')
+  local v = call('HMGET', key_job(text), 'pending', 'held', 'ready', 'array', 'top', 'again', 'throttle', 'corr', 'dead',
+    'judged')
   job = v[1] and { id = text, base = id, pending = to_ranges(v[1]), held = to_ranges(v[2]), ready = tonumber(v[3]),
-    ran = {}, array = v[4] == '1', top = tonumber(v[5]), again = to_tags(v[6]), throttle = tonumber(v[7] or '0') }
+    judged = tonumber(v[10] or '') or 0, ran = {}, array = v[4] == '1', top = tonumber(v[5]), again = to_tags(v[6]),
+    throttle = tonumber(v[7] or '0') }
   if job and (v[8] or '') ~= '' then job.corr = to_ranges(v[8]) end
   if job and (v[9] or '') ~= '' then job.dead = to_ranges(v[9]) end
   if job and job.throttle > 0 then job.room = job.throttle - call('ZCARD', key_live(text)) end
@@ -37,7 +39,8 @@ end
 
 local function refusal(job, rank, node, others)
   if not job then return 'no such job' end
-  if job.ready < 0 or job.ready > now then return 'not ready' end
+  -- what had come true when it was judged has happened, though the clock was set back since
+  if job.ready < 0 or (job.ready > now and job.ready > job.judged) then return 'not ready' end
   if not place(job.pending, rank) then return 'not pending' end
   if place(job.held, rank) then return 'held' end
   if (job.corr and place(job.corr, rank)) or (job.dead and place(job.dead, rank)) then return 'not ready' end

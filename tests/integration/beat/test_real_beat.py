@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from crane_celery.model.dependency import Block, Resolved, encode
 from crane_celery.model.job import WAITING
 from crane_celery.settings import Settings, parse
 from crane_celery.store.api import Began, Ended, Report, Store, Submission
+from tests.support.proxy import Proxy
 from tests.support.server import Server
 from tests.unit.sched.cases import spec
 
@@ -34,15 +36,16 @@ PATIENCE_S = 30.0
 class Site:
     """A server, a configuration, schedulers, and one node named n1."""
 
-    def __init__(self, home: Path, server: Server) -> None:
+    def __init__(self, home: Path, server: Server, url: str = "") -> None:
+        """``url``: where the schedulers find the server, if not where it is."""
         self.home = home
         self.server = server
         (home / "config.yaml").write_text(
-            f"ClusterName: beat\nServerUrl: {server.url}\nNodes:\n  - {{name: n1, cpu: 4, memory: 8G}}\n"
+            f"ClusterName: beat\nServerUrl: {url or server.url}\nNodes:\n  - {{name: n1, cpu: 4, memory: 8G}}\n"
         )
         self.settings: Settings = parse((home / "config.yaml").read_text(), str(home / "config.yaml"), {})
         make_keys(self.settings)
-        self.store: Store = bootstrap.open_store(self.settings)
+        self.store: Store = bootstrap.open_store(replace(self.settings, server_url=server.url))
         self.beats: list[subprocess.Popen[bytes]] = []
         self.epoch = 0
         self._connection: Connection | None = None
@@ -133,6 +136,27 @@ def test_an_array_and_what_waits_for_it(site: Site) -> None:
         seen += site.run(message)
     assert seen == [*range(array, array + 20), after]
     assert site.store.jobs([after])[0].ready != WAITING
+
+
+@pytest.mark.parametrize("lag_s", [0.05, 0.5])
+def test_a_chain_never_waits_though_the_scheduler_hears_the_time_late(tmp_path: Path, lag_s: float) -> None:
+    """Between a verdict and the start that it allows the leader reads events, but never waits for any."""
+    with Server() as server:
+        proxy = Proxy(server.home / "p.sock", server.home / "s.sock", lag_s, ("judge", "start"))
+        site = Site(tmp_path, server, proxy.url)
+        site.register()
+        jobs = [site.submit()]
+        for _ in range(5):
+            before = jobs[-1]
+            dep = encode(Resolved(False, ((Block("afterok", before, before, 1, 0, f"afterok:{before}"),),)))
+            jobs.append(site.submit(dep=dep))
+        site.beat()
+        assert [site.run(site.receive()) for _ in jobs] == [[job] for job in jobs]
+        site.close()
+        proxy.close()
+    assert "TIME" in proxy.seen
+    asked = " ".join(word for word in proxy.seen if word != "TIME").split("judge")
+    assert len(asked) > len(jobs) and not [words for words in asked[1:] if words.startswith(" BLOCK start")]
 
 
 def test_sigterm_resigns_and_a_standby_takes_over(site: Site) -> None:

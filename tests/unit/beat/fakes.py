@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from beat.dispatch import Dispatcher
 from beat.leader import Leader
@@ -15,7 +15,7 @@ from crane_celery.model.event import Event
 from crane_celery.model.job import JobSpec
 from crane_celery.model.node import NodeSpec, Partition
 from crane_celery.settings import Settings
-from crane_celery.store.api import Began, Ended, Report, Start, Submission
+from crane_celery.store.api import Began, Ended, Report, Snapshot, Start, Store, Submission
 from crane_celery.store.memory import MemoryStore
 
 GIB = 1 << 30
@@ -114,16 +114,52 @@ def spec(**more: Any) -> JobSpec:
     return JobSpec(**(fields | {"partition": "main"} | more))
 
 
+class Far:
+    """The store as a scheduler sees it: answers about the time take ``lag_s`` on their way, and waiting takes time."""
+
+    def __init__(self, store: EagerStore, clock: FakeClock) -> None:
+        self._store = store
+        self._clock = clock
+        self.lag_s = 0.0
+        #: whether a read that finds no events takes as long as it may
+        self.sleeps = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def now(self) -> float:
+        """The answer is given, then travels."""
+        at = self._store.now()
+        self._clock.at += self.lag_s
+        return at
+
+    def snapshot(self) -> Snapshot:
+        """The same, with a time of its own."""
+        shot = self._store.snapshot()
+        self._clock.at += self.lag_s
+        return shot
+
+    def events(self, after: str, block_s: float, limit: int) -> list[Event]:
+        """What there is."""
+        found = self._store.events(after, block_s, limit)
+        if self.sleeps and not found:
+            self._clock.at += block_s
+        return found
+
+
 class Cluster:
     """Store, clock and one scheduler; more may be added."""
 
     #: programs run around jobs, on all of their nodes
     guests = False
+    #: the server's clock - the monotonic clock of everybody
+    server_ahead_s = 0.0
 
     def __init__(self, nodes: Sequence[str] = ("n1", "n2"), register: bool = True, **more: Any) -> None:
         self.clock = FakeClock()
         self.settings = settings(nodes, **more)
-        self.store = EagerStore(self.clock)
+        self.store = EagerStore(lambda: self.clock() + self.server_ahead_s)
+        self.far = Far(self.store, self.clock)
         self.outbox = FakeOutbox()
         self.leader = self.scheduler("one", self.outbox)
         if register:
@@ -133,7 +169,7 @@ class Cluster:
     def scheduler(self, holder: str, outbox: FakeOutbox) -> Leader:
         nonces = itertools.count()
         dispatcher = Dispatcher(outbox, wire.Signer(None), lambda: f"{holder}-{next(nonces)}", self.guests)
-        return Leader(self.store, self.settings, dispatcher, holder, self.clock)
+        return Leader(cast(Store, self.far), self.settings, dispatcher, holder, self.clock)
 
     def submit(self, count: int = 1, dep: str = "", held: bool = False, **more: Any) -> int:
         if count > 1:
@@ -151,7 +187,7 @@ class Cluster:
             where = node or element.allocation[0].node
             known = self.store.node(where)
             assert known is not None
-            self.store.report(where, known.epoch, Report(began=[Began(id, element.run, self.clock())]))
+            self.store.report(where, known.epoch, Report(began=[Began(id, element.run, self.store.now())]))
 
     def end(self, *ids: int, state: str = "Completed", code: int = 0) -> None:
         for id in ids:
@@ -159,5 +195,6 @@ class Cluster:
             where = element.allocation[0].node
             known = self.store.node(where)
             assert known is not None
-            ended = Ended(id, element.run, state, code, self.clock(), self.clock())
+            now = self.store.now()
+            ended = Ended(id, element.run, state, code, now, now)
             self.store.report(where, known.epoch, Report(ended=[ended]))

@@ -340,3 +340,31 @@ def test_scripts_of_what_the_shepherd_runs_outlive_the_worker(node: Node) -> Non
     for _ in range(3):
         node.agent.turn()
     assert [path.name for path in node.spool.iterdir()] == [f"job{id_}.aa.sh"]
+
+
+@pytest.mark.parametrize("by_s", [-3600.0, 3600.0])
+def test_a_server_whose_clock_is_set_is_followed_with_the_next_heartbeat(node: Node, by_s: float) -> None:
+    node.ahead_s += by_s
+    node.clock += 1.0
+    node.agent.turn()
+    [id_] = node.started()
+    node.agent.deliver(*node.message(id_, until=node.store.now() + 1))
+    node.agent.deliver(*node.message(*node.started(), until=node.store.now() - 1))
+    assert node.launched() == [id_]
+
+
+def test_a_message_is_good_though_the_registrations_answer_came_late(node: Node) -> None:
+    """We are behind the server then, never ahead of it: what is still good for it is still good here."""
+    now = node.store.now
+
+    def late() -> float:
+        at = now()
+        node.clock += 0.5
+        return at
+
+    node.store.now = late  # type: ignore[method-assign]
+    node.again([])
+    node.store.now = now  # type: ignore[method-assign]
+    [id_] = node.started()
+    node.agent.deliver(*node.message(id_, until=node.store.now()))
+    assert node.launched() == [id_]
