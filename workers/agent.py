@@ -63,7 +63,7 @@ class Agent:
         self._bodies = Bodies(store.body, spool)
         config = {
             "node": node, "cluster": settings.group_root, "run": run_dir, "spool": spool, "cgroup": settings.cgroup,
-            "dynmods": settings.dynmods, "devices": bool(place.devices),
+            "dynmods": settings.dynmods, "devices": bool(place.devices), "log": settings.log_dir,
         }  # fmt: skip
         log_path = f"{settings.log_dir}/shepherd.{node}.log"
         os.makedirs(settings.log_dir, exist_ok=True)

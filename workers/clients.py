@@ -6,14 +6,16 @@ that goes while its step waits leaves no record of a step, since none was starte
 steps fit side by side; what bites is the limit of the job.
 """
 
-import contextlib
-import math
 import os
 import signal
 import time
+from collections import Counter
 from functools import partial
-from typing import Any
 
+from crane_celery.grammar.memory import format_memory
+from workers import decode
+from workers.closing import Closer
+from workers.decode import AttachRequest, StepRequest
 from workers.frames import Hangup, Link, Message
 from workers.herd import Herd
 from workers.records import PRIMARY, Run, Step, of_task
@@ -21,10 +23,9 @@ from workers.taskhooks import with_prolog
 from workers.timers import Timers
 
 #: reference/cranesched.md section 2.2
-NOT_RUNNING, NOT_YOURS, TOO_MUCH, MALFORMED, BUSY = 79, 54, 85, 46, 85
+NOT_RUNNING, NOT_YOURS, TOO_MUCH, MALFORMED = 79, 54, 85, 46
 #: seconds that a step waits for its crun to come back after the shepherd was restarted
 PATIENCE_S = 15.0
-_MAX_TASKS = 256
 _SIGNALS = {
     signal.SIGINT,
     signal.SIGTERM,
@@ -48,28 +49,44 @@ class No(Exception):
 class Request:
     """One crun: its connection, its step, its descriptors."""
 
-    def __init__(self, link: Link, run: Run, step: Step, message: Message, fds: list[int]) -> None:
-        """A step that waits, or (with no descriptors) one that was found again."""
-        self.link, self.run, self.step, self.message, self.fds = link, run, step, message, fds
+    def __init__(self, link: Link, run: Run, step: Step, asked: StepRequest | None = None) -> None:
+        """A step that waits; or, with nothing asked, one that was found again."""
+        self.link, self.run, self.step, self.asked = link, run, step, asked
+        self.uid = link.peer()[1]
+        self.fds: list[int] = []
 
-    def close(self) -> None:
-        """Close descriptors that were not handed on."""
-        for fd in self.fds:
-            os.close(fd)
-        self.fds = []
+
+def _fitting(run: Run, asked: StepRequest) -> Step:
+    """Return the step, or raise No where the job does not hold what it asks for."""
+    total = asked.ntasks * asked.cpus
+    if total > run.cpus + 1e-6 or asked.memory > run.memory:
+        raise No(
+            TOO_MUCH,
+            f"the step asks for more than the job holds: {total:g} CPUs and {format_memory(asked.memory)} of memory "
+            f"asked for, the job has {run.cpus:g} CPUs and {format_memory(run.memory)} on this node",
+        )
+    command = " ".join(asked.argv)[:255]
+    return Step(
+        number=0, ntasks=asked.ntasks, cpus=total, memory=asked.memory, name=asked.name, command=command,
+        limit=asked.limit,
+    )  # fmt: skip
 
 
 class Clients:
     """All cruns of this node."""
 
-    def __init__(self, herd: Herd, timers: Timers) -> None:
-        """Hook into the herd's news."""
+    def __init__(self, herd: Herd, timers: Timers, closer: Closer) -> None:
+        """Hook into the herd's news; ``closer`` closes what cruns sent."""
         self._herd = herd
         self._timers = timers
+        self._closer = closer
+        self._held: Counter[int] = Counter()
         self._by_link: dict[Link, Request] = {}
         self._by_step: dict[tuple[int, int, int], Request] = {}
         self._waiting: dict[tuple[int, int], list[Request]] = {}
+        #: ends of steps whose crun was not there, each with the uid that may ask for it
         self._results: dict[tuple[int, int, int], Message] = {}
+        self._owners: dict[tuple[int, int, int], int] = {}
         herd.on_step = self._step
         herd.on_run = self._run_over
 
@@ -103,31 +120,38 @@ class Clients:
         if (*run.key, number) not in self._by_step:
             self._herd.stop(run.key, number, "orphan")
 
+    def held(self, uid: int) -> int:
+        """Return how many descriptors the waiting steps of a user hold."""
+        return self._held[uid]
+
     # -- what cruns say
 
     def hear(self, link: Link, message: Message) -> None:
-        """One frame of a crun. Raises Hangup for nonsense."""
+        """One frame of a crun. What is malformed is refused by name, and the connection closed with it (Hangup)."""
         try:
             match message.get("op"):
                 case "step":
-                    self._ask(link, message)
+                    self._ask(link, decode.step_request(message))
                 case "attach":
-                    self._attach(link, message)
+                    self._attach(link, decode.attach_request(message))
                 case "signal":
-                    self._forward(link, message)
+                    self._forward(link, decode.signal_number(message))
                 case other:
-                    raise Hangup(f"unknown op {other!r}")
+                    raise decode.Malformed(f"unknown op {other!a:.60}: known are step, attach and signal")
+            if link.unclaimed:
+                raise decode.Malformed(f"{link.unclaimed} descriptors came that no request names")
         except No as no:
             link.send({"op": "refused", "code": no.code, "text": no.text})
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as exc:
-            raise Hangup(f"malformed: {exc}") from exc
+        except decode.Malformed as bad:
+            link.send({"op": "refused", "code": MALFORMED, "text": str(bad)})
+            raise Hangup(str(bad)) from bad
 
     def gone(self, link: Link) -> None:
         """A crun has vanished: so does its step."""
         request = self._by_link.pop(link, None)
         if request is None:
             return
-        request.close()
+        self._release(request)
         waiting = self._waiting.get(request.run.key, [])
         if request in waiting:
             waiting.remove(request)
@@ -137,80 +161,66 @@ class Clients:
             del self._by_step[key]
             self._herd.stop(request.run.key, request.step.number, "orphan")
 
-    def _mine(self, link: Link, id_: Any) -> Run:
+    def _release(self, request: Request) -> None:
+        """Close descriptors that were not handed on."""
+        fds, request.fds = request.fds, []
+        self._held[request.uid] -= len(fds)
+        if self._held[request.uid] <= 0:
+            del self._held[request.uid]
+        for fd in fds:
+            self._closer.close(request.uid, fd)
+
+    def _mine(self, link: Link, id_: int) -> Run:
         runs = [run for run in self._herd.ledger.runs.values() if run.id == id_ and not run.guest]
         if not runs:
             raise No(NOT_RUNNING, f"job {id_} is not running on this node")
         run = max(runs, key=lambda one: one.run)
         if link.peer()[1] not in (run.uid, 0):
             raise No(NOT_YOURS, f"job {id_} belongs to another user")
-        if run.draining:
+        if run.draining or run.primary.cause:
             raise No(NOT_RUNNING, f"job {id_} is ending")
         return run
 
-    def _ask(self, link: Link, message: Message) -> None:
-        fds = link.take_fds(int(message["fds"]))
-        try:
-            run = self._mine(link, message["job"])
-            step = self._judge(run, message, fds)
-            if link in self._by_link:
-                raise No(MALFORMED, "one step for one connection")
-        except BaseException:
-            for fd in fds:
-                os.close(fd)
-            raise
+    def _ask(self, link: Link, asked: StepRequest) -> None:
+        run = self._mine(link, asked.job)
+        step = _fitting(run, asked)
+        if link in self._by_link:
+            raise No(MALFORMED, "one step for one connection")
+        request = Request(link, run, step, asked)
+        request.fds = link.take_fds(asked.fds)
+        self._held[request.uid] += asked.fds
         step.number, run.next_step = run.next_step, run.next_step + 1
         link.send({"op": "numbered", "step": step.number, "run": run.run})
-        request = self._by_link[link] = Request(link, run, step, message, fds)
+        self._by_link[link] = request
         self._waiting.setdefault(run.key, []).append(request)
         self.pump(run)
         if request.fds:
             link.send({"op": "waiting", "step": step.number})
 
-    @staticmethod
-    def _judge(run: Run, message: Message, fds: list[int]) -> Step:
-        ntasks, cpus, memory = int(message["ntasks"]), float(message["cpus"]), int(message["memory"])
-        argv, env = message["argv"], message["env"]
-        if not 1 <= ntasks <= _MAX_TASKS or not 0 < cpus < math.inf or memory < 0 or not argv:
-            raise No(MALFORMED, f"a step has 1 to {_MAX_TASKS} tasks on a node, and needs a command and CPUs above 0")
-        if len(message["io"]) != 3 * ntasks or not all(0 <= int(at) < len(fds) for at in message["io"]):
-            raise No(MALFORMED, "each task has an input, an output and an error output among the descriptors sent")
-        if not all(isinstance(a, str) for a in argv) or not all(isinstance(v, str) for kv in env.items() for v in kv):
-            raise No(MALFORMED, "arguments and environment are text")
-        total = ntasks * cpus
-        if total > run.cpus + 1e-6 or memory > run.memory:
-            raise No(
-                TOO_MUCH,
-                f"the step asks for more than the job holds: {total:g} CPUs and {memory} bytes of memory asked for, "
-                f"the job has {run.cpus:g} CPUs and {run.memory} bytes on this node",
-            )
-        limit = float(message.get("limit") or 0.0)
-        if not 0 <= limit < math.inf:
-            raise No(MALFORMED, "a step's time limit is a number of seconds")
-        name, command = str(message["name"])[:255], " ".join(argv)[:255]
-        return Step(number=0, ntasks=ntasks, cpus=total, memory=memory, name=name, command=command, limit=limit)
-
-    def _attach(self, link: Link, message: Message) -> None:
-        id_, run_, number = int(message["job"]), int(message["run"]), int(message["step"])
-        key = (id_, run_, number)
-        if key in self._results:
+    def _attach(self, link: Link, asked: AttachRequest) -> None:
+        key = (asked.job, asked.run, asked.step)
+        owner = self._owners.get(key)
+        if owner is not None and link.peer()[1] in (owner, 0):
+            del self._owners[key]
             link.send(self._results.pop(key))
             return
-        run = self._mine(link, id_)
-        step = run.steps.get(number)
-        if run.run == run_ and step is None and number not in run.past:
+        run = self._mine(link, asked.job)
+        step = run.steps.get(asked.step)
+        if run.run == asked.run and step is None and asked.step not in run.past:
             link.send({"op": "again"})  # a step is journalled before it is started: this one never was
             return
-        if step is None or run.run != run_:
-            raise No(NOT_RUNNING, f"step {id_}.{number} is not known any more: it ended while the shepherd was away")
-        request = self._by_link[link] = Request(link, run, step, {}, [])
+        if step is None or run.run != asked.run:
+            text = f"step {asked.job}.{asked.step} is not known any more: it ended while the shepherd was away"
+            raise No(NOT_RUNNING, text)
+        if link in self._by_link or key in self._by_step or step.number == PRIMARY:
+            raise No(MALFORMED, f"step {asked.job}.{asked.step} has its crun")
+        request = self._by_link[link] = Request(link, run, step)
         self._by_step[key] = request
 
-    def _forward(self, link: Link, message: Message) -> None:
+    def _forward(self, link: Link, number: int) -> None:
         request = self._by_link.get(link)
-        number = message["sig"]
         if request is None or number not in _SIGNALS:
-            raise Hangup("a signal without a step")
+            raise decode.Malformed("a signal without a step, or one that is not passed on")
         if request.fds:  # it waits: then it never starts
             self._answer(request, {"op": "exit", "status": [-number] * request.step.ntasks, "cause": "cancel"})
             self.gone(link)
@@ -236,31 +246,34 @@ class Clients:
         return cpus <= run.cpus + 1e-6 and sum(one.memory for one in running) + step.memory <= run.memory
 
     def _start(self, run: Run, request: Request) -> None:
-        message, step = request.message, request.step
+        asked, step = request.asked, request.step
+        if asked is None:
+            return
         step.suspended_s = run.suspended_s
-        message["env"].pop("CRANE_PRIMARY_STEP_ID", None)  # its caller's, where that is the script
+        asked.env.pop("CRANE_PRIMARY_STEP_ID", None)  # its caller's, where that is the script
         template = {
-            "argv": with_prolog(run.hooks.get("task_prolog", ""), message["argv"]),
-            "env": message["env"], "cwd": message["cwd"],
-            "umask": int(message["umask"]) & 0o777, "append": True,
+            "argv": with_prolog(run.hooks.get("task_prolog", ""), asked.argv),
+            "env": asked.env, "cwd": asked.cwd, "umask": asked.umask, "append": True,
             "hooks": {"task_epilog": run.hooks.get("task_epilog", "")},
         }  # fmt: skip
         tasks: list[tuple[dict[str, str], list[int]]] = []
         self._by_step[(*run.key, step.number)] = request
         try:
             for task in range(step.ntasks):
-                own = of_task(step.number, task, slurm="SLURM_JOB_ID" in message["env"])
-                tasks.append((own, [os.dup(request.fds[at]) for at in message["io"][3 * task : 3 * task + 3]]))
+                own = of_task(step.number, task, slurm="SLURM_JOB_ID" in asked.env)
+                tasks.append((own, [os.dup(request.fds[at]) for at in asked.io[3 * task : 3 * task + 3]]))
             self._herd.start_step(run, step, template, tasks)
         except OSError as exc:
             for _, fds in tasks:
                 for fd in fds:
-                    os.close(fd)
+                    os.close(fd)  # not the last of them: the request has its own
             text = f"the node's journal or its table of open files takes no more: {exc}"
             request.link.send({"op": "refused", "code": MALFORMED, "text": text})
+            del self._by_step[(*run.key, step.number)]
+            self._by_link.pop(request.link, None)
             return
         finally:
-            request.close()
+            self._release(request)
         self._hold_to_limit(run, step)
 
     # -- what they are told
@@ -275,7 +288,7 @@ class Clients:
         answer = {"op": "exit", "status": status, "cause": step.cause, "text": step.number_text[1]}
         request = self._by_step.pop(key, None)
         if request is None:
-            self._results[key] = answer
+            self._results[key], self._owners[key] = answer, run.uid
         else:
             self._answer(request, answer)
         # After the herd has taken the step off its run.
@@ -284,11 +297,10 @@ class Clients:
     def _answer(self, request: Request, answer: Message) -> None:
         request.link.send(answer)
         self._by_link.pop(request.link, None)
-        request.close()
+        self._release(request)
 
     def _run_over(self, run: Run) -> None:
         for request in self._waiting.pop(run.key, []):
             self._answer(request, {"op": "exit", "status": [None] * request.step.ntasks, "cause": "job"})
         for key in [key for key in self._results if key[:2] == run.key]:
-            with contextlib.suppress(KeyError):
-                del self._results[key]
+            del self._results[key], self._owners[key]

@@ -14,9 +14,9 @@ from typing import Any
 
 from workers.cgroup import CgroupError
 from workers.cgroup.procs import send
-from workers.herd import Herd, leaf_name
+from workers.herd import Herd
 from workers.nursery import Start
-from workers.records import Run, Step, status_text, task_key
+from workers.records import Run, Step, leaf_name, status_text, task_key
 
 log = logging.getLogger("crane.epilogs")
 

@@ -5,6 +5,7 @@
 the next; an end before the child is reaped: so whoever dies when, at most one start is not told of, and no end.
 """
 
+import contextlib
 import os
 from typing import NamedTuple
 
@@ -52,16 +53,20 @@ def read(path: str) -> dict[str, Known]:
         return {}
     known: dict[str, Known] = {}
     for line in lines:
-        parts = line.decode(errors="replace").split(" ", 5)
-        key = parts[1]
-        match parts[0]:
-            case "s":
-                known[key] = Known(int(parts[2]), int(parts[3]), float(parts[4]))
-            case "x":
-                known[key] = known.get(key, Known())._replace(status=int(parts[2]), ended=float(parts[3]))
-            case "f":
-                known[key] = Known(stage=parts[2], number=int(parts[3]), ended=float(parts[4]), text=parts[5])
+        with contextlib.suppress(IndexError, ValueError):  # torn by a full disk, perhaps with the next one behind it
+            _take(known, line.decode(errors="replace").split(" ", 5))
     return known
+
+
+def _take(known: dict[str, Known], parts: list[str]) -> None:
+    key = parts[1]
+    match parts[0]:
+        case "s":
+            known[key] = Known(int(parts[2]), int(parts[3]), float(parts[4]))
+        case "x":
+            known[key] = known.get(key, Known())._replace(status=int(parts[2]), ended=float(parts[3]))
+        case "f":
+            known[key] = Known(stage=parts[2], number=int(parts[3]), ended=float(parts[4]), text=parts[5])
 
 
 def append(fd: int, line: bytes) -> bool:

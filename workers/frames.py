@@ -11,8 +11,8 @@ import os
 import socket
 import struct
 from collections import deque
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 Message = dict[str, Any]
 
@@ -20,9 +20,25 @@ Message = dict[str, Any]
 LIMIT = 64 << 20
 _HEAD = struct.Struct(">I")
 _CHUNK = 1 << 18
-_MAX_FDS = 250
+#: descriptors that the kernel passes on with one message at most (SCM_MAX_FD)
+_MAX_FDS = 253
 #: descriptors that may lie here unclaimed; and reads of one turn, so that one talker does not keep the others waiting
-_MOST_FDS, _MOST_READS = 1000, 64
+_MOST_FDS, _MOST_READS, _MOST_FRAMES = 1000, 64, 1 << 20
+
+
+class Bounds(NamedTuple):
+    """What one connection may cost: bytes of a frame, unclaimed descriptors, reads and frames of one turn."""
+
+    frame: int = LIMIT
+    fds: int = _MOST_FDS
+    reads: int = _MOST_READS
+    frames: int = _MOST_FRAMES
+
+
+#: for connections between daemons
+TRUSTED = Bounds()
+
+
 _ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
@@ -32,6 +48,12 @@ def encode(message: Message) -> bytes:
     return _HEAD.pack(len(body)) + body
 
 
+def peer_of(sock: socket.socket) -> tuple[int, int, int]:
+    """Return (pid, uid, gid) of the other side, as the kernel knows them."""
+    pid, uid, gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return pid, uid, gid
+
+
 class Hangup(Exception):
     """The other side has gone, or speaks nonsense."""
 
@@ -39,10 +61,16 @@ class Hangup(Exception):
 class Link:
     """One connection that never blocks: what cannot be sent now waits in memory."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        """Take over a connected stream socket."""
+    def __init__(
+        self, sock: socket.socket, bounds: Bounds = TRUSTED, close_fd: Callable[[int], None] = os.close
+    ) -> None:
+        """Take over a connected stream socket; ``close_fd`` closes it, and descriptors that came or go with it."""
         sock.setblocking(False)
         self.sock = sock
+        self._bounds = bounds
+        self._close_fd = close_fd
+        #: bytes of the largest frame that was received
+        self.largest = 0
         self._in = bytearray()
         self._out: deque[tuple[memoryview, tuple[int, ...]]] = deque()
         self._fds: deque[int] = deque()
@@ -56,10 +84,25 @@ class Link:
         """Whether something is still to be sent."""
         return bool(self._out)
 
+    @property
+    def unclaimed(self) -> int:
+        """Descriptors that came and that nobody has taken yet."""
+        return len(self._fds)
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that came and are no frame yet, or one that was not looked at."""
+        return len(self._in)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a whole frame lies here that `receive` has left for another turn."""
+        head = self._in[: _HEAD.size]
+        return len(head) == _HEAD.size and len(self._in) - _HEAD.size >= _HEAD.unpack(head)[0]
+
     def peer(self) -> tuple[int, int, int]:
-        """(pid, uid, gid) of the other side, as the kernel knows them."""
-        pid, uid, gid = struct.unpack("3i", self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        return pid, uid, gid
+        """Return (pid, uid, gid) of the other side, as the kernel knows them."""
+        return peer_of(self.sock)
 
     def send(self, message: Message, fds: Sequence[int] = ()) -> None:
         """Send a frame, or keep what does not fit; the descriptors are duplicated, the caller keeps its own."""
@@ -80,7 +123,7 @@ class Link:
                 self._drop_output()
                 return
             for fd in fds:
-                os.close(fd)
+                self._close_fd(fd)
             if sent == len(data):
                 self._out.popleft()
             else:
@@ -95,19 +138,22 @@ class Link:
     def _drop_output(self) -> None:
         for _, fds in self._out:
             for fd in fds:
-                os.close(fd)
+                self._close_fd(fd)
         self._out.clear()
 
     def receive(self) -> list[Message]:
-        """Frames that are complete now. Raises Hangup when the other side has gone and there is no frame any more."""
-        gone = self._fill()
+        """Return frames that are complete now, as many as the bounds allow.
+
+        Raises Hangup when the other side has gone and there is no frame any more, or when it broke a bound.
+        """
+        gone = not self.ready and self._fill()
         found = list(self._complete())
         if gone and not found:
             raise Hangup
         return found
 
     def _fill(self) -> bool:
-        for _ in range(_MOST_READS):
+        for _ in range(self._bounds.reads):
             try:
                 data, anc, _, _ = self.sock.recvmsg(_CHUNK, socket.CMSG_SPACE(_MAX_FDS * 4), socket.MSG_CMSG_CLOEXEC)
             except BlockingIOError:
@@ -119,7 +165,9 @@ class Link:
                     fds = array.array("i")
                     fds.frombytes(payload[: len(payload) - len(payload) % 4])
                     self._fds.extend(fds)
-            if not data or len(self._fds) > _MOST_FDS:
+            if len(self._fds) > self._bounds.fds:
+                raise Hangup("too many descriptors")
+            if not data:
                 return True
             self._in += data
             if len(data) < _CHUNK and not anc:
@@ -127,16 +175,16 @@ class Link:
         return False
 
     def _complete(self) -> Iterator[Message]:
-        buffer, at = self._in, 0
+        buffer, at, left = self._in, 0, self._bounds.frames
         try:
-            while len(buffer) - at >= _HEAD.size:
+            while left and len(buffer) - at >= _HEAD.size:
                 (size,) = _HEAD.unpack_from(buffer, at)
-                if size > LIMIT:
+                if size > self._bounds.frame:
                     raise Hangup(f"a frame of {size} bytes")
                 if len(buffer) - at - _HEAD.size < size:
                     break
                 start = at + _HEAD.size
-                at = start + size
+                at, left, self.largest = start + size, left - 1, max(self.largest, size)
                 yield self._decode(bytes(buffer[start:at]))
         finally:
             del buffer[:at]
@@ -162,9 +210,10 @@ class Link:
         self._drop_output()
         for fd in self._fds:
             with contextlib.suppress(OSError):
-                os.close(fd)
+                self._close_fd(fd)
         self._fds.clear()
-        self.sock.close()
+        if (fd := self.sock.detach()) >= 0:
+            self._close_fd(fd)
 
 
 def listen(path: str, mode: int) -> socket.socket:
@@ -179,7 +228,7 @@ def listen(path: str, mode: int) -> socket.socket:
     return sock
 
 
-def connect(path: str) -> Link:
+def connect(path: str, close_fd: Callable[[int], None] = os.close) -> Link:
     """A connection to a listening socket. Raises OSError."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
@@ -187,4 +236,4 @@ def connect(path: str) -> Link:
     except OSError:
         sock.close()
         raise
-    return Link(sock)
+    return Link(sock, close_fd=close_fd)

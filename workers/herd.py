@@ -10,13 +10,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from workers.cgroup import PRIMARY, SPAWN_KEY, CgroupError, JobGroup, Leaf, Limits, Usage
+from workers.cgroup import PRIMARY, SPAWN_KEY, CgroupError, JobGroup, Leaf, Usage
 from workers.cgroup.procs import send
-from workers.devices import numbers
 from workers.ledger import Key, Ledger
 from workers.nursery import Nursery, Outpost, Start
 from workers.pens import Pens
-from workers.records import SCRIPT, Ending, Run, Step, parse_key, task_key
+from workers.records import SCRIPT, Ending, Run, Step, leaf_name, parse_key, step_row, task_key
 from workers.timers import Timers
 
 #: seconds after which a KILL that has not ended a step is sent again
@@ -48,83 +47,12 @@ class Herd:
 
     # -- starting
 
-    def launch(self, jobs: dict[str, dict[str, Any]], rows: list[list[Any]]) -> None:
-        """Start what is not known yet: journal first, all at once, then hand to the spawners.
-
-        Raises OSError when the journal takes no more: then nothing was accepted.
-        """
-        mark = self.ledger.mark()
-        batches: dict[tuple[int, int], list[Start]] = {}
-        taken: list[Run] = []
-        held: list[tuple[Run, Start]] = []
-        for id_, run_, job, environ, paths, *files in rows:
-            if not self._known((id_, run_)):
-                run = self._accept(id_, run_, jobs[job], environ, *files)
-                if run is not None:
-                    taken.append(run)
-                    start = self._first(run, job, jobs[job], environ, paths)
-                    if run.stage:
-                        held.append((run, start))
-                    else:
-                        batches.setdefault((run.uid, run.gid), []).append(start)
-        try:
-            self.ledger.commit()
-        except OSError:
-            self.ledger.rollback(mark)
-            for run in taken:
-                self.ledger.runs.pop(run.key, None)
-                self.pens.put(run.pen)
-            raise
-        for user, starts in batches.items():
-            self._send(user, self.ledger.runs[parse_key(starts[0].key)[0]].groups, starts)
-        for run, start in held:
-            self.on_hold(run, start)
-
     def dispatch(self, run: Run, start: Start) -> None:
         """Start what waited for its prolog."""
-        self._send((run.uid, run.gid), run.groups, [start])
+        self.send((run.uid, run.gid), run.groups, [start])
 
-    def _known(self, key: Key) -> bool:
-        run = self.ledger.runs.get(key)
-        if run is not None:
-            if run.primary.began:  # whoever asks again has not heard: tell again
-                self.ledger.report(["b", *key, run.primary.began], durable=False)
-            return True
-        if key in self.ledger.tombs:
-            del self.ledger.tombs[key]
-            now = time.monotonic()
-            self._tell_end(key, Ending(None, "cancel", 0.0, now, 0.0, 0))
-            return True
-        return key in self.ledger.closed
-
-    def _accept(self, id_: int, run_: int, job: dict[str, Any], environ: dict[str, str], files: Any = ()) -> Run | None:
-        limits = Limits(job["cpus"], job["memory"] or None, job["pids"] or None)
-        try:
-            group = self.pens.take(limits._replace(devices=numbers(files)) if files else limits)
-        except (CgroupError, OSError) as exc:
-            self._tell_end((id_, run_), Ending(None, "cgroup", 0.0, time.monotonic(), 0.0, 0, 0, str(exc)))
-            return None
-        run = Run(
-            id=id_, run=run_, uid=job["uid"], gid=job["gid"], groups=job["groups"], cpus=job["cpus"],
-            memory=job["memory"], grace=job["grace"], limit=job["limit"] or 0.0, pen=group.name,
-            deadline=job.get("deadline", 0.0), warn=job.get("warn", []),
-        )  # fmt: skip
-        run.native = True
-        run.steps[PRIMARY] = Step(number=PRIMARY, flying=1)
-        if hooks := job.get("hooks"):
-            run.hooks = {**hooks, "env": {**hooks["env"], **environ}}
-            run.stage = "prolog" if hooks["prolog"] or "place" in hooks else ""
-        self.ledger.accept(run)
-        if run.stage:
-            self.ledger.stage(run)
-        return run
-
-    def _first(self, run: Run, job: str, template: dict[str, Any], environ: dict[str, str], paths: Any) -> Start:
-        leaf = self.leaf(run, PRIMARY)
-        own = {**environ, SPAWN_KEY: leaf.key}
-        return Start(task_key(run, PRIMARY, 0), job, template, own, tuple(paths), leaf, leaf_name(run, PRIMARY))
-
-    def _send(self, user: tuple[int, int], groups: list[int], starts: list[Start]) -> None:
+    def send(self, user: tuple[int, int], groups: list[int], starts: list[Start]) -> None:
+        """Hand starts to the user's spawner; where that cannot be had they have failed."""
         try:
             self.nursery.send(user, groups, starts)
         except (OSError, CgroupError) as exc:
@@ -144,7 +72,7 @@ class Herd:
                 text = "the spawner was killed before the step began; start it again"
                 self.events(None, [["f", start.key, "spawn", 0, text, time.monotonic()]])
         if again:
-            self._send(user, self.ledger.runs[parse_key(again[0].key)[0]].groups, again)
+            self.send(user, self.ledger.runs[parse_key(again[0].key)[0]].groups, again)
 
     def start_step(
         self, run: Run, step: Step, template: dict[str, Any], tasks: list[tuple[dict[str, str], Any]]
@@ -168,7 +96,7 @@ class Herd:
                 task_key(run, step.number, task), f"{run.id}.{step.number}", template, own, ("", "", ""), leaf,
                 leaf_name(run, step.number), tuple(fds),
             )  # fmt: skip
-            self._send((run.uid, run.gid), run.groups, [start])
+            self.send((run.uid, run.gid), run.groups, [start])
 
     def leaf(self, run: Run, step: int) -> Leaf:
         """The leaf of a step."""
@@ -303,11 +231,19 @@ class Herd:
             return
         if run.flying:
             step.owed.append(number)
+            if number == signal.SIGKILL:
+                self._kill_own(run, step)
             return
         target = self.group(run) if step.number == PRIMARY else self.leaf(run, step.number)
         target.signal(number)
         if number == signal.SIGTERM:
             target.signal(signal.SIGCONT)  # a stopped process does not hear
+
+    def _kill_own(self, run: Run, step: Step) -> None:
+        """Kill a step's processes one by one: its spawner may be among them, on its way through the cgroup."""
+        target = self.group(run) if step.number == PRIMARY else self.leaf(run, step.number)
+        spawners = {post.pid for post in self.nursery.posts.values()}
+        send(lambda: [pid for pid in target.pids() if pid not in spawners], signal.SIGKILL)
 
     # -- ending
 
@@ -354,14 +290,15 @@ class Herd:
             cause = "oom"
         number, text = step.number_text
         cpu_s, peak = max(usage.cpu_s, step.cpu_s), usage.memory_peak or step.peak
-        self._tell_end(run.key, Ending(step.worst, cause, step.began, step.ended, cpu_s, peak, number, text))
+        self.tell_end(run.key, Ending(step.worst, cause, step.began, step.ended, cpu_s, peak, number, text))
         if run.suspended_at:
             group.thaw()  # killed from outside while frozen: the next run in this group must not freeze
         if not self.pens.put(run.pen, bare=bare):
             self.nursery.drop(run.pen)
             self.timers.at(time.monotonic() + 1.0, self.pens.sweep)
 
-    def _tell_end(self, key: Key, ending: Ending) -> None:
+    def tell_end(self, key: Key, ending: Ending) -> None:
+        """Report how a run ended, and close it."""
         self.ledger.report(["e", *key, *ending], durable=True)
         self.ledger.close(key)
 
@@ -376,17 +313,3 @@ class Herd:
             with contextlib.suppress(KeyError):
                 self.stop(key, PRIMARY, "stale")
                 self.signal(key, PRIMARY, signal.SIGKILL)
-
-
-def leaf_name(run: Run, step: int) -> str:
-    """What the spawners know a step's leaf by."""
-    return run.pen if step == PRIMARY else f"{run.pen}/{step}"
-
-
-def step_row(run: Run, step: Step) -> list[Any]:
-    """A common step as it is reported: began when it has no end."""
-    return [
-        "s", run.id, run.run, step.number, step.name, step.ntasks, step.cpus, step.memory, step.command,
-        step.worst if step.over else None, step.cause, step.began, step.ended, step.cpu_s, step.peak,
-        step.over, *step.number_text,
-    ]  # fmt: skip

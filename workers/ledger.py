@@ -15,6 +15,7 @@ import os
 from collections import OrderedDict
 from typing import Any
 
+from crane_celery import faults
 from workers.records import Run, Step, run_from
 
 _COMPACT = 8 << 20
@@ -171,12 +172,22 @@ class Ledger:
                 lines = file.read().split(b"\n")[:-1]
         except FileNotFoundError:
             return
-        if not lines or json.loads(lines[0]) != ["boot", self._boot]:
+        if not lines or lines[0] != _ENCODE(["boot", self._boot]).encode():
             return
         for line in lines[1:]:
-            with contextlib.suppress(ValueError):  # a line torn by a full disk was never acted on
-                self._apply(json.loads(line))
+            self._read(line)
         self._pending.clear()
+
+    def _read(self, line: bytes) -> None:
+        """Apply one line; one that cannot be read costs the others nothing."""
+        try:
+            value = json.loads(line)
+        except ValueError:  # torn by a full disk: it was never acted on
+            return
+        try:
+            self._apply(value)
+        except Exception:
+            faults.record("a line of the journal was passed over:", line)
 
     def _apply(self, line: list[Any]) -> None:
         match line:

@@ -3,19 +3,25 @@
 import contextlib
 import os
 import selectors
+import signal
+import time
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from workers.cgroup import Driver, Leaf
+from workers.cgroup.procs import stat
 from workers.exits import Known, read
 from workers.frames import Hangup, Link, connect, listen
 from workers.zygote import Zygote
 
 User = tuple[int, int]
 #: seconds that a living spawner may take to answer; it is single-threaded and does nothing that blocks for long
-_ANSWER_S = 20.0
+_ANSWER_S = 5.0
 _DEATH_S = 5.0
+#: seconds without a word while starts are in flight, or between two looks that find it stopped: then it is ended
+_SILENT_S = 5.0
 
 
 class Start(NamedTuple):
@@ -42,12 +48,29 @@ class Outpost:
         self.ours = False  # our child: its orphans come to us
         self.pens: set[str] = set()
         self.sent: OrderedDict[str, Start] = OrderedDict()  # neither start nor failure heard
+        self.heard_at = 0.0  # monotonic; or when the first of those in flight was sent
+        self.stopped = False  # when it was looked at last
 
-    def know(self, pid: int) -> None:
-        """Its pid, held fast by a pidfd."""
+    def know(self, pid: int, start: int = 0) -> None:
+        """Its pid, held fast by a pidfd; with ``start`` (clock ticks) only while it is the process that began then."""
         if self.pidfd < 0:
             with contextlib.suppress(ProcessLookupError):
-                self.pid, self.pidfd = pid, os.pidfd_open(pid)
+                fd = os.pidfd_open(pid)
+                if start and start_ticks(pid) != start:
+                    os.close(fd)
+                else:
+                    self.pid, self.pidfd = pid, fd
+
+    def end(self) -> None:
+        """Kill it: it does not answer. Its children are adopted, and what it had not started another one starts."""
+        if self.pidfd >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+
+    def silent(self, now: float) -> bool:
+        """Look at it: whether starts have been in flight without a word for too long, or it is stopped as before."""
+        before, self.stopped = self.stopped, state_of(self.pid) in ("T", "t")
+        return (before and self.stopped) or (bool(self.sent) and now - self.heard_at > _SILENT_S)
 
     def bury(self) -> None:
         """Wait until the process is really dead: its connection breaks before its children are ours, and while it is
@@ -63,12 +86,16 @@ class Outpost:
 class Nursery:
     """All spawners of this node."""
 
-    def __init__(self, directory: str, spool: str, driver: Driver, watch: Callable[[Outpost], None]) -> None:
-        """Sockets lie in ``directory``, exit journals in ``spool``; ``watch`` registers a new connection."""
+    def __init__(
+        self, directory: str, spool: str, driver: Driver,
+        watch: Callable[[Outpost], None], unwatch: Callable[[Outpost], None], close_fd: Callable[[int, int], None],
+    ) -> None:  # fmt: skip
+        """Sockets lie in ``directory``, exit journals in ``spool``; ``watch`` registers a new connection, ``unwatch``
+        takes it out again; ``close_fd`` closes a user's descriptor (uid, number)."""
         self._directory = directory
         self._spool = spool
         self.driver = driver
-        self._watch = watch
+        self._watch, self._unwatch, self._close_fd = watch, unwatch, close_fd
         self.no_new_privs = False
         self.posts: dict[User, Outpost] = {}
         self._zygote = Zygote()
@@ -93,7 +120,7 @@ class Nursery:
 
     def _reach(self, user: User) -> bool:
         try:
-            link = connect(self._socket(user))
+            link = connect(self._socket(user), close_fd=partial(self._close_fd, user[0]))
         except OSError:
             return False
         self._adopt(user, link)
@@ -101,9 +128,11 @@ class Nursery:
 
     def table(self, post: Outpost) -> list[list[Any]] | None:
         """Wait for a spawner's table, its first frame (and what came with it); None when it died instead."""
+        post.know(*self._noted(post.user))
+        until = time.monotonic() + (0.0 if state_of(post.pid) in ("T", "t") else _ANSWER_S)
         with selectors.DefaultSelector() as one:
             one.register(post.link, selectors.EVENT_READ)
-            while one.select(_ANSWER_S):
+            while one.select(max(0.0, until - time.monotonic())):
                 try:
                     messages = list(post.link.receive())
                 except Hangup:
@@ -111,7 +140,24 @@ class Nursery:
                 if messages:
                     post.know(messages[0]["pid"])
                     return [row for message in messages for row in message["rows"]]
+        post.end()
         return None
+
+    def _note(self, post: Outpost) -> None:
+        """Write down which process it is, for a shepherd after us that gets no answer."""
+        with contextlib.suppress(OSError), open(self._notes(post.user), "w", encoding="ascii") as file:
+            file.write(f"{post.pid} {start_ticks(post.pid)}\n")
+
+    def _noted(self, user: User) -> tuple[int, int]:
+        try:
+            with open(self._notes(user), encoding="ascii") as file:
+                pid, start = (int(word) for word in file.read().split())
+        except (OSError, ValueError):
+            return 0, 0
+        return pid, start
+
+    def _notes(self, user: User) -> str:
+        return f"{self._spool}/spawner.{user[0]}.{user[1]}"
 
     def send(self, user: User, groups: list[int], starts: list[Start]) -> None:
         """Have these processes started, in this order. Raises OSError when no spawner can be had."""
@@ -119,6 +165,8 @@ class Nursery:
         jobs: dict[str, dict[str, Any]] = {}
         rows: list[list[Any]] = []
         fds: list[int] = []
+        if not post.sent:
+            post.heard_at = time.monotonic()
         for start in starts:
             self._pen(post, start)
             jobs[start.job] = start.template
@@ -155,6 +203,7 @@ class Nursery:
             pid, link = self._have_forked(user, groups)
         post = self._adopt(user, link)
         post.know(pid)
+        self._note(post)
         post.ours = True
         return post
 
@@ -164,7 +213,9 @@ class Nursery:
             with listen(self._socket(user), 0o600) as listener:
                 pid = self._zygote.fork(listener.fileno(), journal, (*user, groups), no_new_privs=self.no_new_privs)
                 self.pids.add(pid)
-                return pid, connect(self._socket(user))  # while we hold it: a spawner that died at once just hangs up
+                close_fd = partial(self._close_fd, user[0])
+                # connected while we hold the listener: a spawner that died at once just hangs up
+                return pid, connect(self._socket(user), close_fd=close_fd)
         finally:
             os.close(journal)
 
@@ -196,11 +247,32 @@ class Nursery:
             post.link.send({"op": "stop"})
         self._zygote.close()
 
+    def end_silent(self) -> list[Outpost]:
+        """Kill spawners that do not answer (a user may stop them); returns them."""
+        now = time.monotonic()
+        silent = [post for post in self.posts.values() if post.silent(now)]
+        for post in silent:
+            post.end()
+        return silent
+
     def lose(self, post: Outpost) -> None:
         """Its connection broke: it has died, or ended because it was idle."""
+        self._unwatch(post)
         post.bury()
         if self.posts.get(post.user) is post:
             del self.posts[post.user]
+
+
+def start_ticks(pid: int) -> int:
+    """When a process began (clock ticks since boot), 0 when it is gone."""
+    known = stat(pid)
+    return known.start if known else 0
+
+
+def state_of(pid: int) -> str:
+    """The kernel's letter for the state of a process, "" when there is none."""
+    known = stat(pid) if pid else None
+    return known.state if known else ""
 
 
 def children(pid: int) -> dict[int, str]:

@@ -191,6 +191,20 @@ def parse_key(key: str) -> tuple[tuple[int, int], int, int]:
     return (id_, run), step, task
 
 
+def leaf_name(run: Run, step: int) -> str:
+    """What the spawners know a step's leaf by."""
+    return run.pen if step == PRIMARY else f"{run.pen}/{step}"
+
+
+def step_row(run: Run, step: Step) -> list[Any]:
+    """A common step as it is reported: began when it has no end."""
+    return [
+        "s", run.id, run.run, step.number, step.name, step.ntasks, step.cpus, step.memory, step.command,
+        step.worst if step.over else None, step.cause, step.began, step.ended, step.cpu_s, step.peak,
+        step.over, *step.number_text,
+    ]  # fmt: skip
+
+
 def status_text(status: int) -> str:
     """``code:signal``, as hooks are told of an end."""
     return f"{status}:0" if status >= 0 else f"0:{-status}"

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from crane_celery import faults
 from workers import exits
 from workers.cgroup import Leaf
 from workers.cgroup.none import marker_of
@@ -37,6 +38,8 @@ class Adopted:
 
     def add(self, key: str, known: Known) -> bool:
         """Watch a process; False when it is not there any more (or another has its pid)."""
+        if key in self._by_key:
+            return True
         try:
             fd = os.pidfd_open(known.pid)
         except OSError:
@@ -107,9 +110,11 @@ class Recovery:
                 self._fly(run)
         doubtful = set(journals) - alive
         for run in list(self._herd.ledger.runs.values()):
-            user = (run.uid, run.gid)
             for step in list(run.steps.values()) if not run.stage else ():  # a guest has started nothing
-                self._settle(run, step, journals.get(user, {}), doubtful)
+                try:
+                    self._settle(run, step, journals.get((run.uid, run.gid), {}), doubtful)
+                except Exception:
+                    faults.record("recovery failed of run and step", (*run.key, step.number))
         self._resume_stops()
 
     def _nursery_journal(self, user: User) -> dict[str, Known]:

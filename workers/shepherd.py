@@ -16,16 +16,20 @@ import signal
 import sys
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
-from crane_celery import log_lines
+from crane_celery import faults, log_lines
 from workers import zygote
 from workers.cgroup import favour, probe
-from workers.clients import BUSY, Clients
+from workers.clients import Clients
+from workers.closing import Closer
+from workers.connections import Connections
 from workers.epilogs import TaskEpilogs
 from workers.frames import Hangup, Link, Message, listen
 from workers.herd import Herd
 from workers.hooks import Hooks
+from workers.launching import Launching
 from workers.ledger import Ledger
 from workers.nursery import Nursery, Outpost
 from workers.pens import Pens
@@ -39,8 +43,10 @@ log = logging.getLogger("crane.shepherd")
 
 _PR_SET_CHILD_SUBREAPER = 36
 _MAX_STRAYS = 1000
-#: connections of other users than ours altogether, and of each: one user's must not keep the agent or the others out
-_MAX_CLIENTS, _MAX_CLIENTS_PER_USER = 2000, 500
+#: connections taken in one turn: who connects without end must not keep the others waiting
+_MAX_ACCEPTED = 64
+#: seconds between two looks at spawners, while there are runs
+_LOOK_S = 5.0
 
 
 def boot_id() -> str:
@@ -59,8 +65,8 @@ class Shepherd:
         self._told = 0
         self._strays: OrderedDict[tuple[int, int], tuple[int, float]] = OrderedDict()
         self._acks: list[tuple[Outpost, list[str]]] = []
-        self._links: dict[Link, int] = {}  # each with its uid
         self._stopping = False
+        self._look_at = 0.0
         self._wake = self._signals()
         self._driver = probe(
             config["cluster"], config["node"], want=config["cgroup"], devices=bool(config.get("devices"))
@@ -70,10 +76,15 @@ class Shepherd:
         self._timers = Timers()
         self._ledger = Ledger(config["spool"] + "/journal", boot_id())
         self._pens = Pens(self._driver, {run.pen for run in self._ledger.runs.values()})
-        self._nursery = Nursery(config["run"], config["spool"], self._driver, self._watch)
+        closer = Closer()
+        self._nursery = Nursery(
+            config["run"], config["spool"], self._driver, self._watch, self._unwatch, closer.close
+        )  # fmt: skip
         self._nursery.no_new_privs = bool(config.get("no_new_privs"))
         self._herd = Herd(self._ledger, self._pens, self._nursery, self._timers)
-        self._clients = Clients(self._herd, self._timers)
+        self._launching = Launching(self._herd)
+        self._clients = Clients(self._herd, self._timers, closer)
+        self._connections = Connections(self._selector, closer, self._clients.held)
         self._reins = Reins(self._herd)
         self._reins.on_resume = self._clients.resumed
         self._hooks = Hooks(self._herd)
@@ -104,34 +115,64 @@ class Shepherd:
     def _watch(self, post: Outpost) -> None:
         self._selector.register(post.link, selectors.EVENT_READ, ("post", post))
 
+    def _unwatch(self, post: Outpost) -> None:
+        with contextlib.suppress(KeyError):
+            self._selector.unregister(post.link)
+
     # -- the loop
 
     def run(self) -> None:
         """Until told to stop and nothing runs."""
         self._selector.register(self._wake, selectors.EVENT_READ, ("signal", None))
         while not (self._stopping and not self._ledger.runs):
-            ready = self._selector.select(self._timers.wait())
-            self._driver.tick()
-            for key, _ in ready:
-                self._serve(*key.data)
-            self._timers.run()
-            self._tell()
-            self._flush()
+            self._turn(self._selector.select(self._connections.wait(self._timers.wait())))
         self._nursery.stop()
         self._pens.close()
 
+    def _turn(self, ready: list[tuple[selectors.SelectorKey, int]]) -> None:
+        """The node's own work first; then users' requests, as far as this turn's time goes."""
+        self._driver.tick()
+        self._look()
+        foreign = []
+        for key, _ in ready:
+            kind, what = key.data
+            if kind == "link" and what is not self._agent:
+                foreign.append(what)
+            else:
+                self._serve(kind, what)
+        self._timers.run()
+        self._connections.turn(foreign, self._hear_link)
+        for link in self._connections.stalled():
+            self._drop(link)
+        self._tell()
+        self._flush()
+
+    def _look(self) -> None:
+        """Now and then, while anything runs: end spawners that do not answer."""
+        now = time.monotonic()
+        if now < self._look_at or not self._ledger.runs:
+            return
+        self._look_at = now + _LOOK_S
+        self._timers.at(self._look_at, lambda: None)
+        for post in self._nursery.end_silent():
+            log.warning("spawner %d of uid %d does not answer: ended", post.pid, post.user[0])
+
     def _serve(self, kind: str, what: Any) -> None:
-        match kind:
-            case "new":
-                self._accept()
-            case "signal":
-                self._on_signal()
-            case "pid":
-                self._herd.events(None, [self._adopted.ended(what)])
-            case "post":
-                self._hear_spawner(what)
-            case "link":
-                self._hear_link(what)
+        """One source that is ready. A fault costs that source only: it is closed where it would come again at once."""
+        try:
+            match kind:
+                case "new":
+                    self._accept()
+                case "signal":
+                    self._on_signal()
+                case "pid":
+                    self._herd.events(None, [self._adopted.ended(what)])
+                case "post":
+                    self._hear_spawner(what)
+                case "link":
+                    self._hear_link(what)
+        except Exception:
+            faults.record(f"the shepherd could not serve its {kind}", what if isinstance(what, str) else "")
 
     def _on_signal(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -164,30 +205,27 @@ class Shepherd:
             self._strays.popitem(last=False)
 
     def _accept(self) -> None:
-        """Take every connection that waits: one left there would wake us again and again."""
-        with contextlib.suppress(OSError):
-            while True:
-                self._admit(Link(self._listener.accept()[0]))
-
-    def _admit(self, link: Link) -> None:
-        uid, uids = link.peer()[1], list(self._links.values())
-        strangers = len(uids) - uids.count(os.geteuid())
-        if uid != os.geteuid() and (strangers >= _MAX_CLIENTS or uids.count(uid) >= _MAX_CLIENTS_PER_USER):
-            link.send({"op": "refused", "code": BUSY, "text": "the node has as many connections open as it takes"})
-            link.close()
-            return
-        self._links[link] = uid
-        self._selector.register(link, selectors.EVENT_READ, ("link", link))
+        """Take the connections that wait: one left there wakes us again."""
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(_MAX_ACCEPTED):
+                self._connections.admit(self._listener.accept()[0])
 
     def _hear_spawner(self, post: Outpost) -> None:
         try:
+            post.heard_at = time.monotonic()
             for message in post.link.receive():
                 self._acks.append((post, self._herd.events(post, message["rows"])))
         except Hangup:
-            self._selector.unregister(post.link)
-            self._nursery.lose(post)
-            self._reap()
-            self._recovery.spawner_died(post)
+            self._lose(post)
+        except Exception:  # what it says makes no sense: another one takes over from its journal
+            faults.record("a spawner's report failed: uid", post.user[0])
+            post.end()
+            self._lose(post)
+
+    def _lose(self, post: Outpost) -> None:
+        self._nursery.lose(post)
+        self._reap()
+        self._recovery.spawner_died(post)
 
     def _hear_link(self, link: Link) -> None:
         try:
@@ -196,18 +234,18 @@ class Shepherd:
                     self._obey(link, message)
                 else:
                     self._clients.hear(link, message)
+            self._connections.check(link)
         except Hangup:
+            self._drop(link)
+        except Exception:
+            faults.record("a request of a user failed: uid", self._connections.links.get(link, -1))
             self._drop(link)
 
     def _drop(self, link: Link) -> None:
-        if link not in self._links:
-            return
-        del self._links[link]
-        self._selector.unregister(link)
         self._clients.gone(link)
         if link is self._agent:
             self._agent = None
-        link.close()
+        self._connections.drop(link)
 
     # -- the agent
 
@@ -220,21 +258,27 @@ class Shepherd:
             case "ack":
                 self._ledger.ack(message["seq"])
             case "kill":
-                for id_, run, number, *rest in message["rows"]:
-                    step = rest[0] if rest else PRIMARY
-                    if number:
-                        self._herd.signal((id_, run), step, number)
-                    else:
-                        self._herd.stop((id_, run), step, "cancel")
+                _each(message["rows"], self._stop_or_signal)
             case "orders":
-                for id_, run, wanted in message["rows"]:
-                    if wanted.get("go"):
-                        self._hooks.free((id_, run))
-                    self._reins.order((id_, run), wanted)
+                _each(message["rows"], self._order)
             case "keep":
                 self._keep(link, {(id_, run) for id_, run in message["live"]})
             case "stop":
                 self._stopping = True
+
+    def _stop_or_signal(self, row: list[Any]) -> None:
+        id_, run, number, *rest = row
+        step = rest[0] if rest else PRIMARY
+        if number:
+            self._herd.signal((id_, run), step, number)
+        else:
+            self._herd.stop((id_, run), step, "cancel")
+
+    def _order(self, row: list[Any]) -> None:
+        id_, run, wanted = row
+        if wanted.get("go"):
+            self._hooks.free((id_, run))
+        self._reins.order((id_, run), wanted)
 
     def _welcome(self, link: Link) -> None:
         if self._agent is not None and self._agent is not link:
@@ -262,7 +306,7 @@ class Shepherd:
         if self._stopping:
             return
         try:
-            self._herd.launch(message["jobs"], message["rows"])
+            self._launching.launch(message["jobs"], message["rows"])
         except OSError as exc:
             log.error("no start: the journal takes no more: %s", exc)
 
@@ -281,7 +325,7 @@ class Shepherd:
 
     def _flush(self) -> None:
         """Wait for writability only where something waits."""
-        for link in [*self._links, *(post.link for post in self._nursery.posts.values())]:
+        for link in [*self._connections.links, *(post.link for post in self._nursery.posts.values())]:
             if link.waiting:
                 link.flush()
             try:
@@ -291,6 +335,15 @@ class Shepherd:
             wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if link.waiting else 0)
             if key.events != wanted:
                 self._selector.modify(link, wanted, key.data)
+
+
+def _each(rows: list[Any], act: Callable[[Any], None]) -> None:
+    """Do it for every row; one that fails costs the others nothing."""
+    for row in rows:
+        try:
+            act(row)
+        except Exception:
+            faults.record(f"{act.__name__} failed on", row)
 
 
 def main(text: str, role: str = "") -> None:
@@ -303,6 +356,7 @@ def main(text: str, role: str = "") -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stderr)
     os.umask(0o022)
     os.chdir("/")
+    faults.keep_in(config.get("log", config["run"]), f"shepherd.{config['node']}")
     lock = os.open(config["run"] + "/shepherd.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -180,6 +180,9 @@ class Spawner:
         except Refusal as no:
             self._fail(key, no.stage, no.number, no.text)
             return None
+        except Exception as exc:  # whatever it is, it costs this start only
+            self._fail(key, "spawn", errno.EINVAL, f"cannot prepare the start: {type(exc).__name__}: {exc}")
+            return None
         return Todo(key, what, row, files)
 
     @staticmethod
@@ -190,7 +193,7 @@ class Spawner:
         stdin, stdout, stderr = link.take_fds(count)
         try:
             return Files(directory(what["cwd"]), stdin, stdout, stderr)
-        except Refusal:
+        except BaseException:
             for fd in (stdin, stdout, stderr):
                 os.close(fd)
             raise
@@ -211,7 +214,7 @@ class Spawner:
             pid = _spawn(what["argv"], {**what["env"], **environ}, files)
         except OSError as exc:
             self._fail(key, *_why(exc, what["argv"]))
-        except ValueError as exc:
+        except Exception as exc:  # a NUL, half a surrogate, no text at all: the kernel was not asked
             self._fail(key, "exec", errno.EINVAL, f"{what['argv'][0]}: {exc}")
         else:
             self._began(key, pid, what.get("rlimits", ()))

@@ -60,11 +60,30 @@ def sink(path: str, *, append: bool) -> int:
         try:
             fd = os.open(path, flags, 0o666)
         except FileNotFoundError:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
+            make_folders(os.path.dirname(path))
             fd = os.open(path, flags, 0o666)
     except (OSError, ValueError) as exc:
         raise _refusal("output", "output file", path, exc) from exc
     return _blocking(fd)
+
+
+def make_folders(path: str) -> None:
+    """Make a folder and those above it, as far as they are missing (os.makedirs recurses: 1,000 levels end it).
+
+    Raises OSError.
+    """
+    missing = []
+    while path and not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+        if missing[-1] == path:
+            break
+    for each in reversed(missing):
+        try:
+            os.mkdir(each)
+        except FileExistsError:
+            if not os.path.isdir(each):
+                raise
 
 
 def _blocking(fd: int) -> int:
@@ -86,7 +105,7 @@ def open_files(cwd: str, paths: tuple[str, str, str], *, append: bool) -> Files:
         opened.append(sink(paths[1] or "/dev/null", append=append))
         joined = not paths[2] or paths[2] == paths[1]
         opened.append(opened[2] if joined else sink(paths[2], append=append))
-    except Refusal:
+    except BaseException:
         for fd in opened:
             os.close(fd)
         raise

@@ -1,8 +1,14 @@
 """What the shepherd's loop has to do when. Standard library only."""
 
 import heapq
+import math
 import time
 from collections.abc import Callable
+
+from crane_celery import faults
+
+#: seconds: epoll takes 24 days at most; to wake once an hour costs nothing
+_LONGEST_WAIT_S = 3600.0
 
 
 class Timers:
@@ -14,16 +20,22 @@ class Timers:
         self._count = 0
 
     def at(self, when: float, act: Callable[[], None]) -> None:
-        """Do it then."""
+        """Do it then. Raises ValueError for a time that is no number: it would hold up all others."""
+        if math.isnan(when):
+            raise ValueError("a timer needs a time")
         self._count += 1
         heapq.heappush(self._heap, (when, self._count, act))
 
     def wait(self) -> float | None:
-        """Seconds until the next is due; None = nothing is."""
-        return max(0.0, self._heap[0][0] - time.monotonic()) if self._heap else None
+        """Return the seconds to wait: until the next is due, an hour at most; None = nothing is."""
+        return min(_LONGEST_WAIT_S, max(0.0, self._heap[0][0] - time.monotonic())) if self._heap else None
 
     def run(self) -> None:
-        """Do what is due."""
+        """Do what is due; one that fails costs the others nothing."""
         now = time.monotonic()
         while self._heap and self._heap[0][0] <= now:
-            heapq.heappop(self._heap)[2]()
+            act = heapq.heappop(self._heap)[2]
+            try:
+                act()
+            except Exception:
+                faults.record("a timer failed:", repr(act))

@@ -17,6 +17,8 @@ from typing import NoReturn
 from workers import spawner
 
 _FD = 3
+#: seconds that it may take to fork: one that does not answer is left to itself
+_ANSWER_S = 10.0
 _MOST = 1 << 16  # bytes of a request: a user's groups (65,536 at most, in practice dozens)
 
 
@@ -29,6 +31,7 @@ class Zygote:
 
     def _start(self) -> None:
         self._sock, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._sock.settimeout(_ANSWER_S)
         with other:
             self.pid = os.posix_spawn(
                 sys.executable, [*sys.orig_argv, "zygote"], os.environ,
@@ -41,7 +44,7 @@ class Zygote:
         try:
             socket.send_fds(self._sock, [json.dumps([user, no_new_privs]).encode()], [listener, journal])
             answer = self._sock.recv(64)
-        except ConnectionError:
+        except (ConnectionError, TimeoutError):
             answer = b""
         if not answer:
             self._sock.close()
