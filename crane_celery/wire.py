@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -71,6 +72,8 @@ class Message(NamedTuple):
     kills: list[Kill]
     #: (id, run, all that is wanted of it) as store.api.Wanted
     orders: list[tuple[int, int, dict[str, float]]]
+    #: specifications that cannot be read, each with the reason: their launches end, the others go on
+    unreadable: Mapping[str, str] = MappingProxyType({})
 
 
 class Address(NamedTuple):
@@ -118,17 +121,31 @@ def read(text: str) -> Message:
 
 
 def _read(value: dict[str, Any]) -> Message:
+    jobs, unreadable = _specs(value["jobs"])
     return Message(
         node=value["node"],
         epoch=value["epoch"],
         fence=value["fence"],
         nonce=value["nonce"],
         until=value["until"],
-        jobs={key: spec_from_json(spec) for key, spec in value["jobs"].items()},
+        jobs=jobs,
         launches=[_launch(row) for row in value["launches"]],
         kills=[Kill(*row) for row in value["kills"]],
         orders=[(id_, run, wanted) for id_, run, wanted in value["orders"]],
+        unreadable=unreadable,
     )
+
+
+def _specs(values: dict[str, Any]) -> tuple[dict[str, JobSpec], dict[str, str]]:
+    """Return the specifications, and the reasons of those that cannot be read."""
+    specs: dict[str, JobSpec] = {}
+    unreadable: dict[str, str] = {}
+    for key, value in values.items():
+        try:
+            specs[key] = spec_from_json(value)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            unreadable[key] = f"{type(error).__name__}: {error}"
+    return specs, unreadable
 
 
 def _launch(row: list[Any]) -> Launch:

@@ -76,7 +76,12 @@ class Bodies:
             raise NotFound(f"the script of job {job} is not in the store any more")
         if hashlib.sha256(data).hexdigest() != spec.body:
             raise Denied(f"the script of job {job} is not the one that was signed; it is not run")
-        head, items = stored.split(data)
+        try:
+            return self._made(job, spec, *stored.split(data))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise Denied(f"the script of job {job} cannot be read ({type(error).__name__}: {error})") from error
+
+    def _made(self, job: int, spec: JobSpec, head: bytes, items: bytes) -> Body:
         value: dict[str, Any] = json.loads(head)
         path = self._write(job, spec, "sh", value["script"].encode("utf-8", "surrogateescape"))
         argv = [*self._interpreter(value), path, *value["argv"]]

@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from crane_celery.errors import CraneError, NotFound
+from crane_celery import faults
+from crane_celery.errors import CraneError, Denied, NotFound, Unreachable
 from crane_celery.grammar.filename import FilenameContext, expand_filename
 from crane_celery.grammar.signals import parse_signals
 from crane_celery.model.job import JobSpec
@@ -31,32 +32,47 @@ class Batch(NamedTuple):
 
 
 def build(message: Message, bodies: Bodies, place: Place, grace_s: float, now: float) -> Batch:
-    """``now`` is server time. Raises Unreachable when a body must be fetched and the server does not answer."""
+    """Return what the shepherd is to start, and what cannot be started, each launch judged for itself.
+
+    ``now`` is server time. Raises Unreachable when a body must be fetched and the server does not answer.
+    """
     jobs: dict[str, dict[str, Any]] = {}
     rows, hopeless = [], []
     for launch in message.launches:
-        spec = message.jobs[launch.spec]
-        key = f"{launch.spec}.{launch.cpus:g}.{launch.memory}.{launch.place}"
         try:
-            if key not in jobs:
-                jobs[key] = template(launch, spec, bodies, place, grace_s, time.monotonic() - now)
-            item = bodies.get(launch.job, spec).item(launch.rank)
-        except (OSError, IndexError) as error:
-            why = f"the value of element {launch.rank} cannot be read ({error}): submit it again"
-            hopeless.append((launch.id, launch.run, "spawn", why))
-            continue
+            rows.append(_row(message, launch, jobs, bodies, place, grace_s, now))
+        except Unreachable:
+            raise
         except CraneError as error:
-            if error.code == "E_UNREACHABLE":
-                raise
-            stage = "rpc" if isinstance(error, NotFound) else "spawn"
-            hopeless.append((launch.id, launch.run, stage, error.message))
-            continue
-        row = [launch.id, launch.run, key, environ.of_run(launch, spec, place, now, item), paths(launch, spec, place)]
-        if place.devices:
-            row.append(files_of(place.devices, place.gres, launch.gres))
-        rows.append(row)
+            hopeless.append((launch.id, launch.run, "rpc" if isinstance(error, NotFound) else "spawn", error.message))
+        except Exception as error:
+            faults.record("a launch failed: job, run", (launch.id, launch.run))
+            why = f"the node could not make sense of this launch ({type(error).__name__}: {error})"
+            hopeless.append((launch.id, launch.run, "spawn", why))
     cancelled = [Kill(launch.id, launch.run, 0) for launch in message.launches if launch.cancelled]
     return Batch({"op": "launch", "jobs": jobs, "rows": rows}, hopeless, cancelled)
+
+
+def _row(
+    message: Message, launch: Launch, jobs: dict[str, dict[str, Any]], bodies: Bodies, place: Place, grace_s: float,
+    now: float,
+) -> list[Any]:  # fmt: skip
+    """Return one run's row; its template is added to ``jobs`` where it is not there yet."""
+    if launch.spec in message.unreadable:
+        raise Denied(f"the node cannot read the job's specification ({message.unreadable[launch.spec]})")
+    spec = message.jobs[launch.spec]
+    key = f"{launch.spec}.{launch.cpus:g}.{launch.memory}.{launch.place}"
+    if key not in jobs:
+        jobs[key] = template(launch, spec, bodies, place, grace_s, time.monotonic() - now)
+    try:
+        item = bodies.get(launch.job, spec).item(launch.rank)
+    except (OSError, IndexError) as error:
+        why = f"the value of element {launch.rank} cannot be read ({error}): submit it again"
+        raise Denied(why) from error
+    row = [launch.id, launch.run, key, environ.of_run(launch, spec, place, now, item), paths(launch, spec, place)]
+    if place.devices:
+        row.append(files_of(place.devices, place.gres, launch.gres))
+    return row
 
 
 def refused(message: Message, known: Callable[[tuple[int, int]], bool], why: str) -> Batch:

@@ -18,6 +18,8 @@ MAX_STRINGS = 3 << 19
 MAX_PATH = 3969
 #: all items of an array together: as much as the server takes in without being blocked for long
 MAX_ITEMS = 16 << 20
+#: options that go to the node as they came
+_UNREAD = ("interpreter", "mail_type", "mail_user")
 _POINTER = 8
 _ITEM_NAME = len("CRANE_ARRAY_ITEM=")
 
@@ -69,9 +71,29 @@ def check(request: JobRequest) -> None:
         raise InputError(f"the script has {len(request.script)} characters, the limit is {MAX_SCRIPT}")
     if "\0" in request.script:
         raise InputError("the script is a binary file: submit a text script, or a program with --wrap")
+    for text, what in (
+        (request.script, "the script"),
+        (request.cwd, "the working directory"),
+        (request.host, "the host"),
+    ):
+        if not text.isascii():
+            _bytes(text, what)
+    check_options(request.options)
     if not request.cwd.startswith("/") or "\0" in request.cwd or len(request.cwd) > MAX_PATH:
         raise InputError(f"working directory {request.cwd[:60]!r} must be an absolute path of at most {MAX_PATH} bytes")
     check_strings(request.argv, request.env)
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Raise InputError for half a character in an option, and for a wrong type where no grammar reads the option."""
+    for name in _UNREAD:
+        if not isinstance(options.get(name) or "", str):
+            raise InputError(f"option {name} must be a text")
+        _bounded(options.get(name) or "", f"option {name}")
+    for name, value in options.items():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and not text.isascii():
+                _bytes(text, f"option {name[:60]}")
 
 
 def check_strings(argv: tuple[str, ...], env: Mapping[str, str]) -> None:
@@ -100,6 +122,16 @@ def _size(word: object, what: str) -> int:
     if "\0" in word:
         raise InputError(f"{what} has a NUL character: take it out")
     return size + 1 + _POINTER
+
+
+def _bounded(word: object, what: str) -> None:
+    """Raise InputError for what is no text that the kernel takes; how long it may be is for its reader to say."""
+    if not isinstance(word, str):
+        raise InputError(f"{what} must be a text")
+    if "\0" in word:
+        raise InputError(f"{what} has a NUL character: take it out")
+    if not word.isascii():
+        _bytes(word, what)
 
 
 def _bytes(word: str, what: str) -> bytes:

@@ -121,3 +121,9 @@ def test_missing_and_foreign_keys_are_configuration_errors(tmp_path: Path) -> No
     for path in ("pub", "junk"):
         with pytest.raises(ConfigError, match="no Ed25519 public key"):
             wire.Verifier.load(str(tmp_path / path))
+
+
+def test_a_specification_that_cannot_be_read_costs_the_message_nothing_else() -> None:
+    text = wire.build(TO, {"1": '{"uid":{}}', "10": wire.spec_text(SPEC)}, [LAUNCH], [])
+    message = wire.read(text)
+    assert list(message.jobs) == ["10"] and list(message.unreadable) == ["1"] and message.launches == [LAUNCH]

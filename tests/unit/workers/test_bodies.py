@@ -54,6 +54,26 @@ def test_interpreters(tmp_path: pathlib.Path, value: dict[str, str], first: list
     assert bodies.get(1, spec).argv[: len(first)] == first
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"interpreter": 5},
+        {"argv": 7},
+        {"env": [1]},
+        {"script": None},
+        {"script": "\ud800"},
+        {"umask": "x"},
+        {"env": None},
+    ],
+    ids=str,
+)
+def test_a_body_that_cannot_be_read_is_refused_by_name(tmp_path: pathlib.Path, value: dict[str, Any]) -> None:
+    """What came past the gateway somehow ends its own job only."""
+    bodies, spec = _bodies(tmp_path, **value)
+    with pytest.raises(Denied, match="the script of job 1 cannot be read"):
+        bodies.get(1, spec)
+
+
 def test_a_script_goes_when_no_run_of_its_job_is_here(tmp_path: pathlib.Path) -> None:
     bodies, spec = _bodies(tmp_path)
     path = pathlib.Path(bodies.get(1, spec).argv[1])
