@@ -48,18 +48,34 @@ class Parser(argparse.ArgumentParser):
         self._negative_number_matcher = _MINUS_DIGIT
         self.add_argument("-h", "--help", action="help", help="show this help and exit")
         self.add_argument("-v", "--version", action=_Version, nargs=0, help="show the version and exit")
-        self.add_argument("-C", "--config", metavar="FILE", help=argparse.SUPPRESS)
+        self.add_argument("-C", "--config", metavar="FILE", help="the cluster of this configuration file")
+        self.config = ""
 
     def error(self, message: str) -> NoReturn:
         """What argparse finds wrong, as InputError."""
         raise InputError(message)
 
-    def parse(self, argv: Sequence[str]) -> argparse.Namespace:
-        """Parse; InputError names an unknown option and the nearest known one."""
+    def parse(self, argv: Sequence[str], within: str = "") -> argparse.Namespace:
+        """Parse, and turn to the cluster of ``--config``; InputError names an unknown option and what it stands for.
+
+        ``within`` says where options stand that are not the command line's: such choose no cluster.
+        """
         found, extra = self.parse_known_args(list(argv))
         if extra:
             raise InputError(self.unknown(extra))
+        self.config = vars(found).pop("config", None) or ""
+        if self.config and within:
+            raise InputError(f"--config chooses the cluster: give it on the command line, not in {within}")
+        if self.config:
+            self._choose()
         return found
+
+    def _choose(self) -> None:
+        """Have the command speak to, or be about, the cluster of ``--config``."""
+        from cli import _cluster
+
+        use = _cluster.administer if self.prog.startswith("crane ") else _cluster.choose
+        use(self.config)
 
     def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
         """``--name=--`` has the value ``--``: argparse (before 3.13) takes it for the end of options, and leaves []."""
@@ -79,14 +95,13 @@ class Parser(argparse.ArgumentParser):
 
     def unknown(self, extra: Iterable[str]) -> str:
         """The message for what no option or argument took."""
-        from crane_celery.grammar.names import did_you_mean
+        from cli._foreign import hint
 
         word = next((item for item in extra if item.startswith("-")), None)
         if word is None:
             return f"unexpected argument {next(iter(extra))!r}"
         name = word.partition("=")[0]
-        known = [option for action in self._actions for option in action.option_strings]
-        return f"unknown option {name!r}{did_you_mean(name, known)}"
+        return f"unknown option {name!r}{hint(name, [each for action in self.shown for each in action.option_strings])}"
 
     def later(self, *flags: str, takes_value: bool = True) -> None:
         """Options that are known but not there yet: naming one raises NotSupported."""

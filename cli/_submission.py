@@ -210,7 +210,7 @@ def _parsed(parser: Parser, argv: Sequence[str]) -> dict[str, Any]:
                 continue
             word = option
         words.append(word)
-    return vars(parser.parse(words))
+    return vars(parser.parse(words, within="a script or a variable"))
 
 
 def _items(options: dict[str, Any]) -> dict[str, Any]:

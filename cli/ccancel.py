@@ -80,7 +80,12 @@ def body(argv: list[str]) -> int:
         raise InputError("--batch signals the script alone: say which signal, such as --signal USR1")
     if options.interactive and not confirmed(filters, ids):
         return _REFUSED
-    return tell(call("cancel", asked), options.json)
+    signal = ""
+    if options.signal:
+        from crane_celery.grammar.signals import signal_name, signal_number
+
+        signal = signal_name(signal_number(options.signal))
+    return tell(call("cancel", asked), options.json, signal, bool(asked.get("script")))
 
 
 def confirmed(filters: dict[str, Any], chosen: str) -> bool:
@@ -91,22 +96,24 @@ def confirmed(filters: dict[str, Any], chosen: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def tell(outcome: dict[str, Any], as_json: bool) -> int:
-    """Print what was cancelled and what was not; 4 when something was not."""
+def tell(outcome: dict[str, Any], as_json: bool, signal: str = "", script: bool = False) -> int:
+    """Print what was cancelled, or sent ``signal`` (``script``: to the script alone), and what was not; 4 when
+    something was not."""
     failed = outcome["failed"]
     if as_json:
         from cli._render import print_json
 
-        print_json(as_object(outcome))
+        print_json({**as_object(outcome), **({"signal": signal} if signal else {})})
     else:
         from cli._brief import brief
 
         if outcome["cancelled"]:
-            say(sentence(outcome["cancelled"]))
+            say(sent(outcome["cancelled"], signal, script) if signal else sentence(outcome["cancelled"]))
+            sys.stdout.flush()
         for shown, why in failed:
             job, dot, step = shown.rpartition(".")
             what = f"step: {brief(job)}-{step}" if dot else f"job: {brief(shown)}"
-            say(f"Failed to cancel {what}. Reason: {why}.")
+            complain(f"Failed to {'signal' if signal else 'cancel'} {what}. Reason: {why}.")
         if not outcome["cancelled"] and not failed:
             complain("no job matches", "")
     if outcome["never"]:
@@ -122,6 +129,16 @@ def sentence(shown: list[str]) -> str:
     jobs = ",".join(brief(each) for each in shown if "." not in each)
     steps = ",".join(brief(each) for each in shown if "." in each)
     return f"{f'Job {jobs} ' if jobs else ''}{f'Step {steps} ' if steps else ''}cancelled successfully."
+
+
+def sent(shown: list[str], signal: str, script: bool) -> str:
+    """``Signal USR1 sent to job 1,2_3, step 4.2.``"""
+    from cli._brief import brief
+
+    jobs = ",".join(brief(each) for each in shown if "." not in each)
+    steps = ",".join(brief(each) for each in shown if "." in each)
+    whom = ", ".join(filter(None, (jobs and f"job {jobs}", steps and f"step {steps}")))
+    return f"Signal {signal} sent to {'the script of ' if script else ''}{whom}."
 
 
 def as_object(outcome: dict[str, Any]) -> dict[str, Any]:

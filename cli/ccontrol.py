@@ -5,7 +5,7 @@ Every action is parsed, asked of the gateway in one call, and told.
 
 from __future__ import annotations
 
-from cli._main import run, say
+from cli._main import complain, run, say
 from cli._options import Parser, ids
 from crane_celery.errors import InputError, NotSupported
 
@@ -45,6 +45,8 @@ def parser() -> Parser:
         usage="ccontrol [options] ACTION ...",
         epilog="actions:\n"
         "  show job|step|node|partition|config|lic|dependents [NAMES]\n"
+        "  show hostnames [LIST]              the names of cn[1-3], one a line; in a job of its own nodes\n"
+        "  show hostlist|hostlistsorted NAMES the list of cn1,cn2\n"
         "  update jobid=IDS KEY=VALUE...      timelimit priority deadline starttime dependency arraytaskthrottle\n"
         "                                     jobname comment partition nodelist excludenodelist requeue ...\n"
         "  update nodename=HOSTS state=drain|resume|down [reason=TEXT]\n"
@@ -96,6 +98,10 @@ def _show(words: list[str], as_json: bool) -> int:
     from crane_celery.gateway.client import call
 
     first, equals, name = words[0].partition("=") if words else ("", "", "")
+    from cli import _hosts
+
+    if kind := _hosts.KINDS.get(first.lower()):
+        return _hosts.show(kind, [name, *words[1:]] if equals else words[1:], as_json)
     what = kind_of(first)
     rest = ids(listed([name, *words[1:]] if equals else words[1:])) if equals or words[1:] else ""
     names = _split(rest)
@@ -207,7 +213,7 @@ def _act(verb: str, asked: dict[str, Any], said: str, as_json: bool, what: str =
     doing = "requeue" if verb.startswith("requeue") else "modify"
     for shown, why in failed:
         full = why if why.endswith(("?", ".")) else f"{why}."
-        say(f"Failed to {doing} {what[:-1].lower()}: {brief(shown)}. Reason: {full}")
+        complain(f"Failed to {doing} {what[:-1].lower()}: {brief(shown)}. Reason: {full}")
     return _REFUSED if failed else 0
 
 

@@ -77,11 +77,14 @@ def parser() -> Parser:
 
 def body(argv: list[str]) -> int:
     """Parse, hand over, wait."""
-    given = parser().parse(argv)
+    made = parser()
+    given = made.parse(argv)
     job = os.environ.get("CRANE_JOB_ID")
     if not job:
         raise NotSupported("crun outside a job is not supported yet: submit with cbatch, and use crun in its script")
     _check(given)
+    if made.config:
+        complain("crun: --config has no effect: a step runs in the job that it is started in", "33")
     message, files = _request(given, int(job) if job.isdigit() else -1)
     return Step(os.environ.get("CRANE_SHEPHERD", ""), given.quiet).run(message, files)
 

@@ -24,7 +24,7 @@ def down(argv: list[str]) -> int:
     parser = Parser("crane down", "Stop the cluster of this host: daemons, steps, and what a crash left of them.")
     parser.add_argument("--home", metavar="DIR", help="where the cluster lives ($CRANE_HOME)")
     asked = parser.parse(argv)
-    settings = _settings(asked.config, asked.home)
+    settings = _settings(asked.home)
     if settings is None:
         return 0
     with lock.changing(settings.home, wait=False):
@@ -46,11 +46,8 @@ def _take_down(settings: Settings) -> int:
     return 0
 
 
-def _settings(config: str | None, home: str | None) -> Settings | None:
+def _settings(home: str | None) -> Settings | None:
     """Which cluster: a host that runs single roles has a file and maybe no home that is named. None = there is none."""
-    if config:
-        os.environ["CRANE_CONFIG"] = os.path.abspath(config)
-        return load()
     where = os.path.abspath(home) if home else home_of()
     os.environ["CRANE_HOME"] = where
     if not os.path.exists(os.environ.get("CRANE_CONFIG") or os.path.join(where, "config.yaml")):

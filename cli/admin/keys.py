@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def keys(argv: list[str]) -> int:
     """Make the pair where there is none, and say where each half belongs. Raises ConfigError."""
     parser = Parser("crane keys", "Make the cluster's key pair, where there is none: once, on a scheduler's host.")
-    settings = load(parser.parse(argv).config)
+    parser.parse(argv)
+    settings = load()
     say("made:" if make_keys(settings) else "there already:")
     say(f"  {settings.private_key}  for schedulers only")
     say(f"  {settings.public_key}  copy it to every node, to the same place")

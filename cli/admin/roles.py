@@ -18,8 +18,6 @@ from crane_celery.settings import load, prepare_run_dir
 from crane_celery.supervisor.roles import Role, bridge_argv, environment, flower_argv, node_role, scheduler_argv
 
 if TYPE_CHECKING:
-    import argparse
-
     from crane_celery.settings import Settings
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -31,7 +29,7 @@ def node(argv: list[str]) -> int:
     parser = _parser("node", "Run a node of the cluster in the foreground; the configuration names the server.")
     parser.add_argument("--name", metavar="NAME", help="the node's name in the configuration (this host's name)")
     asked = parser.parse(argv)
-    settings = _settings(asked)
+    settings = _settings()
     name = asked.name or os.uname().nodename.partition(".")[0]
     if name not in settings.nodes:
         raise ConfigError(
@@ -46,9 +44,8 @@ def node(argv: list[str]) -> int:
 
 def scheduler(argv: list[str]) -> int:
     """Be a scheduler: this process becomes Celery beat with ours inside. Several may run; one leads."""
-    settings = _settings(
-        _parser("scheduler", "Run a scheduler in the foreground; one leads, others stand by.").parse(argv)
-    )
+    _parser("scheduler", "Run a scheduler in the foreground; one leads, others stand by.").parse(argv)
+    settings = _settings()
     if settings.signing:
         from crane_celery.wire import Signer
 
@@ -58,7 +55,8 @@ def scheduler(argv: list[str]) -> int:
 
 def gateway(argv: list[str]) -> int:
     """Be a gateway until SIGTERM."""
-    settings = _settings(_parser("gateway", "Run a gateway for the commands of this host's users.").parse(argv))
+    _parser("gateway", "Run a gateway for the commands of this host's users.").parse(argv)
+    settings = _settings()
     _log_to_stderr()
     from crane_celery.gateway.server import serve
 
@@ -68,7 +66,8 @@ def gateway(argv: list[str]) -> int:
 
 def recorder(argv: list[str]) -> int:
     """Be the recorder until SIGTERM; a second one stands by."""
-    settings = _settings(_parser("recorder", "File every ended job, run and step in the SQL history.").parse(argv))
+    _parser("recorder", "File every ended job, run and step in the SQL history.").parse(argv)
+    settings = _settings()
     _log_to_stderr()
     from crane_celery.history.recorder import run
 
@@ -82,7 +81,7 @@ def flower(argv: list[str]) -> int:
     parser.add_argument("--address", default="127.0.0.1", metavar="ADDRESS", help="where to listen (127.0.0.1)")
     parser.add_argument("--port", type=int, default=5555, metavar="PORT", help="(5555)")
     asked = parser.parse(argv)
-    settings = _settings(asked)
+    settings = _settings()
     env = environment(settings, os.environ)
     return _side_by_side([bridge_argv(), flower_argv(asked.address, asked.port)], env)
 
@@ -110,10 +109,8 @@ def _parser(name: str, what: str) -> Parser:
     return Parser(f"crane {name}", what)
 
 
-def _settings(asked: argparse.Namespace) -> Settings:
-    """The settings of ``--config``, with the directories of this host made."""
-    if asked.config:
-        os.environ["CRANE_CONFIG"] = os.path.abspath(asked.config)
+def _settings() -> Settings:
+    """The settings, with the directories of this host made."""
     settings = load()
     os.makedirs(settings.home, mode=0o755, exist_ok=True)
     prepare_run_dir(settings.home, settings.run_dir)

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 _TRY_AGAIN_S = 0.05
 _DEFAULT_PATIENCE_S = 10.0
 SYSTEM_SOCKET = "/run/crane/gateway.sock"
+_used = ""
+
+
+def use(path: str) -> None:
+    """Ask this gateway from now on, whatever the environment says ("": what it says)."""
+    global _used
+    _used = path
 
 
 def socket_path(environ: Mapping[str, str] = os.environ) -> str:
@@ -44,7 +51,7 @@ def call(verb: str, args: Mapping[str, object], path: str | None = None) -> Any:
 def follow(verb: str, args: Mapping[str, object], on_more: Callable[[Any], None], path: str | None = None) -> Any:
     """As ``call``, for verbs that send news before their value: each goes to ``on_more``."""
     request = pack({"v": VERSION, "verb": verb, "args": args})
-    where = path or socket_path()
+    where = path or _used or socket_path()
     until = time.monotonic() + _patience()
     while True:
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 
 from crane_celery.errors import BY_CODE, CraneError, InputError
+from crane_celery.grammar.memory import format_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,10 @@ def pack(value: object) -> bytes:
     """A value as one frame; InputError when it is larger than a frame may be."""
     body = json.dumps(value, separators=(",", ":")).encode("ascii")
     if len(body) > MAX_FRAME:
-        raise InputError(f"the message has {len(body)} bytes, the limit is {MAX_FRAME}: send less at once")
+        raise InputError(
+            f"the message has {format_size(len(body), up=True)}, the limit is {format_size(MAX_FRAME)}:"
+            " send less at once"
+        )
     return len(body).to_bytes(HEADER, "big") + body
 
 
@@ -42,7 +46,9 @@ def read_frame(recv: Callable[[int], bytes]) -> bytes | None:
         raise EOFError("the connection broke off inside a frame")
     length = int.from_bytes(head, "big")
     if length > MAX_FRAME:
-        raise InputError(f"a frame of {length} bytes was announced, the limit is {MAX_FRAME}")
+        raise InputError(
+            f"a frame of {format_size(length, up=True)} was announced, the limit is {format_size(MAX_FRAME)}"
+        )
     body = _read(recv, length)
     if len(body) < length:
         raise EOFError("the connection broke off inside a frame")

@@ -9,9 +9,9 @@
 
 Inside a clause ``:`` is AND, a delay belongs to its own target: ``afterok:100:101+2h?after:102`` is (100 and 101 two
 hours ago) or 102. Delays are minutes or unit words. A clock time as delay (``after:1+00:00:02``) is refused, since its
-colons would read as more job ids. Naming a job twice is refused as far as the text shows it; the same job behind an
-element's plain id is the gateway's to find. Kinds are lower case; beyond the document's four, ``aftercorr``,
-``singleton``, ``afterexcept`` and ``expand`` are known here.
+colons would read as more job ids. A full stop behind an id (``Job id allocated: 12.``) is passed over. Naming a job
+twice is refused as far as the text shows it; the same job behind an element's plain id is the gateway's to find. Kinds
+are lower case; beyond the document's four, ``aftercorr``, ``singleton``, ``afterexcept`` and ``expand`` are known here.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ else:
 
 #: every kind of condition, in the order they are listed to people
 KINDS = ("after", "afterok", "afternotok", "afterany", "aftercorr", "afterexcept", "expand", "singleton")
-_TARGET = r"(?as)(\d+)(?:_(\d+|\*|\[[^\[\]]*\]))?(?:\+(.*))?"
+_TARGET = r"(?as)(\d+)(?:_(\d+|\*|\[[^\[\]]*\]))?\.?(?:\+(.*))?"
 _CLOCK = r"(?a)\+((?:\d+-)?\d+(?::\d\d){1,2})(?=:|$)"
 _SUSPECT = r"(?a)-|(?:^|:)0\d"
 _HOW = "write such as afterok:100:101+30m,afterany:102"

@@ -51,6 +51,25 @@ def compress(names: Iterable[str]) -> str:
     return ",".join(_folded(*key, numbers) for key, numbers in sorted(groups.items()))
 
 
+def in_order(names: Iterable[str]) -> str:
+    """The folded list of these names in their order: only neighbours are folded. InputError as ``compress``."""
+    runs: list[tuple[tuple[str, str], list[tuple[str, str]]]] = []
+    for name in names:
+        if not re.fullmatch(_NAME, name):
+            raise InputError(f"bad host name {quote(name)}: use letters, digits, '-', '_' and '.'")
+        match = re.fullmatch(_LAST_NUMBER, name)
+        prefix, number, suffix = match.groups() if match else (name, "", "")
+        if not number or not runs or runs[-1][0] != (prefix, suffix) or not runs[-1][1]:
+            runs.append(((prefix, suffix), [(number, number)] if number else []))
+            continue
+        spans = runs[-1][1]
+        if str(int(spans[-1][1]) + 1).zfill(len(spans[-1][1])) == number:
+            spans[-1] = (spans[-1][0], number)
+        else:
+            spans.append((number, number))
+    return ",".join(_bracketed(*key, spans) for key, spans in runs)
+
+
 def _too_many(text: str) -> InputError:
     """The error of a list above the cap."""
     return InputError(f"host list {quote(text)} stands for more than {MAX_NAMES} names: write a shorter one")
@@ -92,9 +111,10 @@ def _folded(prefix: str, suffix: str, numbers: set[str]) -> str:
         else:
             spans.append((number, number))
     items = [prefix + suffix] if "" in numbers else []
-    if len(spans) == 1 and spans[0][0] == spans[0][1]:
-        items.append(f"{prefix}{spans[0][0]}{suffix}")
-    elif spans:
-        inside = ",".join(low if low == high else f"{low}-{high}" for low, high in spans)
-        items.append(f"{prefix}[{inside}]{suffix}")
-    return ",".join(items)
+    return ",".join([*items, *([_bracketed(prefix, suffix, spans)] if spans else [])])
+
+
+def _bracketed(prefix: str, suffix: str, spans: list[tuple[str, str]]) -> str:
+    """``cn[1-3,5]``; without brackets where there is one number, or none."""
+    inside = ",".join(low if low == high else f"{low}-{high}" for low, high in spans)
+    return f"{prefix}[{inside}]{suffix}" if "," in inside or "-" in inside else f"{prefix}{inside}{suffix}"

@@ -30,6 +30,14 @@ def parse_memory(text: str) -> int:
     return size
 
 
+def format_size(size: int, *, up: bool = False) -> str:
+    """A size in a sentence: ``512 bytes``, ``128K``, ``4096M``, rounded down (``up``: what exceeds a limit, up)."""
+    for unit, name in ((_MB, "M"), (1 << 10, "K")):
+        if size >= 10 * unit or (size and size % unit == 0):
+            return f"{-(-size // unit) if up else size // unit}{name}"
+    return f"{size} bytes"
+
+
 def format_memory(size: int) -> str:
     """Whole MB such as ``4096M``, rounded down but never from something to nothing; ``0`` for none."""
     return f"{max(size // _MB, 1)}M" if size else "0"

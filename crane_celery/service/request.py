@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from crane_celery.errors import InputError
+from crane_celery.grammar.memory import format_size
 from crane_celery.model.body import pack_items
 
 MAX_SCRIPT = 4 << 20
@@ -68,7 +69,9 @@ def check(request: JobRequest) -> None:
     if not request.script.strip():
         raise InputError("the script is empty: write the commands to run into it")
     if len(request.script) > MAX_SCRIPT:
-        raise InputError(f"the script has {len(request.script)} characters, the limit is {MAX_SCRIPT}")
+        raise InputError(
+            f"the script has {format_size(len(request.script), up=True)}, the limit is {format_size(MAX_SCRIPT)}"
+        )
     if "\0" in request.script:
         raise InputError("the script is a binary file: submit a text script, or a program with --wrap")
     for text, what in (
@@ -108,7 +111,8 @@ def check_strings(argv: tuple[str, ...], env: Mapping[str, str]) -> None:
         total += _size(value, f"environment variable {name[:60]}") + 1
     if total > MAX_STRINGS:
         raise InputError(
-            f"arguments and environment have {total} bytes together, the limit is {MAX_STRINGS}:"
+            f"arguments and environment have {format_size(total, up=True)} together, the limit is"
+            f" {format_size(MAX_STRINGS)}:"
             " pass large data in files, or fewer variables with --export"
         )
 
@@ -118,7 +122,10 @@ def _size(word: object, what: str) -> int:
         raise InputError(f"{what} must be a text")
     size = len(word) if word.isascii() else len(_bytes(word, what))
     if size > MAX_STRING:
-        raise InputError(f"{what} has {size} bytes, the limit is {MAX_STRING}: pass large data in a file")
+        raise InputError(
+            f"{what} has {format_size(size, up=True)}, the limit is {format_size(MAX_STRING)}:"
+            " pass large data in a file"
+        )
     if "\0" in word:
         raise InputError(f"{what} has a NUL character: take it out")
     return size + 1 + _POINTER
@@ -150,12 +157,14 @@ def packed_items(items: Sequence[str]) -> bytes:
     longest = max(range(len(made)), key=lambda at: len(made[at]))
     if len(made[longest]) > MAX_STRING - _ITEM_NAME:
         raise InputError(
-            f"item {longest} of the array has {len(made[longest])} bytes, the limit is {MAX_STRING - _ITEM_NAME}:"
+            f"item {longest} of the array has {format_size(len(made[longest]), up=True)}, the limit is"
+            f" {format_size(MAX_STRING - _ITEM_NAME)}:"
             " pass large data in files, and their names as items"
         )
     if sum(map(len, made)) > MAX_ITEMS:
         raise InputError(
-            f"the items of the array have {sum(map(len, made))} bytes together, the limit is {MAX_ITEMS}: pass the"
+            f"the items of the array have {format_size(sum(map(len, made)), up=True)} together, the limit is"
+            f" {format_size(MAX_ITEMS)}: pass the"
             " list in a file that each element reads by its index, or submit several arrays"
         )
     return pack_items(made)

@@ -68,8 +68,8 @@ def test_released_one_by_one_and_together(crane: Cluster) -> None:
     for name in (f"{job}_5", str(job + 4)):
         assert listed(crane, name, "%i=%t") == [f"{job}_5=Running"]
     crane.run("ccontrol", "hold", str(job))
-    said = crane.run("ccontrol", "hold", f"{job}_[1-5]", code=4).stdout
-    assert f"{job}_[1-4] modified" in said and f"Failed to modify job: {job}_5. " in said
+    said = crane.run("ccontrol", "hold", f"{job}_[1-5]", code=4)
+    assert f"{job}_[1-4] modified" in said.stdout and f"Failed to modify job: {job}_5. " in said.stderr
     crane.run("ccontrol", "release", f"{job}_[1-4,6-10]")
     running(crane, job, *range(1, 11))
     assert len(listed(crane, job)) == 10
@@ -107,7 +107,7 @@ def test_how_an_element_has_ended_is_its_own(crane: Cluster) -> None:
     job = crane.submit("--array=0-1", "--wrap", "exit $CRANE_ARRAY_TASK_ID")
     crane.wait(job)
     for name, how in ((f"{job}_0", "Completed"), (f"{job}_1", "Failed"), (str(job), "Failed")):
-        said = crane.run("ccancel", name, code=4).stdout
+        said = crane.run("ccancel", name, code=4).stderr
         assert said == f"Failed to cancel job: {name}. Reason: Job has already ended ({how}).\n"
 
 

@@ -21,7 +21,7 @@ def test_folding_and_cancelling_ranges(crane: Cluster) -> None:
     assert listed(crane, job) == [f"{job}_[1-2,5-8%2]"]
     crane.run("ccancel", f"{job}_5")
     assert listed(crane, job) == [f"{job}_[1-2,6-8%2]"]
-    said = crane.run("ccancel", f"{job}_77", code=4).stdout
+    said = crane.run("ccancel", f"{job}_77", code=4).stderr
     assert said.startswith(f"Failed to cancel job: {job}_77. Reason: ")
     crane.run("ccontrol", "release", str(job))
     crane.wait(job)

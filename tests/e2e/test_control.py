@@ -34,7 +34,7 @@ def test_hold_and_release(crane: Cluster) -> None:
     assert "JobState=Pending Reason=Held" in shown(crane, job) and "Priority=0 " in shown(crane, job)
     crane.run("ccontrol", "release", str(job))
     assert crane.wait(job) == {job: 0}
-    said = crane.run("ccontrol", "hold", str(job), code=4).stdout
+    said = crane.run("ccontrol", "hold", str(job), code=4).stderr
     assert said == f"Failed to modify job: {job}. Reason: Job was not found in pending queue.\n"
 
 
@@ -98,7 +98,7 @@ def test_requeues(crane: Cluster) -> None:
         wait_for_lines(runs, number)
         assert crane.run("ccontrol", "requeue", str(job)).stdout == f"Job {job} requeued successfully.\n"
     wait_for_lines(runs, 3)
-    said = crane.run("ccontrol", "requeue", str(stays), code=4).stdout
+    said = crane.run("ccontrol", "requeue", str(stays), code=4).stderr
     assert said == f"Failed to requeue job: {stays}. Reason: Job requested no requeue.\n"
     go.touch()
     kept.touch()
@@ -155,7 +155,7 @@ def test_suspend_and_resume(crane: Cluster) -> None:
         go.touch()
         crane.run("ccontrol", "resume", str(job))
     assert crane.wait(job) == {job: 0}
-    said = crane.run("ccontrol", "suspend", str(job), code=4).stdout
+    said = crane.run("ccontrol", "suspend", str(job), code=4).stderr
     assert said == f"Failed to modify job: {job}. Reason: Job is not running.\n"
 
 
@@ -173,7 +173,7 @@ def test_limits_that_are_changed_while_it_runs(crane: Cluster) -> None:
 def test_what_is_refused_changes_nothing(crane: Cluster) -> None:
     job = crane.submit("--hold", "--wrap", "true")
     before = shown(crane, job)
-    said = crane.run("ccontrol", "update", f"jobid={job}", "comment=x", "timelimit=soon", code=4).stdout
+    said = crane.run("ccontrol", "update", f"jobid={job}", "comment=x", "timelimit=soon", code=4).stderr
     assert said.startswith(f"Failed to modify job: {job}. Reason: timelimit=soon: bad time span")
     assert shown(crane, job) == before
     crane.run("ccancel", str(job))

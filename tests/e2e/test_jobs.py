@@ -157,7 +157,7 @@ def test_hold_and_release(crane: Cluster) -> None:
     assert crane.run("cqueue", "-N", "-j", str(job), "-o", "%j %t %L").stdout.split() == [str(job), "Pending", "Held"]
     crane.run("ccontrol", "release", str(job))
     assert crane.wait(job) == {job: 0}
-    said = crane.run("ccontrol", "hold", str(job), code=4).stdout
+    said = crane.run("ccontrol", "hold", str(job), code=4).stderr
     assert said == f"Failed to modify job: {job}. Reason: Job was not found in pending queue.\n"
 
 
@@ -180,7 +180,7 @@ def test_a_running_job_is_shown_everywhere_and_cancelled(crane: Cluster) -> None
     assert crane.wait(job) == {job: 320}
     rows = crane.json("cacct", "-j", str(job))["job_info_list"]
     assert (rows[0]["status"], rows[0]["exit_text"]) == ("Cancelled", "0:64")
-    said = crane.run("ccancel", str(job), code=4).stdout
+    said = crane.run("ccancel", str(job), code=4).stderr
     assert said.startswith(f"Failed to cancel job: {job}. Reason: ")
 
 

@@ -263,10 +263,10 @@ def test_the_step_of_the_node_can_be_looked_at_and_nothing_else(crane: Cluster) 
 
 
 def test_ids_that_do_not_exist(crane: Cluster) -> None:
-    assert crane.run("ccancel", "999", code=4).stdout == "Failed to cancel job: 999. Reason: Job not found.\n"
+    assert crane.run("ccancel", "999", code=4).stderr == "Failed to cancel job: 999. Reason: Job not found.\n"
     said = crane.run("ccontrol", "show", "job", "999", code=4).stderr
     assert said == "ccontrol: error: Job 999 is not running (see cacct for what has ended)\n"
-    said = crane.run("ccontrol", "hold", "999", code=4).stdout
+    said = crane.run("ccontrol", "hold", "999", code=4).stderr
     assert said.startswith("Failed to modify job: 999. Reason: ")
 
 

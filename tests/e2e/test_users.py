@@ -84,10 +84,10 @@ def test_a_job_signals_nobody_else(shared: Cluster, nobody: Cluster) -> None:
 
 def test_only_owners_and_operators_act_on_a_job(shared: Cluster, nobody: Cluster) -> None:
     mine, theirs = nobody.submit("--hold", "--wrap", "true"), shared.submit("--hold", "--wrap", "true")
-    said = nobody.run("ccancel", str(theirs), code=4).stdout
+    said = nobody.run("ccancel", str(theirs), code=4).stderr
     assert said == f"Failed to cancel job: {theirs}. Reason: Permission Denied.\n"
     for verb in ("hold", "release"):
-        said = nobody.run("ccontrol", verb, str(theirs), code=4).stdout
+        said = nobody.run("ccontrol", verb, str(theirs), code=4).stderr
         assert said == f"Failed to modify job: {theirs}. Reason: Permission Denied.\n"
     assert nobody.run("ccontrol", "release", str(mine)).returncode == 0
     assert shared.wait(mine) == {mine: 0}

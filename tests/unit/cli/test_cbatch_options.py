@@ -144,7 +144,7 @@ def test_an_element_for_each_value(shell: Shell, cluster: Cluster, tmp_path: Pat
         ("[1e999]", ("--array-from-json", "list"), "the number 1e999 is too large"),
         ("[" * 100_000, ("--array-from-json", "list"), "nested too deep"),
         (f"[{'9' * 5000}]", ("--array-from-json", "list"), "is not JSON: Exceeds the limit"),
-        ("x" * (128 << 10), ("--array-each-line", "list"), "item 0 of the array has 131072 bytes"),
+        ("x" * (128 << 10), ("--array-each-line", "list"), "item 0 of the array has 128K"),
         ("{}", ("--array-from-json", "list"), "must hold a list"),
         ("[", ("--array-from-json", "list"), "is not JSON"),
     ],

@@ -80,8 +80,8 @@ def test_what_is_told(control: Callable[..., Said], asked: list[Any]) -> None:
     assert control("update", "jobid=1,2", "priority=5").out == "Jobs 1, 2 modified successfully.\n"
     assert control("requeue", "1").out == "Job 1 requeued successfully.\n"
     failed = control("requeue", "1,99")
-    assert (failed.code, failed.out.splitlines()[1]) == (4, "Failed to requeue job: 99. Reason: Job not found.")
-    assert control("hold", "99").out == "Failed to modify job: 99. Reason: Job not found.\n"
+    assert failed == (4, "Job 1 requeued successfully.\n", "Failed to requeue job: 99. Reason: Job not found.\n")
+    assert control("hold", "99").err == "Failed to modify job: 99. Reason: Job not found.\n"
     assert control("update", "nodename=cn1", "state=resume").out == "Nodes cn1 modified successfully.\n"
     as_json = control("--json", "release", "1,99")
     assert (as_json.code, json.loads(as_json.out)) == (

@@ -285,18 +285,19 @@ def test_hold_and_release(busy: Shell) -> None:
     assert busy("cqueue", "-j", "1", "-t", "p", "-N", "-o", "%j %R").out.splitlines()[1] == "1_[2-3%2]   Held"
     assert busy("ccontrol", "release", "1").code == 0
     refused = busy("ccontrol", "release", "1_1,99")
-    assert refused.code == 4 and "Failed to modify job: 99. Reason: Job not found." in refused.out
+    assert refused.code == 4 and "Failed to modify job: 99. Reason: Job not found." in refused.err
 
 
 def test_a_question_ends_as_one(busy: Shell) -> None:
-    assert busy("ccontrol", "update", "jobid=7", "timelmit=3").out.endswith("did you mean 'timelimit'?\n")
+    assert busy("ccontrol", "update", "jobid=7", "timelmit=3").err.endswith("did you mean 'timelimit'?\n")
 
 
 def test_cancel(busy: Shell) -> None:
     assert busy("ccancel", "1_[2-3]", "7").out == "Job 1_[2-3],7 cancelled successfully.\n"
     said = busy("ccancel", "1,99")
     assert said.code == 4
-    assert said.out == "Job 1 cancelled successfully.\nFailed to cancel job: 99. Reason: Job not found.\n"
+    assert said.out == "Job 1 cancelled successfully.\n"
+    assert said.err.startswith("Failed to cancel job: 99. Reason: Job not found.\n")
     assert "1 job(s) that depend on them can now never start" in said.err
     as_json = json.loads(busy("ccancel", "--json", "8,98").out)
     assert as_json["cancelled_steps"] == {"8": {"steps": []}}
@@ -317,13 +318,13 @@ def test_an_id_of_many_indexes_is_cut_in_a_sentence(busy: Shell) -> None:
         assert once.code == 0 and once.out.count(f"{id}_[9,16,25,") == 1 and ",...] " in once.out
         assert len(once.out) < 300
     again = busy("ccancel", f"10_[{odd}]", f"10_[{odd}].3")
-    assert again.code == 4 and len(again.out) < 700
-    assert again.out.count(",...]. Reason") == 1 and again.out.count(",...]-3. Reason") == 1
+    assert again.code == 4 and len(again.err) < 700
+    assert again.err.count(",...]. Reason") == 1 and again.err.count(",...]-3. Reason") == 1
     assert odd in busy("ccancel", "--json", f"10_[{odd}]").out
     assert len(busy("ccontrol", "explain", "10010").out.splitlines()[1]) < 90
     for command in (("ccontrol", "explain"), ("ccontrol", "story"), ("ccontrol", "show", "dependents"), ("ceff",)):
         assert len(busy(*command, f"10010_[{odd}]").out.splitlines()[0]) < 260, command
-    assert len(busy("ccontrol", "requeue", f"10_[{odd}]").out) < 400
+    assert len(busy("ccontrol", "requeue", f"10_[{odd}]").err) < 400
 
 
 def test_part_of_a_throttled_array_by_state(busy: Shell) -> None:
@@ -338,14 +339,15 @@ def test_cancel_asks_first(busy: Shell, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_signals(busy: Shell, cluster: Cluster) -> None:
-    assert busy("ccancel", "-s", "USR1", "1_1").code == 0
-    assert busy("ccancel", "-s", "USR1", "-b", "1_1").code == 0
+    assert busy("ccancel", "-s", "10", "1_1") == (0, "Signal USR1 sent to job 1_1.\n", "")
+    assert busy("ccancel", "-s", "usr1", "-b", "1_1") == (0, "Signal USR1 sent to the script of job 1_1.\n", "")
     assert busy("ccancel", "-s", "USR1", "-bf", "1_1").code == 0
     told = [(event.kind, event.data["rows"]) for event in cluster.store.events("0", 0.0, 1000) if "kill" in event.kind]
     plain = ("kill", [[2, 1, "cn1", 10]])
     assert told == [plain, ("kill_step", [[2, 1, "cn1", 10, 0]]), plain]
-    assert busy("ccancel", "-s", "USR1", "-b", "7").out == "Failed to cancel job: 7. Reason: Job is not running.\n"
-    assert busy("ccancel", "-s", "USR1", "7").out == "Failed to cancel job: 7. Reason: Job is not running.\n"
+    for words in (["-s", "USR1", "-b", "7"], ["-s", "USR1", "7"]):
+        assert busy("ccancel", *words) == (4, "", "Failed to signal job: 7. Reason: Job is not running.\n")
+    assert json.loads(busy("ccancel", "--json", "-s", "USR1", "1_1").out)["signal"] == "USR1"
     assert busy("ccancel", "-b", "7").code == 2
     assert busy("ccancel", "-s", "NOPE", "7").code == 2
 

@@ -134,3 +134,17 @@ def test_format() -> None:
         True, (Clause((Term("afterok", 1, "", 90), Term("afterok", 2, "1-3", 0))), Clause((Term("after", 3, "", 0),)))
     )
     assert format_dependency(value) == "afterok:1+1m30s:2_[1-3]?after:3"
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [("afterok:12.", "afterok:12"), ("afterok:12.:13+2h,afterany:14_3.", "afterok:12:13+2h,afterany:14_3")],
+)
+def test_the_full_stop_behind_an_id_is_passed_over(text: str, same: str) -> None:
+    assert parse_dependency(text) == parse_dependency(same)
+
+
+@pytest.mark.parametrize("text", ["afterok:12..", "afterok:.12", "afterok:12.3", "afterok:."])
+def test_other_full_stops_are_not(text: str) -> None:
+    with pytest.raises(InputError):
+        parse_dependency(text)
