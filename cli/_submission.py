@@ -6,6 +6,7 @@ import os
 import sys
 
 from crane_celery.errors import CraneError, InputError, SystemFault
+from crane_celery.surroundings import of_caller, to_submit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def assemble(parser: Parser, given: dict[str, Any]) -> tuple[dict[str, Any], dic
         **_items(options),
         **surroundings(options.get("export")),
     }
-    if options.get("export") == "NONE":
+    if str(options.get("export")).upper() == "NONE":
         wanted["get_user_env"] = True
     return job, options
 
@@ -301,11 +302,7 @@ def surroundings(export: str | None) -> dict[str, Any]:
     """Environment, directory, zone, umask and host of the caller. Raises InputError for a malformed export list."""
     umask = os.umask(0o077)
     os.umask(umask)
-    env: dict[str, str] = dict(os.environ)
-    if export is not None:
-        from crane_celery.grammar.export import apply_export
-
-        env = apply_export(export, env)
+    env = to_submit(of_caller(), export)
     try:
         cwd = os.getcwd()
     except OSError as error:

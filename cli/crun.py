@@ -12,6 +12,7 @@ import sys
 from cli._main import complain, run
 from cli._options import Parser
 from crane_celery.errors import Denied, InputError, NotFound, NotSupported, Refused, Unreachable
+from crane_celery.surroundings import of_caller
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -145,10 +146,10 @@ def _limit(given: argparse.Namespace) -> int | None:
 
 def _environment(given: argparse.Namespace) -> dict[str, str]:
     if given.export == "ALL":
-        return dict(os.environ)
+        return of_caller()
     from crane_celery.grammar.export import apply_export
 
-    chosen = apply_export(given.export, os.environ)
+    chosen = apply_export(given.export, of_caller())
     return chosen if "PATH" in chosen else {"PATH": os.defpath, **chosen}
 
 

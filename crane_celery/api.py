@@ -21,6 +21,7 @@ from typing import Any
 
 from crane_celery.errors import InputError
 from crane_celery.gateway import client
+from crane_celery.surroundings import of_caller, to_submit
 
 #: jobs in one request: bounds its size, and what a lost connection has to repeat
 BATCH = 2000
@@ -183,7 +184,13 @@ def _lists(filters: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
 def _surroundings() -> Row:
     umask = os.umask(0o077)
     os.umask(umask)
-    return {"env": dict(os.environ), "cwd": os.getcwd(), "umask": umask, "host": os.uname().nodename, "tz": _zone()}
+    return {
+        "env": to_submit(of_caller()),
+        "cwd": os.getcwd(),
+        "umask": umask,
+        "host": os.uname().nodename,
+        "tz": _zone(),
+    }
 
 
 def _zone() -> str:

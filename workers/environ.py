@@ -39,12 +39,9 @@ _TWINS = {
     "CRANE_ARRAY_TASK_STEP": ("SLURM_ARRAY_TASK_STEP",),
     "CRANE_RESTART_COUNT": ("SLURM_RESTART_COUNT",),
 }
-#: of some jobs only, or of the daemons: a job submitted from within another must not take the other's for its own
-_NEVER_SUBMITTED = (
-    "CRANE_STEP_ID", "CRANE_HOME", "CRANE_CONFIG", "CRANE_NODE", "CRANE_DAEMON", "CRANE_RESTART_COUNT", "CRANE_GPUS",
-    "CRANE_JOB_END_TIME", "CRANE_JOB_DEPENDENCY", "CRANE_ARRAY_JOB_ID", "CRANE_ARRAY_TASK_ID", "CRANE_ARRAY_TASK_COUNT",
-    "CRANE_ARRAY_TASK_MIN", "CRANE_ARRAY_TASK_MAX", "CRANE_ARRAY_TASK_STEP", "CRANE_ARRAY_ITEM",
-)  # fmt: skip
+#: of the daemons: commands in a job find its node by other variables (crane_celery.surroundings leaves out what an
+#: outer job had)
+_NEVER_SUBMITTED = ("CRANE_HOME", "CRANE_CONFIG", "CRANE_NODE", "CRANE_DAEMON")
 
 
 class Place(NamedTuple):
@@ -70,7 +67,7 @@ def of_job(
     made = {
         **account,
         "PATH": "/usr/local/bin:/usr/bin:/bin",
-        **_travelled(submitted, place),
+        **{name: value for name, value in submitted.items() if name not in _NEVER_SUBMITTED},
         "CRANE_JOB_NAME": spec.name,
         "CRANE_JOB_ACCOUNT": spec.account,
         "CRANE_JOB_PARTITION": spec.partition,
@@ -97,13 +94,6 @@ def of_job(
     if place.commands and place.commands not in made["PATH"].split(":"):
         made["PATH"] = f"{place.commands}:{made['PATH']}" if made["PATH"] else place.commands
     return {**made, **twins(made), **_of_slurm(spec)} if place.slurm else made
-
-
-def _travelled(submitted: Mapping[str, str], place: Place) -> dict[str, str]:
-    """The caller's variables without what another job's node, or a daemon's, has made."""
-    stale = {twin for name in _NEVER_SUBMITTED for twin in _TWINS.get(name, ())} if place.slurm else set()
-    stale.update(_NEVER_SUBMITTED)
-    return {name: value for name, value in submitted.items() if name not in stale}
 
 
 def _of_slurm(spec: JobSpec) -> dict[str, str]:

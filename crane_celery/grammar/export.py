@@ -2,7 +2,8 @@
 
 ``ALL`` (default) all of them; ``NONE`` and ``NIL`` none (with NONE the node makes a login environment, with NIL it does
 not); a list ``A=1,B`` only those, with ``ALL`` in the list those on top of all. Variables beginning with ``CRANE_``
-travel in every case. A value with commas is quoted as a whole, ``A='x,y'``; quotes inside a value are part of it. A
+travel in every case. The words may be in lower case, as in Slurm. A value with commas is quoted as a whole,
+``A='x,y'``; quotes inside a value are part of it. A
 name without a value that the caller does not have is skipped, as in Slurm.
 """
 
@@ -23,9 +24,12 @@ _ALONE = ("NONE", "NIL")
 _HOW = "write ALL, NONE, NIL or a list such as ALL,A=1,B"
 
 
-def apply_export(text: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables that travel, out of the caller's ``environ``; InputError when the list is malformed."""
-    items = [] if text in _ALONE else _items(text)
+def apply_export(text: str, environ: Mapping[str, str], named: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The variables that travel, out of the caller's ``environ``; InputError when the list is malformed.
+
+    ``named``: where a name that the list mentions is looked up, if not there.
+    """
+    items = [] if text.upper() in _ALONE else _items(text)
     everything = ("ALL", None) in items
     chosen = {name: value for name, value in environ.items() if everything or name.startswith("CRANE_")}
     for name, value in items:
@@ -33,14 +37,14 @@ def apply_export(text: str, environ: Mapping[str, str]) -> dict[str, str]:
             continue
         if value is not None:
             chosen[name] = value
-        elif name in environ:
-            chosen[name] = environ[name]
+        elif name in (known := environ if named is None else named):
+            chosen[name] = known[name]
     return chosen
 
 
 def wants_user_env(text: str) -> bool:
     """Whether the node is to make a login environment (``NONE`` behaves like --get-user-env alone)."""
-    return text == "NONE"
+    return text.upper() == "NONE"
 
 
 def _items(text: str) -> list[tuple[str, str | None]]:
@@ -51,13 +55,14 @@ def _items(text: str) -> list[tuple[str, str | None]]:
         match = re.compile(_ITEM).match(text, at)
         if not match or not re.fullmatch(_NAME, match[1]):
             raise InputError(f"bad export {quote(text)}: {_HOW}")
-        if match[1] in _ALONE and match[2] is None:
+        if match[1].upper() in _ALONE and match[2] is None:
             raise InputError(f"bad export {quote(text)}: {match[1]} stands alone; {_HOW}")
         value = None if match[2] is None else match[2][1:]
+        name = "ALL" if value is None and match[1].upper() == "ALL" else match[1]
         if value and value[0] in "'\"":
             value = value[1:-1]
         if value and "\0" in value:
             raise InputError(f"bad export {quote(text)}: take out the NUL character")
-        items.append((match[1], value))
+        items.append((name, value))
         at, comma = match.end(), match[3]
     return items

@@ -46,7 +46,7 @@ def surrounded() -> Iterator[Installed]:
     fill(made.work)
     made.env = {**made.env, **variables(made.work), **ODD, "PATH": "/usr/bin:/bin"}
     try:
-        made.up("--nodes", "1", "--cpus", "2", "--mem", "1G", "--name", f"t{folder.name[-8:]}")
+        made.up("--nodes", "1", "--cpus", "2", "--mem", "1G", "--gres", "gpu:2", "--name", f"t{folder.name[-8:]}")
         yield made
         made.down()
     finally:
@@ -70,6 +70,35 @@ def test_a_job_and_its_step_get_the_variables_as_they_are(surrounded: Installed)
         expected = {name: value for name, value in surrounded.env.items() if name not in ours | {"CRANE_HOME"}}
         assert {name: value for name, value in got.items() if name not in ours} == expected
         assert "CRANE_ENVIRON" not in got
+
+
+def test_a_job_submitted_by_a_step_has_nothing_of_the_job_around_it(surrounded: Installed) -> None:
+    inner = "cbatch --parsable -o /dev/null --wrap 'env -0 > inner.env; echo $$ > inner.done'"
+    script = f"#!/bin/bash\nexport MINE=yes CRANE_OWN=1\ncrun {inner} > inner.id\n"
+    options = ("--array", "3", "--gres", "gpu:1", "-t", "10", "-o", "said")
+    outer = surrounded.submit(*options, stdin=script)
+    assert surrounded.wait(outer) == {outer: 0}, (surrounded.work / "said").read_text()
+    job = int((surrounded.work / "inner.id").read_text())
+    assert surrounded.wait(job) == {job: 0}
+    got = block(surrounded.work / "inner.env")
+    assert (got["MINE"], got["CRANE_OWN"], got["CRANE_JOB_ID"]) == ("yes", "1", str(job))
+    strange = ("CUDA_VISIBLE_DEVICES", "CRANE_GPUS", "CRANE_STEP_ID", "CRANE_JOB_END_TIME", "SLURM_JOB_ID")
+    assert not [name for name in got if name in strange or name.startswith("CRANE_ARRAY")]
+
+
+@pytest.mark.parametrize("chosen", [{}, {"LC_CTYPE": "C"}, {"LC_ALL": "C"}, {"LANG": "C.UTF-8"}], ids=str)
+def test_a_job_has_the_locale_that_its_user_has(surrounded: Installed, chosen: dict[str, str]) -> None:
+    def of_locale(env: Mapping[str, str]) -> dict[str, str]:
+        return {name: value for name, value in env.items() if name == "LANG" or name.startswith("LC_")}
+
+    before = surrounded.env
+    surrounded.env = {name: value for name, value in before.items() if name not in of_locale(before)} | chosen
+    try:
+        job = surrounded.submit("-o", "/dev/null", "--wrap", "env -0 > job.env; crun env -0 > step.env")
+        assert surrounded.wait(job) == {job: 0}
+    finally:
+        surrounded.env = before
+    assert of_locale(block(surrounded.work / "job.env")) == of_locale(block(surrounded.work / "step.env")) == chosen
 
 
 def test_a_listing_and_a_control_command_work(surrounded: Installed) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from crane_celery.model.job import JobSpec
 from crane_celery.model.states import State
+from crane_celery.surroundings import to_submit
 from crane_celery.wire import Launch
 from workers import environ, exits
 from workers.environ import Place
@@ -55,7 +56,7 @@ def test_verdicts(facts: tuple[int | None, str, int, str], state: State, code: i
 def test_environment_of_an_array_element() -> None:
     spec = JobSpec(name="a", uid=1, gid=1, user="u", memory=1 << 30, array="1-7:2", time_limit=90, partition="main")
     launch = Launch(10, 2, 12, 2, 5, 4, 1.0, 1 << 30, {"gpu:a": (1, 0)}, ("n1", "n2"))
-    shared = environ.of_job(spec, 10, {"A": "b", "CRANE_STEP_ID": "3", "PATH": "/bin"}, PLACE, {"HOME": "/h"})
+    shared = environ.of_job(spec, 10, {"A": "b", "CRANE_NODE": "n9", "PATH": "/bin"}, PLACE, {"HOME": "/h"})
     made = {**shared, **environ.of_run(launch, spec, PLACE, 100.0)}
     wanted = {
         "CRANE_JOB_ID": "12", "CRANE_ARRAY_JOB_ID": "10", "CRANE_ARRAY_TASK_ID": "5", "CRANE_ARRAY_TASK_COUNT": "4",
@@ -66,17 +67,21 @@ def test_environment_of_an_array_element() -> None:
         "CRANE_JOB_END_TIME": "190000000000",
     }  # fmt: skip
     assert {name: made.get(name) for name in wanted} == wanted
-    assert "CRANE_STEP_ID" not in made
+    assert "CRANE_NODE" not in made
 
 
 def test_a_first_run_has_no_restart_count_and_nothing_of_the_job_that_submitted_it() -> None:
     outer = {
         "CRANE_RESTART_COUNT": "4", "CRANE_ARRAY_TASK_ID": "7", "CRANE_ARRAY_JOB_ID": "9", "CRANE_JOB_DEPENDENCY": "x",
         "CRANE_JOB_END_TIME": "1", "CRANE_GPUS": "2", "SLURM_RESTART_COUNT": "4", "SLURM_ARRAY_TASK_ID": "7", "A": "b",
+        "CRANE_STEP_ID": "3", "CUDA_VISIBLE_DEVICES": "0",
     }  # fmt: skip
     spec = JobSpec(name="a", uid=1, gid=1, user="u", memory=1 << 30)
     launch = Launch(10, 0, 10, 1, None, 1, 1.0, 1 << 30, {}, ("n1",))
-    made = {**environ.of_job(spec, 10, outer, PLACE, {}), **environ.of_run(launch, spec, PLACE, 100.0)}
+    made = {
+        **environ.of_job(spec, 10, to_submit({**outer, "CRANE_JOB_ID": "9"}), PLACE, {}),
+        **environ.of_run(launch, spec, PLACE, 100.0),
+    }
     assert made.keys() & outer.keys() == {"A"}
 
 
