@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from crane_celery.errors import CraneError, Denied, NotFound
-from crane_celery.grammar.directives import split_script
+from crane_celery.grammar.directives import interpreter_of
 from crane_celery.model import body as stored
 from crane_celery.model.job import JobSpec
 
@@ -92,7 +92,7 @@ class Bodies:
     def _interpreter(value: dict[str, Any]) -> list[str]:
         chosen = value.get("interpreter")
         try:
-            words = [chosen] if chosen else list(split_script(value["script"]).interpreter)
+            words = [chosen] if chosen else list(interpreter_of(value["script"]))
         except CraneError:
             words = []
         if words and not words[0].startswith("/"):

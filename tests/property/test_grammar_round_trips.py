@@ -21,7 +21,7 @@ from crane_celery.grammar.dependency import (
     format_dependency,
     parse_dependency,
 )
-from crane_celery.grammar.directives import split_script, split_words
+from crane_celery.grammar.directives import split_script
 from crane_celery.grammar.duration import FOREVER_S, format_duration, format_units, parse_delay, parse_duration
 from crane_celery.grammar.export import apply_export
 from crane_celery.grammar.filename import FilenameContext, check_filename, expand_filename
@@ -36,6 +36,7 @@ from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import Selector, format_selector, parse_selectors
 from crane_celery.grammar.signals import SignalSpec, format_signals, parse_signals, signal_number
 from crane_celery.grammar.when import format_when, parse_when
+from crane_celery.grammar.words import split_words
 
 NOW = datetime(2026, 10, 24, 18, 0, tzinfo=ZoneInfo("Europe/Berlin"))
 ids = st.integers(1, 2**63 - 2)
