@@ -46,26 +46,25 @@ class Parser(argparse.ArgumentParser):
             add_help=False,
         )
         self._negative_number_matcher = _MINUS_DIGIT
+        self.config = ""
+        self.add_common()
+
+    def add_common(self) -> None:
+        """What every command has."""
         self.add_argument("-h", "--help", action="help", help="show this help and exit")
         self.add_argument("-v", "--version", action=_Version, nargs=0, help="show the version and exit")
         self.add_argument("-C", "--config", metavar="FILE", help="the cluster of this configuration file")
-        self.config = ""
 
     def error(self, message: str) -> NoReturn:
         """What argparse finds wrong, as InputError."""
         raise InputError(message)
 
-    def parse(self, argv: Sequence[str], within: str = "") -> argparse.Namespace:
-        """Parse, and turn to the cluster of ``--config``; InputError names an unknown option and what it stands for.
-
-        ``within`` says where options stand that are not the command line's: such choose no cluster.
-        """
+    def parse(self, argv: Sequence[str]) -> argparse.Namespace:
+        """Parse, and turn to the cluster of ``--config``; InputError names an unknown option and what it stands for."""
         found, extra = self.parse_known_args(list(argv))
         if extra:
             raise InputError(self.unknown(extra))
         self.config = vars(found).pop("config", None) or ""
-        if self.config and within:
-            raise InputError(f"--config chooses the cluster: give it on the command line, not in {within}")
         if self.config:
             self._choose()
         return found

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import sys
 
-from crane_celery.errors import CraneError, InputError, SystemFault
+from cli._paths import expand_paths
+from cli._script import Source, from_environment, from_script
+from crane_celery.errors import InputError, SystemFault
 from crane_celery.surroundings import of_caller, to_submit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any
 
-    from cli._options import Parser
+    from cli._jobparser import JobParser
 
 #: options that are the command's own business, not the job's
 _OWN = (
@@ -22,24 +22,22 @@ _OWN = (
 )
 #: options of one matter: one given later in the order script, environment, command line takes the place of the other
 _RIVALS = (("mem", "mem_per_cpu"), ("array_each_line", "array_from_json"), ("array", "repeat"))
-#: first part of the names of the variables that give options
-VARIABLES = "CBATCH_"
-_YES, _NO = ("", "1", "yes", "true", "on"), ("0", "no", "false", "off")
 _POD = ("--pod-name", "--pod-port", "--pod-user", "--pod-dns")
 
 
-def add_options(parser: Parser) -> None:
-    """What describes a job: the same on the command line and in a directive."""
+def add_options(parser: JobParser, slurm: bool = False) -> None:
+    """What describes a job: the same on the command line and in a directive; with ``slurm`` by Slurm's letters."""
     add = parser.add_argument
     add("-J", "--job-name", metavar="NAME", help="name (default: the script's, or Wrap)")
     add("-N", "--nodes", metavar="N", help="nodes")
     add("-n", "--ntasks", metavar="N", help="tasks over all nodes")
-    add("--ntasks-per-node", metavar="N", help="tasks on each node")
+    add("--ntasks-per-node", "--tasks-per-node", metavar="N", help="tasks on each node")
     add("-c", "--cpus-per-task", metavar="N", help="CPUs for each task (default 1; fractions allowed)")
-    add("--mem", metavar="SIZE", help="memory on each node, such as 500M or 2G")
+    add("--mem", metavar="SIZE", help="memory on each node, such as 500M or 2G; 0 = all of the node")
     add("--mem-per-cpu", metavar="SIZE", help="memory for each CPU")
     add("--gres", metavar="LIST", help="generic resources on each node, such as gpu:a100:2")
     add("--gpus-per-node", metavar="N", help="GPUs on each node: a number, or types such as a100:2")
+    add("-G", "--gpus", metavar="N", help="GPUs over all nodes, the same number on each: a number, or types")
     add("-t", "--time", metavar="TIME", help="time limit: minutes, MM:SS, H:MM:SS, D-H:MM:SS, 1h30m")
     add("-p", "--partition", metavar="NAME", help="partition")
     add("-D", "--chdir", metavar="DIR", help="working directory (default: this one)")
@@ -63,9 +61,32 @@ def add_options(parser: Parser) -> None:
     add("--array-from-json", metavar="FILE", help="the same for each value of a JSON list: a text, or compact JSON")
     add("--array-max-fails", metavar="N", help="when N elements have failed, cancel those that have not started")
     add("--repeat", metavar="N", help="submit the same job so many times")
-    _add_when(parser)
+    _add_conditions(parser, slurm)
+    _add_recorded(parser)
+    _add_later(parser, slurm)
+
+
+def _add_conditions(parser: JobParser, slurm: bool) -> None:
+    """When it may start, where, and what follows its end."""
+    add = parser.add_argument
+    add("-d", "--dependency", metavar="EXPR", help="such as afterok:100:101+2h,afterany:102 or after:1?after:2")
+    add("--kill-on-invalid-dep", metavar="yes|no", help="whether to cancel it when its dependency can never be met")
+    add("-H", "--hold", action="store_true", help="hold the job until it is released")
+    add("-b", "--begin", metavar="TIME", help="not before: now+1h, 16:00, tomorrow, 2026-01-31T12:00, 16:00-friday")
+    add("--deadline", metavar="TIME", help="over at this time, started or not (forms as for --begin)")
+    add(
+        *(("--signal",) if slurm else ("-s", "--signal")),
+        metavar="SPEC",
+        help="[B:]SIGNAL[@SECONDS], such as USR1@120: so long (default 60 s) before the time limit, at once where less"
+        " is left; it goes to the steps that run then, without any to all processes of the script; with B: to the"
+        " script's own process alone",
+    )
     add("-L", "--licenses", metavar="LIST", help="licences while it runs: matlab:2,ansys:1, or '|' between choices")
-    add("--constraint", metavar="EXPR", help="features of its nodes: a&b, a|b, with brackets")
+    add(
+        *(("-C", "--constraint") if slurm else ("--constraint",)),
+        metavar="EXPR",
+        help="features of its nodes: a&b, a|b, with brackets",
+    )
     add("-w", "--nodelist", metavar="HOSTS", help="only on these nodes")
     add("-x", "--exclude", metavar="HOSTS", help="never on these nodes")
     add("--exclusive", action="store_true", help="whole nodes")
@@ -78,29 +99,16 @@ def add_options(parser: Parser) -> None:
     )
     add("--interpreter", metavar="PATH", help="run the script with this program (default: its #! line, else sh)")
     add("--extra-attr", metavar="JSON", help="a JSON object that is kept with the job")
-    _add_recorded(parser)
-    _add_later(parser)
 
 
-def _add_when(parser: Parser) -> None:
-    """What says when it may start, when it is over, and what it is sent before."""
-    add = parser.add_argument
-    add("-d", "--dependency", metavar="EXPR", help="such as afterok:100:101+2h,afterany:102 or after:1?after:2")
-    add("--kill-on-invalid-dep", metavar="yes|no", help="whether to cancel it when its dependency can never be met")
-    add("-H", "--hold", action="store_true", help="hold the job until it is released")
-    add("-b", "--begin", metavar="TIME", help="not before: now+1h, 16:00, tomorrow, 2026-01-31T12:00, 16:00-friday")
-    add("--deadline", metavar="TIME", help="over at this time, started or not (forms as for --begin)")
-    add(
-        "-s",
-        "--signal",
-        metavar="SPEC",
-        help="[B:]SIGNAL[@SECONDS], such as USR1@120: so long (default 60 s) before the time limit, at once where less"
-        " is left; it goes to the steps that run then, without any to all processes of the script; with B: to the"
-        " script's own process alone",
-    )
+def add_ways(parser: JobParser) -> None:
+    """How the command itself goes on and answers; a script may ask for it, too."""
+    parser.add_argument("--parsable", action="store_true", help="print the job id only")
+    parser.add_argument("-W", "--wait", action="store_true", help="wait for the job and exit with its exit code")
+    parser.add_argument("--json", action="store_true", help="answer in one line of JSON")
 
 
-def _add_recorded(parser: Parser) -> None:
+def _add_recorded(parser: JobParser) -> None:
     """What real scripts have, and what does nothing here."""
     none = "recorded, without effect"
     for flags, what in (
@@ -121,34 +129,39 @@ def _add_recorded(parser: Parser) -> None:
         parser.add_argument(*flags.split(), metavar=what, help=none)
 
 
-def _add_later(parser: Parser) -> None:
+def _add_later(parser: JobParser, slurm: bool) -> None:
     """What is known and answered with "not supported yet"."""
-    parser.later("-r", "--reservation")
+    parser.later(*(("--reservation",) if slurm else ("-r", "--reservation")))
     for flag in ("--pod", "--pod-userns", "--pod-host-network"):
         parser.later(flag, takes_value=False)
     for flag in _POD:
         parser.later(flag)
 
 
-def assemble(parser: Parser, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def assemble(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """(the job as the gateway takes it, all options: the script's, over them the environment's, over them ``given``).
 
-    Raises InputError.
+    Raises InputError, NotSupported.
     """
     source = Source(given)
     where: dict[str, str] = {}
-    options = _directives(parser, source, where)
-    for layer in (from_environment(parser, where), given):
+    options: dict[str, Any] = {}
+    written, dialects = from_script(source, where)
+    for layer in (*written, *from_environment(where, "slurm" in dialects), given):
         options = _over(options, layer)
+    where = {name: place for name, place in where.items() if name not in given}
     args = options.get("args") or []
     if "wrap" in given and (given.get("script") or args):
         raise InputError("--wrap excludes a script: give one of them")
+    expand_paths(options, where)
     wanted = {name: value for name, value in options.items() if name not in _OWN}
     wanted.setdefault("job_name", source.name)
     wanted["command"] = " ".join([source.shown, *args])
+    if dialects:
+        wanted["dialect"] = ",".join(dialects)
     job = {
         "options": wanted,
-        "where": {name: place for name, place in where.items() if name not in given},
+        "where": where,
         "script": source.text,
         "argv": args,
         **_items(options),
@@ -169,51 +182,6 @@ def _over(options: dict[str, Any], layer: dict[str, Any]) -> dict[str, Any]:
     return {**kept, **layer}
 
 
-def from_environment(parser: Parser, where: dict[str, str]) -> dict[str, Any]:
-    """Options given by variables: ``CBATCH_PARTITION=long`` is ``--partition=long``; a switch is 1 or 0.
-
-    ``where`` gets the variable of each. One that is no option is told and passed over: it may be somebody's own.
-    """
-    names = sorted(name for name in os.environ if name.startswith(VARIABLES))
-    if not names:
-        return {}
-    known = {option[2:].replace("-", "_").upper(): option for option in parser.options if option.startswith("--")}
-    found: dict[str, Any] = {}
-    for name in names:
-        option = known.get(name.removeprefix(VARIABLES))
-        if option is None:
-            from cli._main import complain
-            from crane_celery.grammar.names import did_you_mean
-
-            hint = did_you_mean(name, [VARIABLES + each for each in known])
-            complain(f"cbatch: {name} is in the environment and names no option{hint}", "33")
-            continue
-        try:
-            options = _parsed(parser, [f"{option}={os.environ[name]}"])
-        except CraneError as error:
-            raise type(error)(f"{name}: {error.message}") from None
-        found.update(options)
-        where.update(dict.fromkeys(options, name))
-    return found
-
-
-def _parsed(parser: Parser, argv: Sequence[str]) -> dict[str, Any]:
-    """Options of a directive or a variable, where a switch may have a value: ``--exclusive=true``, ``--hold=no``."""
-    words = []
-    for word in argv:
-        option, equals, value = word.partition("=")
-        if equals and parser.options.get(option):
-            if value.lower() not in _YES + _NO:
-                raise InputError(
-                    f"{option}: {value!r} is neither yes nor no: leave the value out, or write one of them"
-                )
-            if value.lower() in _NO:
-                continue
-            word = option
-        words.append(word)
-    return vars(parser.parse(words, within="a script or a variable"))
-
-
 def _items(options: dict[str, Any]) -> dict[str, Any]:
     """The values of an array made from a list. Raises InputError."""
     if "array_each_line" not in options and "array_from_json" not in options:
@@ -221,81 +189,6 @@ def _items(options: dict[str, Any]) -> dict[str, Any]:
     from cli._items import read_items
 
     return {"items": read_items(options)}
-
-
-class Source:
-    """Where the script comes from: a file, ``--wrap`` or standard input."""
-
-    def __init__(self, given: dict[str, Any]) -> None:
-        """Read it, as the user. Raises InputError."""
-        path = given.get("script")
-        self.wrapped = "wrap" in given
-        if self.wrapped:
-            self.name, self.shown = "Wrap", given["wrap"]
-            self.text = f"#!/bin/sh\n{given['wrap']}\n"
-            if not given["wrap"].strip():
-                raise InputError("--wrap: the command is empty")
-        elif path:
-            self.name, self.shown = os.path.basename(path), path
-            self.text = os.fsdecode(_read(path))
-        else:
-            self.name, self.shown = "stdin", "-"
-            self.text = os.fsdecode(sys.stdin.buffer.read())
-        self.place = path or self.name
-
-
-def _read(path: str) -> bytes:
-    """The script's bytes. Raises InputError with what stands in the way."""
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError as error:
-        why = {
-            FileNotFoundError: "there is no such file; check the path, or give a command with --wrap",
-            IsADirectoryError: "it is a directory; name a script in it",
-            PermissionError: "it cannot be read; chmod u+r it, or ask its owner",
-        }.get(type(error), error.strerror)
-        raise InputError(f"script {path!r}: {why}") from None
-
-
-def _directives(parser: Parser, source: Source, where: dict[str, str]) -> dict[str, Any]:
-    """The options in the script; ``where`` gets the line of each. Raises InputError naming line and option."""
-    if source.wrapped:
-        return {}
-    if "\0" not in source.text and not any(each in source.text for each in ("#CBATCH", "#SBATCH", "#BSUB")):
-        _plain(source)
-        return {}
-    from crane_celery.grammar.directives import split_script
-
-    found: dict[str, Any] = {}
-    try:
-        script = split_script(source.text)
-    except InputError as error:
-        raise InputError(f"{source.place}: {error.message}") from None
-    for line in script.directives:
-        place = f"{source.place}:{line.line_no} {line.prefix}"
-        try:
-            options = _parsed(parser, line.argv)
-        except CraneError as error:
-            raise type(error)(f"{place}: {error.message}") from None
-        strange = options.get("script") or options.get("wrap")
-        if strange:
-            raise InputError(f"{place}: {strange!r} is no option; write --option=value")
-        options = {name: value for name, value in options.items() if name not in ("script", "args")}
-        found = _over(found, options)
-        where.update(dict.fromkeys(options, place))
-    return found
-
-
-def _plain(source: Source) -> None:
-    """What split_script refuses, for a script without directives: its import is saved for those that have some."""
-    if not source.text.strip():
-        raise InputError(f"{source.place}: the script is empty: write the commands to run into it")
-    if "\r\n" in source.text:
-        raise InputError(
-            rf"{source.place}: the script has DOS line breaks (\r\n): mend it with dos2unix FILE"
-            r" or sed -i 's/\r$//' FILE"
-        )
 
 
 def surroundings(export: str | None) -> dict[str, Any]:

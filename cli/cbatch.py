@@ -9,8 +9,8 @@ import os
 import sys
 
 from cli import _submission
+from cli._jobparser import JobParser
 from cli._main import complain, run, say
-from cli._options import Parser
 from crane_celery.errors import CraneError, InputError, Refused
 
 TYPE_CHECKING = False
@@ -26,9 +26,9 @@ def main(argv: list[str] | None = None) -> int:
     return run("cbatch", body, argv)
 
 
-def parser() -> Parser:
+def parser() -> JobParser:
     """The options; only those given appear in the result."""
-    made = Parser(
+    made = JobParser(
         "cbatch",
         "Submit a batch job: a script, a command, or what comes on standard input.",
         usage="cbatch [options] SCRIPT [args...]\n"
@@ -40,9 +40,8 @@ def parser() -> Parser:
         only_given=True,
     )
     _submission.add_options(made)
+    _submission.add_ways(made)
     add = made.add_argument
-    add("--parsable", action="store_true", help="print the job id only")
-    add("-W", "--wait", action="store_true", help="wait for the job and exit with its exit code")
     add("--test-only", action="store_true", help="submit nothing: say when and where the job would start")
     add(
         "--array-retry",
@@ -50,7 +49,6 @@ def parser() -> Parser:
         help="submit those elements of an array again that ended and did not complete, their indexes kept;"
         " script, options and environment are those of the first time",
     )
-    add("--json", action="store_true", help="answer in one line of JSON")
     add("--wrap", metavar="COMMAND", help="run this shell command instead of a script")
     add("script", nargs="?", metavar="SCRIPT", help="the script; standard input when neither it nor --wrap is given")
     add("args", nargs="...", metavar="ARGS", help="arguments for the script")
@@ -59,11 +57,13 @@ def parser() -> Parser:
 
 def body(argv: list[str]) -> int:
     """Parse, send, tell; with --wait stay until it ends."""
-    made = parser()
-    given = vars(made.parse(argv))
+    given, rest = parser().parse_own(argv)
+    if rest:
+        given["script"] = rest[0]
+    given["args"] = rest[1:]
     if "array_retry" in given:
         return _send("retry", _retry(given), given)
-    job, given = _submission.assemble(made, given)
+    job, given = _submission.assemble(given)
     if given.get("test_only"):
         return _test(job, bool(given.get("json")))
     return _send("submit", {"jobs": [job]}, given)

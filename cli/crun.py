@@ -156,7 +156,7 @@ def _environment(given: argparse.Namespace) -> dict[str, str]:
 def _request(given: argparse.Namespace, job: int) -> tuple[dict[str, Any], list[int]]:
     """The frame, and three descriptors for each task."""
     ntasks = tasks_of(given)
-    cwd = os.path.abspath(given.chdir) if given.chdir else os.getcwd()
+    cwd = os.path.abspath(_path(given.chdir, False)) if given.chdir else os.getcwd()
     command = [_program(given.command[0]), *given.command[1:]]
     env = {**_environment(given), "CRANE_NTASKS": str(ntasks), "CRANE_CPUS_PER_TASK": f"{given.cpus_per_task:.2f}"}
     umask = os.umask(0o077)
@@ -181,6 +181,15 @@ def _request(given: argparse.Namespace, job: int) -> tuple[dict[str, Any], list[
         "io": [files.index(fd) for fd in wanted],
     }
     return message, files
+
+
+def _path(text: str, pattern: bool) -> str:
+    """A path, or a pattern of one, with its home directory and variables: those of the job are known here."""
+    if "\\" in text or not ("$" in text or text.startswith("~")):
+        return text
+    from cli._paths import expanded
+
+    return expanded(text, pattern, running=True)
 
 
 def _program(word: str) -> str:
@@ -244,7 +253,7 @@ def _open(pattern: str, task: int, flags: int, job: int, cwd: str) -> int:
         name=os.environ.get("CRANE_JOB_NAME", ""),
         run=(number("CRANE_RESTART_COUNT") or 0) + 1,
     )
-    path = os.path.join(cwd, expand_filename(check_filename(pattern), context))
+    path = os.path.join(cwd, expand_filename(check_filename(_path(pattern, True)), context))
     try:
         if flags & os.O_CREAT:
             os.makedirs(os.path.dirname(path), exist_ok=True)

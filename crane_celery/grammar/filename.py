@@ -30,6 +30,7 @@ LETTERS = {
     "j": "job id",
     "A": "array id",
     "a": "array index",
+    "I": "array index, 0 outside arrays",
     "J": "job.step",
     "s": "step id",
     "N": "short host name",
@@ -65,9 +66,17 @@ class FilenameContext(NamedTuple):
 
 
 def check_filename(pattern: str) -> str:
-    """The pattern itself; InputError for an unknown letter, a lone percent sign, NUL, or an over-long name."""
+    """The pattern itself; InputError for an unknown letter, a lone percent sign, NUL, an over-long name, and for what
+    somebody else should have expanded (a home directory, a variable) or completed (a directory)."""
     if "\0" in pattern:
         raise InputError(f"bad file name {quote(pattern)}: take out the NUL character")
+    if pattern.startswith("~"):
+        raise InputError(f"bad file name {quote(pattern)}: no ~ is expanded here: write the whole path")
+    variable = re.search(r"\$(?:[A-Za-z_]|\{)", pattern) if "\\" not in pattern else None
+    if variable:
+        raise InputError(f"bad file name {quote(pattern)}: no variable is expanded here: write the whole path")
+    if pattern.endswith("/"):
+        raise InputError(f"bad file name {quote(pattern)}: it is a directory; add the name of a file, such as %j.out")
     if len(pattern) > MAX_PATH or len(pattern.rpartition("/")[2]) > MAX_FILE:
         raise InputError(
             f"file name {quote(pattern)} is too long: at most {MAX_FILE} characters, {MAX_PATH} with its directories"
@@ -100,7 +109,7 @@ def _values(ctx: FilenameContext) -> tuple[dict[str, int], dict[str, str]]:
     array_job = ctx.job if ctx.array_job is None else ctx.array_job
     index = NO_INDEX if ctx.array_index is None else ctx.array_index
     numbers = {"j": ctx.job, "A": array_job, "a": index, "s": ctx.step, "n": ctx.node_index, "t": ctx.task}
-    numbers["r"] = ctx.run
+    numbers |= {"r": ctx.run, "I": ctx.array_index or 0}
     words = {
         "%": "%",
         "J": f"{ctx.job}.{ctx.step}",

@@ -26,6 +26,8 @@ class JobSpec:
     cpus_per_task: float = 1.0
     #: bytes on each node; 0 = partition default filled in by the service, so never 0 in a stored record
     memory: int = 0
+    #: all memory of each node instead, whatever that is; ``memory`` is then the least it can be
+    whole_memory: bool = False
     #: per node: "name:type" or "name" -> count
     gres: dict[str, int] = field(default_factory=dict)
     partition: str = ""
@@ -74,6 +76,10 @@ class JobSpec:
     max_fails: int = 0
     #: what else was said about it (mail, attributes), as JSON text of an object; "" = nothing
     extra: str = ""
+    #: whose variables its script finds beside ours: "slurm", "lsf", or both with a comma; "" = ours only
+    dialect: str = ""
+    #: of a job in Slurm's dialect: options that its variables repeat only where they were given, as typed
+    asked: dict[str, str] = field(default_factory=dict)
     #: sha-256 hex of the body (script, arguments, environment), which is stored apart and fetched by the node
     body: str = ""
 

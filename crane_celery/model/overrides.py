@@ -24,6 +24,7 @@ CHANGEABLE = frozenset(
             "ntasks_per_node",
             "cpus_per_task",
             "memory",
+            "whole_memory",
             "gres",
             "partition",
             "account",

@@ -96,8 +96,8 @@ def _now(pool: Pool, at: int, want: Want) -> Fallout | None:
         return Fallout(1, "in use, and whole nodes were asked for")
     if pool.cpu[at] < want.cpu:
         return Fallout(1, "too few CPUs free", want.cpu / MILLI, max(0, pool.cpu[at]) / MILLI)
-    if pool.memory[at] < want.memory:
-        return Fallout(1, "too little memory free", want.memory, max(0, pool.memory[at]))
+    if pool.memory[at] < pool.memory_for(at, want):
+        return Fallout(1, "too little memory free", pool.memory_for(at, want), max(0, pool.memory[at]))
     if want.gres and pool.pick(at, want.gres) is None:
         name, needed, free = _scarce(pool, at, want)
         return Fallout(1, f"too few {name} free", needed, free)

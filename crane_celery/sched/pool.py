@@ -152,6 +152,7 @@ class Pool:
             (not want.nodelist or name in want.nodelist)
             and name not in want.exclude
             and (not want.exclusive or not self.holders[at])
+            and (not want.whole_memory or self.memory[at] >= self.memory_for(at, want))
             and (not want.constraint or self._has(at, want.constraint))
             and (not want.gres or self.pick(at, want.gres) is not None)
         )
@@ -178,13 +179,17 @@ class Pool:
                 return None
         return picked
 
+    def memory_for(self, at: int, want: Want) -> int:
+        """Bytes that a want takes on a node."""
+        return self.nodes[at].spec.memory if want.whole_memory else want.memory
+
     def part(self, at: int, want: Want) -> Allocation:
         """What a want gets on a node that ``find`` named: with ``exclusive`` all its CPUs and memory."""
         spec = self.nodes[at].spec
         gres = (self.pick(at, want.gres) or {}) if want.gres else {}
         if want.exclusive:
             return Allocation(node=spec.name, cpus=spec.cpus, memory=spec.memory, gres=gres)
-        return Allocation(node=spec.name, cpus=want.cpu / MILLI, memory=want.memory, gres=gres)
+        return Allocation(node=spec.name, cpus=want.cpu / MILLI, memory=self.memory_for(at, want), gres=gres)
 
 
 def _moved(column: list[int], at: int, by: int, top: int) -> int:

@@ -86,10 +86,11 @@ class Timeline:
         end = start + want.limit if want.limit else inf
         steps = self._steps_of(at)
         first = bisect_right(steps, start, key=_moment) - 1
+        need = self._pool.memory_for(at, want)
         for moment, cpu, memory, holders, alone in islice(steps, first, None):
             if moment >= end:
                 break
-            if cpu < want.cpu or memory < want.memory or alone or (want.exclusive and holders > 0):
+            if cpu < want.cpu or memory < need or alone or (want.exclusive and holders > 0):
                 return False
         return not want.gres or all(self._has_slots(at, want, moment) for moment in self._begins(at, start, end))
 
@@ -116,8 +117,9 @@ class Timeline:
                     yield _Step(max(release.end, self._now), release.cpu, release.memory, -1, 0)
         for hold in self.holds.get(at, ()):
             want, alone = hold.want, int(hold.want.exclusive)
-            yield _Step(hold.start, -want.cpu, -want.memory, 1, alone)
-            yield _Step(hold.end, want.cpu, want.memory, -1, -alone)
+            memory = self._pool.memory_for(at, want)
+            yield _Step(hold.start, -want.cpu, -memory, 1, alone)
+            yield _Step(hold.end, want.cpu, memory, -1, -alone)
 
     def _begins(self, at: int, start: float, end: float) -> Iterator[float]:
         """The moments at which slots may be short: the begin, and those of the rooms within."""

@@ -30,11 +30,14 @@ class Want(NamedTuple):
     limit: int = 0  # seconds that it may run; 0 = for ever
     constraint: str = ""  # features, canonical
     licenses: str = ""  # canonical
+    whole_memory: bool = False  # all memory of each node; ``memory`` is the least that it can be
 
     @property
     def plain(self) -> bool:
         """Whether CPUs and memory alone decide on a node."""
-        return not (self.gres or self.nodelist or self.exclude or self.exclusive or self.constraint)
+        return not (
+            self.gres or self.nodelist or self.exclude or self.exclusive or self.constraint or self.whole_memory
+        )
 
     def ends_no_later(self, other: "Want") -> bool:
         """Whether it takes no more time than ``other``."""
@@ -48,6 +51,7 @@ class Want(NamedTuple):
             and self.nodes <= other.nodes
             and self.partition == other.partition
             and (not self.exclusive or other.exclusive)
+            and (not self.whole_memory or other.whole_memory)
             and (not self.gres or self.gres == other.gres)
             and (not self.nodelist or self.nodelist == other.nodelist)
             and (not self.exclude or self.exclude == other.exclude)
@@ -72,4 +76,5 @@ def want_of(spec: JobSpec) -> Want:
         spec.time_limit or 0,
         spec.constraint,
         spec.licenses,
+        spec.whole_memory,
     )

@@ -18,6 +18,7 @@ from crane_celery.grammar.names import check_entity_name, check_job_name, did_yo
 from crane_celery.grammar.when import parse_when
 from crane_celery.model.job import JobSpec
 from crane_celery.model.node import NodeSpec, Partition
+from crane_celery.service.memory import least_whole
 from crane_celery.service.submit import BASE_PRIORITY
 
 MAX_TEXT = 1000
@@ -124,7 +125,7 @@ def _checked(name: str, check: Callable[[str], str]) -> Callable[[str, Ground], 
 
 def _job_name(text: str, _ground: Ground) -> Mapping[str, Any]:
     if not text.strip():
-        raise InputError("a job needs a name: write one of up to 60 characters")
+        raise InputError("a job needs a name: write one")
     return {"name": check_job_name(text)}
 
 
@@ -176,6 +177,15 @@ def _cpus(text: str, _ground: Ground) -> Mapping[str, Any]:
     if not 0 < value <= MAX_NUMBER:
         raise InputError("not a number of CPUs above 0")
     return {"cpus_per_task": value}
+
+
+def _memory(text: str, ground: Ground) -> Mapping[str, Any]:
+    """Bytes on each node; 0 = all of it."""
+    size = parse_memory(text)
+    partition = ground.partitions.get(ground.spec.partition)
+    if not size and partition:
+        return {"memory": least_whole(ground.spec.cpus_per_node, partition, ground.nodes), "whole_memory": True}
+    return {"memory": max(size, 1), "whole_memory": False}
 
 
 def _throttle(text: str, ground: Ground) -> Mapping[str, Any]:
@@ -248,7 +258,7 @@ _NAMED: dict[tuple[str, ...], _Key] = {
     ("numtasks", "ntasks", "reqprocs"): _Key(_number("ntasks"), True),
     ("ntaskspernode",): _Key(_number("ntasks_per_node", 0), True),
     ("cpuspertask",): _Key(_cpus, True),
-    ("mempernode", "minmemorynode", "mem"): _Key(lambda text, _ground: {"memory": parse_memory(text)}, True),
+    ("mempernode", "minmemorynode", "mem"): _Key(_memory, True),
     ("gres",): _Key(_gres, True),
     ("exclusive",): _Key(_flag("exclusive"), True),
     ("requeue",): _Key(_requeue),

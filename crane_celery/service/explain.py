@@ -155,7 +155,8 @@ def start_line(expected: Expected | None, zone: str) -> str:
 
 def _wanted(want: Want) -> str:
     """What it asks of each node."""
-    asked = [f"{want.cpu / MILLI:g} CPUs", f"{format_memory(want.memory)} of memory"]
+    memory = "all of its memory" if want.whole_memory else f"{format_memory(want.memory)} of memory"
+    asked = [f"{want.cpu / MILLI:g} CPUs", memory]
     asked += [f"{count} {name}" for name, count in want.gres]
     each = f"{want.nodes} nodes with {', '.join(asked)} each" if want.nodes > 1 else f"a node with {', '.join(asked)}"
     named = [f"one of {compress(want.nodelist)}"] if want.nodelist else []

@@ -14,16 +14,17 @@ from crane_celery.grammar.constraint import Constraint, format_constraint, parse
 from crane_celery.grammar.dependency import parse_dependency
 from crane_celery.grammar.duration import format_duration, parse_duration
 from crane_celery.grammar.filename import check_filename
-from crane_celery.grammar.gres import Gres, parse_gpus_per_node, parse_gres
 from crane_celery.grammar.hostlist import expand
 from crane_celery.grammar.licenses import format_licenses, parse_licenses
-from crane_celery.grammar.memory import format_memory, parse_memory
 from crane_celery.grammar.names import check_entity_name, check_job_name, instead
 from crane_celery.grammar.signals import format_signals, parse_signals
 from crane_celery.model.job import JobSpec
 from crane_celery.model.node import Partition
-from crane_celery.service.arithmetic import Shape, shape
+from crane_celery.service.arithmetic import shape
 from crane_celery.service.caller import Caller
+from crane_celery.service.devices import gres_of
+from crane_celery.service.dialect import dialect_of
+from crane_celery.service.memory import memory_of
 from crane_celery.service.moments import moment, shown
 from crane_celery.service.reading import OF_NO_EFFECT, Options
 from crane_celery.service.request import MAX_PATH, JobRequest
@@ -31,6 +32,8 @@ from crane_celery.settings import Settings
 
 MAX_COMMENT = 1000
 MAX_EXTRA = 16 << 10
+#: bytes of a file's name, without its directories
+MAX_COMPONENT = 255
 
 
 class Offer(NamedTuple):
@@ -57,6 +60,7 @@ def understand(request: JobRequest, caller: Caller, offer: Offer, body: str) -> 
     partition = _partition(opt, settings)
     asked = shape(opt.number("nodes"), opt.number("ntasks"), opt.number("ntasks_per_node"))
     cpus = opt.cpus()
+    memory = memory_of(opt, asked, cpus, partition, settings)
     array = _array(opt, settings, partition)
     spec = JobSpec(
         name=opt.read("job_name", check_job_name, "job") or "job",
@@ -67,8 +71,9 @@ def understand(request: JobRequest, caller: Caller, offer: Offer, body: str) -> 
         ntasks=asked.ntasks,
         ntasks_per_node=asked.ntasks_per_node,
         cpus_per_task=cpus,
-        memory=_memory(opt, asked, cpus, partition, settings),
-        gres=_gres(opt),
+        memory=memory.size,
+        whole_memory=memory.whole,
+        gres=gres_of(opt, asked.nodes),
         partition=partition.name,
         account=opt.read("account", check_entity_name, ""),
         qos=opt.read("qos", lambda text: check_entity_name(text, "QoS"), ""),
@@ -91,7 +96,9 @@ def understand(request: JobRequest, caller: Caller, offer: Offer, body: str) -> 
         submit_dir=request.cwd,
         command=opt.text("command")[:4096],
         body=body,
+        **dialect_of(opt, settings),
     )
+    _check_long_names(opt, spec)
     spec = replace(spec, **_policy(opt, settings), **_span(opt, request.tz, spec.time_limit, offer))
     spec = replace(spec, constraint=_constraint(opt, spec, settings))
     _refuse_unknown_nodes(opt, spec, settings)
@@ -244,63 +251,29 @@ def _time_limit(opt: Options, partition: Partition) -> int | None:
     return asked
 
 
-def _memory(opt: Options, asked: Shape, cpus_per_task: float, partition: Partition, settings: Settings) -> int:
-    """Bytes on each node."""
-    tasks = asked.ntasks_per_node or -(-asked.ntasks // asked.nodes)
-    cpus = tasks * cpus_per_task
-    memory = opt.read("mem", parse_memory, 0)
-    per_cpu = opt.read("mem_per_cpu", parse_memory, 0)
-    most, most_per_cpu = partition.max_memory_per_node, partition.max_memory_per_cpu
-    if not memory and per_cpu:
-        memory = int(per_cpu * cpus)
-    if not memory:
-        memory = partition.default_memory_per_node or int(_default_per_cpu(partition, settings) * cpus)
-        memory = int(min(memory, most or memory, most_per_cpu * cpus or memory))
-    if most and memory > most:
-        raise Infeasible(
-            f"{format_memory(memory)} per node is beyond partition {partition.name}'s maximum {format_memory(most)}"
-            " (MaxMemPerNode): ask for less, or use another partition"
-        )
-    if most_per_cpu and memory > most_per_cpu * cpus:
-        raise Infeasible(
-            f"{format_memory(memory)} for {cpus:g} CPUs is beyond partition {partition.name}'s maximum"
-            f" {format_memory(most_per_cpu)} for each (MaxMemPerCpu): ask for less, or for"
-            f" {-(-memory // most_per_cpu)} CPUs"
-        )
-    return max(memory, 1)
-
-
-def _default_per_cpu(partition: Partition, settings: Settings) -> float:
-    """Bytes for each CPU: configured, else what the smallest node of the partition has for each of its CPUs."""
-    if partition.default_memory_per_cpu:
-        return partition.default_memory_per_cpu
-    nodes = [settings.nodes[name] for name in partition.nodes if name in settings.nodes]
-    return min((node.memory / node.cpus for node in nodes if node.cpus), default=0.0)
-
-
-def _gres(opt: Options) -> dict[str, int]:
-    none: Gres = {}
-    found = dict(opt.read("gres", parse_gres, none))
-    for key, count in opt.read("gpus_per_node", parse_gpus_per_node, none).items():
-        if key in found:
-            raise opt.error("gpus_per_node", "names what --gres names already: give it once")
-        found[key] = count
-    return {":".join(filter(None, key)): count for key, count in found.items()}
-
-
 def _dependency(text: str) -> str:
-    """The text itself; InputError where it is none. What it names is looked up later."""
-    parse_dependency(text)
-    return text
+    """The text itself, "" for none; InputError where it is neither. What it names is looked up later."""
+    if text.strip():
+        parse_dependency(text)
+    return text.strip() and text
 
 
 def _directory(opt: Options, cwd: str) -> str:
     """The working directory: ``--chdir``, relative to where the caller stands."""
     path = opt.text("chdir")
+    if path.startswith("~"):
+        raise opt.error("chdir", f"{path[:60]!r}: no ~ is expanded here: write the whole path")
     joined = path if path.startswith("/") else f"{cwd.rstrip('/')}/{path}" if path else cwd
     if len(joined) > MAX_PATH:
         raise opt.error("chdir", f"the path is longer than {MAX_PATH} bytes")
     return joined
+
+
+def _check_long_names(opt: Options, spec: JobSpec) -> None:
+    """Raise InputError where the job's name would make a file name longer than a file system takes."""
+    for option, pattern in (("input", spec.stdin), ("output", spec.stdout), ("error", spec.stderr)):
+        if "%x" in pattern and max(map(len, pattern.replace("%x", spec.name).encode().split(b"/"))) > MAX_COMPONENT:
+            raise opt.error(option, f"with the job's name for %x it is longer than {MAX_COMPONENT} bytes: leave %x out")
 
 
 def _refuse_unknown_nodes(opt: Options, spec: JobSpec, settings: Settings) -> None:

@@ -23,7 +23,7 @@ KNOWN = frozenset(
         *("gpus_per_node", "time", "partition", "chdir", "input", "output", "error", "open_mode", "array"),
         *("dependency", "hold", "nodelist", "exclude", "exclusive", "interpreter", "repeat", "get_user_env", "command"),
         *("begin", "deadline", "signal", "licenses", "constraint", "requeue", "kill_on_invalid_dep", "extra_attr"),
-        *("array_max_fails", *OF_NO_EFFECT),
+        *("array_max_fails", "gpus", "dialect", *OF_NO_EFFECT),
     }
 )
 
@@ -54,6 +54,10 @@ class Options:
         if len(value) > MAX_TEXT:
             raise self.error(name, f"{len(value)} characters are too many: {MAX_TEXT} at most")
         return value
+
+    def shown(self, name: str) -> str:
+        """The value of any option as text, cut to what a variable should hold."""
+        return str(self._values.get(name))[:255].replace("\0", "")
 
     def given(self, name: str) -> bool:
         """Whether it was given at all."""

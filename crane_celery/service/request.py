@@ -50,7 +50,7 @@ def read_request(job: Mapping[str, Any], common: Mapping[str, Any]) -> JobReques
         raise InputError(f"unknown job field {unknown[0][:60]!r}: known are {', '.join(JobRequest._fields)}")
     request = JobRequest(
         options=_typed(found, "options", dict, {}),
-        script=_typed(found, "script", str, ""),
+        script=_typed(found, "script", str, "").removeprefix("\ufeff"),
         argv=tuple(_typed(found, "argv", list, [])),
         env=_typed(found, "env", dict, {}),
         cwd=_typed(found, "cwd", str, "/"),

@@ -50,6 +50,7 @@ def options(draw: st.DrawFn) -> dict[str, Any]:
         "nodelist": draw(st.just(()) | names),
         "exclude": draw(st.just(()) | names),
         "exclusive": draw(st.integers(0, 9)) == 0,
+        "whole_memory": draw(st.integers(0, 9)) == 0,
         "throttle": draw(st.sampled_from([0, 0, 1, 3])),
     }
 
@@ -88,6 +89,8 @@ def check_plan(seen: View, made: Plan) -> None:
         assert all(seen.pool.nodes[seen.pool.number[name]].state is NodeState.UP for name in names)
         for part in start.allocation:
             assert sum(len(slots) for slots in part.gres.values()) == sum(asked.gres.values())
+            whole = seen.pool.nodes[seen.pool.number[part.node]].spec.memory
+            assert part.memory == (whole if asked.exclusive or asked.whole_memory else asked.memory)
     for id, count in started.items():
         entry = seen.entries[id]
         throttle = entry.job.spec.throttle

@@ -158,13 +158,13 @@ def test_only_none_wants_a_login_environment() -> None:
     assert [wants_user_env(text) for text in ("NONE", "NIL", "ALL", "A=1")] == [True, False, False, False]
 
 
-@pytest.mark.parametrize("name", ["x", "", "a \"b\" 'c' $(d) %j", "作業 №1 🚀", "x" * 60, "\t"])
+@pytest.mark.parametrize("name", ["x", "", "a \"b\" 'c' $(d) %j", "作業 №1 🚀", "x" * 1024, "ü" * 512, "\t"])
 def test_job_name_passes_exactly(name: str) -> None:
     assert check_job_name(name) == name
 
 
 @pytest.mark.parametrize(
-    "name", ["a\nb", "a\r", "a\0", "x" * 61, "\udcff", "\x1b[31mred", "a\x7f", "a\x9b", "a\u2028b"]
+    "name", ["a\nb", "a\r", "a\0", "x" * 1025, "ü" * 513, "\udcff", "\x1b[31mred", "a\x7f", "a\x9b", "a\u2028b"]
 )
 def test_job_name_refused(name: str) -> None:
     with pytest.raises(InputError, match="job name"):
@@ -172,8 +172,9 @@ def test_job_name_refused(name: str) -> None:
 
 
 def test_entity_name() -> None:
-    assert check_entity_name("phys_1") == "phys_1"
-    for name in ("", "_a", "a-b", "all", "ALL", "x" * 31, "a\n", "é"):
+    for name in ("phys_1", "a-b.c", "first.last@institute.example.edu", "x" * 255):
+        assert check_entity_name(name) == name
+    for name in ("", "_a", "-a", "a b", "a,b", "all", "ALL", "x" * 256, "a\n", "é"):
         with pytest.raises(InputError, match="bad qos name"):
             check_entity_name(name, "qos")
 

@@ -135,6 +135,16 @@ def test_exclusive_takes_an_empty_node_whole() -> None:
     assert (part.cpus, part.memory) == (4, 8 * GIB)
 
 
+def test_all_memory_is_that_of_the_node_it_runs_on() -> None:
+    some = [node("n1", memory=8 * GIB), node("n2", memory=32 * GIB), node("n3", memory=16 * GIB)]
+    asked = [job(1, memory=GIB), job(2, memory=8 * GIB, whole_memory=True, nodes=2), job(3, memory=GIB)]
+    seen = view([*asked, job(4, memory=8 * GIB, whole_memory=True)], some)
+    made = plan(seen)
+    assert where(made) == {1: ["n1"], 2: ["n2", "n3"], 3: ["n1"]}
+    assert [part.memory for part in made.starts[1].allocation] == [32 * GIB, 16 * GIB]
+    assert explain(seen, made, 4, 100.0).reason is Reason.RESOURCES
+
+
 @pytest.mark.parametrize("state", [NodeState.DOWN, NodeState.DRAIN])
 def test_a_node_that_is_not_up_gets_nothing(state: NodeState) -> None:
     seen = view([job(1)], [node("n1", state=state)])

@@ -24,6 +24,7 @@ BASE = Want("main", 1, 1000, 100)
         ({"gres": (("gpu", 1),)}, True),
         ({"nodelist": frozenset({"a"})}, True),
         ({"exclusive": True}, True),
+        ({"whole_memory": True}, True),
     ],
 )
 def test_covers(more: dict[str, Any], covered: bool) -> None:
@@ -32,7 +33,13 @@ def test_covers(more: dict[str, Any], covered: bool) -> None:
 
 @pytest.mark.parametrize(
     "more",
-    [{"gres": (("gpu", 1),)}, {"nodelist": frozenset({"a"})}, {"exclude": frozenset({"a"})}, {"exclusive": True}],
+    [
+        {"gres": (("gpu", 1),)},
+        {"nodelist": frozenset({"a"})},
+        {"exclude": frozenset({"a"})},
+        {"exclusive": True},
+        {"whole_memory": True},
+    ],
 )
 def test_what_is_particular_says_nothing_of_what_is_not(more: dict[str, Any]) -> None:
     assert not BASE._replace(**more).covers(BASE)

@@ -62,6 +62,8 @@ def of(cluster: Cluster, job: int, rank: int, name: str) -> object:
         ("numnodes", "2", "ntasks", 2),
         ("cpuspertask", "0.5", "cpus_per_task", 0.5),
         ("mempernode", "2G", "memory", 2 << 30),
+        ("mempernode", "0", "memory", 32 << 30),
+        ("mempernode", "0", "whole_memory", True),
         ("gres", "gpu:a100:1", "gres", {"gpu:a100": 1}),
         ("exclusive", "yes", "exclusive", True),
         ("killoninvaliddep", "no", "kill_on_invalid_dep", "no"),

@@ -12,6 +12,9 @@ from crane_celery.model.dependency import decode
 from crane_celery.model.node import Partition
 from crane_celery.service import Service
 from crane_celery.service.caller import Caller
+from crane_celery.service.devices import gres_of
+from crane_celery.service.reading import Options
+from crane_celery.service.request import JobRequest
 from tests.unit.service.support import GIB, Cluster
 
 ALICE = Caller(1234, 1234, 1)
@@ -95,8 +98,17 @@ def test_a_dependency_has_only_so_many_blocks(cluster: Cluster) -> None:
         ({"repeat": "0x"}, InputError, "--repeat"),
         ({"open_mode": "both"}, InputError, "truncate, append"),
         ({"output": "%z.out"}, InputError, "--output"),
+        ({"output": "~/x"}, InputError, "--output: bad file name '~/x': no ~ is expanded here"),
+        ({"error": "$HOME/x"}, InputError, "--error: bad file name '$HOME/x': no variable is expanded here"),
+        ({"input": "in/"}, InputError, "--input: bad file name 'in/': it is a directory"),
+        ({"chdir": "~/x"}, InputError, "--chdir: '~/x': no ~ is expanded here"),
+        ({"output": "%x.out", "job_name": "a" * 252}, InputError, "--output: with the job's name for %x"),
+        ({"gpus": "3", "nodes": "2", "ntasks": "2"}, InputError, "--gpus: 3 gpu cannot be spread evenly over the 2"),
+        ({"gpus": "3"}, Infeasible, "3 gpu"),
+        ({"gpus": "2", "gpus_per_node": "1"}, InputError, "--gpus: is the total over all nodes"),
+        ({"dialect": "pbs"}, InputError, "'pbs' is none of lsf, slurm"),
         ({"job_name": "a\nb"}, InputError, "--job-name"),
-        ({"job_name": "a" * 61}, InputError, "61 characters"),
+        ({"job_name": "ü" * 513}, InputError, "1026 bytes"),
         ({"chdir": "a\0b"}, InputError, "NUL"),
         ({"interpreter": 5}, InputError, "option interpreter must be a text"),
         ({"mail_user": ["x"]}, InputError, "option mail_user must be a text"),
@@ -114,6 +126,44 @@ def test_what_is_refused_takes_no_id(
         submit(cluster, **options)
     assert text in raised.value.message
     assert cluster.store.jobs() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "gres"),
+    [
+        ({"gpus": "2"}, {"gpu": 2}),
+        ({"gpus": "a100:2"}, {"gpu:a100": 2}),
+        ({"gpus": "2", "gpus_per_node": "2"}, {"gpu": 2}),
+        ({"gpus": "0"}, {}),
+    ],
+)
+def test_gpus_are_a_total(cluster: Cluster, options: dict[str, Any], gres: dict[str, int]) -> None:
+    job = cluster.store.job(submit(cluster, **options))
+    assert job is not None and job.spec.gres == gres
+
+
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_a_total_of_gpus_is_spread_over_the_nodes(nodes: int) -> None:
+    opt = Options(JobRequest({"gpus": "4"}, "true"))
+    assert gres_of(opt, nodes) == {"gpu": 4 // nodes}
+
+
+@pytest.mark.parametrize("option", ["mem", "mem_per_cpu"])
+def test_memory_of_0_is_all_of_the_node(cluster: Cluster, option: str) -> None:
+    job = cluster.store.job(submit(cluster, **{option: "0"}))
+    assert job is not None and (job.spec.memory, job.spec.whole_memory) == (32 << 30, True)
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_an_empty_dependency_is_none(cluster: Cluster, text: str) -> None:
+    job = cluster.store.job(submit(cluster, dependency=text))
+    assert job is not None and (job.spec.dependency, job.dep) == ("", "")
+
+
+def test_what_was_asked_for_is_recorded_for_the_dialect(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, slurm_env=True)
+    job = cluster.store.job(submit(cluster, cpus_per_task=2, mem="0"))
+    assert job is not None and (job.spec.dialect, job.spec.asked) == ("slurm", {"cpus_per_task": "2", "mem": "0"})
 
 
 @pytest.mark.parametrize("script", ["", " \n", "a\0b"])
