@@ -16,23 +16,18 @@ LETTERS = {
 }
 _PLAIN = """
 acctg-freq batch bb bbf burst-buffer cluster-constraint clusters consolidate-segments container container-id
-contiguous core-spec cpu-bind cpus-per-gpu delay-boot export-file extra extra-node-info gid gpu-bind gpu-freq
-gres-flags hint ignore-pbs immediate mcs-label mem-bind mem-per-gpu minsockets mincores minthreads network nice
-no-kill oom-kill-step overcommit oversubscribe power prefer profile propagate reboot relative resv-ports segment
-share sockets-per-board spread-job stepmgr switches thread-spec time-min tmp tres-bind tres-per-task uid
-umask use-min-nodes wait-all-nodes quiet
+contiguous core-spec cpu-bind delay-boot export-file extra extra-node-info gid gpu-bind gpu-freq
+gpus-per-socket gres-flags hint ignore-pbs immediate mcs-label mem-bind mincores mincpus minsockets minthreads
+network nice no-kill nodefile ntasks-per-core ntasks-per-gpu oom-kill-step overcommit oversubscribe power
+prefer profile propagate quiet reboot relative resv-ports segment share sockets-per-board spread-job stepmgr
+switches thread-spec time-min tmp tres-bind tres-per-task uid umask use-min-nodes wait-all-nodes
 """
-#: options that are not there, with what to write instead where there is something that means the same
+#: options that are not there, with what to write instead where there is something that serves
 OPTIONS = {
     **dict.fromkeys(_PLAIN.split(), ""),
-    "begin-time": "write --begin",
-    "gpus-per-socket": "write --gpus-per-node",
-    "gpus-per-task": "write --gpus for all tasks together, or --gpus-per-node",
-    "mincpus": "write --ntasks-per-node and --cpus-per-task",
-    "nodefile": "write --nodelist",
-    "ntasks-per-core": "write --cpus-per-task",
-    "ntasks-per-gpu": "write --ntasks-per-node and --gpus-per-node",
-    "workdir": "write --chdir",
+    "gpus-per-task": "write --gpus for all tasks together",
+    "cpus-per-gpu": "write --cpus-per-task",
+    "mem-per-gpu": "write --mem",
 }
 
 

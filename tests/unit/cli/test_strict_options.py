@@ -62,7 +62,7 @@ def test_no_abbreviation_in_directives(shell: Shell, tmp_path: Path, line: str, 
         ("--hint=nomultithread", "--hint of Slurm"),
         ("--gpus-per-task=1", "--gpus-per-task of Slurm is not supported yet: write --gpus"),
         ("--mem-per-gpu=1G", "--mem-per-gpu of Slurm"),
-        ("--ntasks-per-core=1", "write --cpus-per-task"),
+        ("--ntasks-per-core=1", "--ntasks-per-core of Slurm"),
         ("--reservation=x", "--reservation is not supported yet"),
     ],
 )
