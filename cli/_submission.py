@@ -167,7 +167,7 @@ def assemble(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         **_items(options),
         **surroundings(options.get("export")),
     }
-    if str(options.get("export")).upper() == "NONE":
+    if str(options.get("export", "")).upper() == "NONE":
         wanted["get_user_env"] = True
     return job, options
 

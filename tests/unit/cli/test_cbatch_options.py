@@ -95,6 +95,15 @@ def test_layers(shell: Shell, cluster: Cluster, tmp_path: Path, monkeypatch: pyt
     assert found.exclusive
 
 
+@pytest.mark.parametrize(("argv", "login"), [((), False), (("--export=NONE",), True), (("--export=ALL",), False)])
+def test_a_login_environment_is_made_only_where_it_was_asked_for(
+    shell: Shell, cluster: Cluster, argv: tuple[str, ...], login: bool
+) -> None:
+    assert shell("cbatch", *argv, "--wrap", "true").code == 0
+    body = cluster.store.body(1)
+    assert body is not None and json.loads(body)["get_user_env"] is login
+
+
 def test_variables_that_are_wrong(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CBATCH_PARTITON", "small")
     said = shell("cbatch", "--wrap", "true")
