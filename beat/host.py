@@ -18,7 +18,7 @@ from celery.beat import Scheduler
 
 from beat.dispatch import CeleryOutbox, Dispatcher
 from beat.leader import Leader
-from crane_celery import bootstrap, wire
+from crane_celery import bootstrap, faults, wire
 from crane_celery.settings import load
 
 
@@ -34,6 +34,7 @@ class CraneScheduler(Scheduler):
     def setup_schedule(self) -> None:
         """Called once for the instance that is going to tick."""
         settings = load()
+        faults.keep_in(settings.log_dir, "scheduler")
         store = bootstrap.open_store(settings)
         signer = wire.Signer.load(settings.private_key) if settings.signing else wire.Signer(None)
         guests = bool(settings.hooks.prolog or settings.hooks.epilog)

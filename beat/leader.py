@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from beat.dispatch import Dispatcher
 from beat.loop import Inconsistent, Loop
 from beat.reaper import Reaper
+from crane_celery import faults
 from crane_celery.errors import CraneError, StaleFence, Unreachable
 from crane_celery.sched.plan import Config
 from crane_celery.sched.prioritise import Ranking
@@ -109,7 +110,7 @@ class Leader:
             log.error("turn failed: %s", error)
             return self._step_down(self._pause())
         except Exception:
-            log.exception("turn failed")
+            faults.record("a turn of the scheduler failed")
             return self._step_down(self._pause())
         self._failures = 0
         return pause

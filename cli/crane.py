@@ -18,6 +18,7 @@ COMMANDS = {
     "down": ("down", "stop all of it"),
     "status": ("status", "what runs, and since when"),
     "doctor": ("doctor", "what this host offers, and how to mend what it lacks"),
+    "quarantine": ("quarantine", "what daemons could not process and have set aside: list, retry, drop"),
     "config": ("config", "the configuration in effect, and where each value comes from"),
     "keys": ("keys", "make the key pair that launches are signed and checked with"),
     "simulate": ("simulate", "replay a recorded workload through the scheduler, in simulated time"),

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from crane_celery import faults
 from crane_celery.errors import CraneError, Denied, StaleFence
 from crane_celery.model.node import NodeState
 from crane_celery.model.states import State
@@ -23,6 +24,7 @@ from crane_celery.store.clock import ServerClock
 from crane_celery.wire import Inbox, Kill, Verifier
 from crane_celery.wire import Message as Launches
 from workers import launches
+from workers.aside import Aside
 from workers.bodies import Bodies
 from workers.environ import Place
 from workers.frames import Message
@@ -69,7 +71,8 @@ class Agent:
         os.makedirs(settings.log_dir, exist_ok=True)
         self._shepherd = Shepherding(config, log_path, self._hear)
         self._time = ServerClock(store.now, clock)
-        self._uplink = Uplink(self._send, self._ack, lambda: self._time.offset, self._drain)
+        self._aside = Aside(settings.home, node, lambda: self._time.offset)
+        self._uplink = Uplink(self._send, self._ack, lambda: self._time.offset, self._drain, self._aside.put)
         self._lock = threading.RLock()  # registration against launches
         self._ready = threading.Event()
         self._stop = threading.Event()
@@ -111,6 +114,9 @@ class Agent:
                 return
             except CraneError as error:
                 log.warning("launches put off: %s", error.message)
+                return
+            except Exception:
+                faults.record("a launch message failed")
                 return
             if message.kills or batch.cancelled:
                 self._kill([*message.kills, *batch.cancelled])
@@ -233,7 +239,7 @@ class Agent:
         except CraneError as error:
             log.warning("no heartbeat: %s", error.message)
         except Exception:
-            log.exception("heartbeat")
+            faults.record("a heartbeat failed")
         return BEAT_S if self._hello else _SOON_S
 
     def _tidy(self) -> None:
@@ -245,6 +251,7 @@ class Agent:
             self._beats += 1
             if self._beats % _SWEEP_BEATS == 0:
                 self._bodies.sweep(self._alive)
+                self._aside.retry(self._send)
         finally:
             self._lock.release()
 

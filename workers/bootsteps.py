@@ -8,6 +8,7 @@ from typing import Any
 
 from celery import bootsteps
 
+from crane_celery import faults
 from crane_celery.bootstrap import open_service, open_store
 from crane_celery.errors import ConfigError
 from crane_celery.gateway.server import GatewayServer
@@ -41,6 +42,7 @@ class Node(bootsteps.StartStopStep):
         settings = self._settings
         os.makedirs(settings.node_run_dir(self._node), mode=0o755, exist_ok=True)
         os.makedirs(settings.spool(self._node), mode=0o711, exist_ok=True)
+        faults.keep_in(settings.log_dir, f"node.{self._node}")
         place = place_of(settings, self._node)
         self._gateway = GatewayServer(open_service(settings), place.socket)
         self._gateway.start()

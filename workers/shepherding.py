@@ -6,6 +6,7 @@ import selectors
 import threading
 from collections.abc import Callable
 
+from crane_celery import faults
 from workers import pasture
 from workers.frames import Hangup, Link, Message
 
@@ -82,4 +83,5 @@ class Shepherding:
             except Hangup:
                 log.warning("the shepherd went away")
             except Exception:  # this thread must go on: connecting again makes the shepherd say all of it again
-                log.exception("a frame of the shepherd")
+                faults.record("a frame of the shepherd failed")
+                self._stop.wait(_RETRY_S)

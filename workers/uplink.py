@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from crane_celery.errors import CraneError, StaleFence
+from crane_celery.errors import StaleFence, Unreachable
 from crane_celery.model.job import StepRow
 from crane_celery.model.states import State
 from crane_celery.store.api import Began, Ended, Moved, Report
@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 #: rows of one call: the server is not to be blocked over 50 ms
 _MOST = 400
 _BACK_OFF_S = (0.1, 5.0)
+#: refusals of a batch after which its rows are tried one by one
+_REFUSALS = 3
 
 
 class News(NamedTuple):
@@ -63,10 +65,11 @@ class Uplink:
 
     def __init__(
         self, send: Callable[[Report], None], ack: Callable[[int, int], object], offset: Callable[[], float],
-        drain: Callable[[str], None],
+        drain: Callable[[str], None], aside: Callable[[list[Any], Exception], None],
     ) -> None:  # fmt: skip
         """``send`` raises CraneError when the store did not take it, ``drain`` (gets a reason) likewise; ``ack`` gets
-        (generation, last number)."""
+        (generation, last number); ``aside`` gets a row that cannot be reported, and why."""
+        self._aside = aside
         self._send, self._ack, self._offset, self._drain = send, ack, offset, drain
         self._queue: queue.Queue[News | None] = queue.Queue()
         self._stop = threading.Event()
@@ -107,19 +110,46 @@ class Uplink:
                         self._ack(news.generation, last)
 
     def _deliver(self, rows: list[list[Any]]) -> bool:
-        pause = _BACK_OFF_S[0]
+        """Report until the store has all; False when we are to stop first."""
+        pause, refused = _BACK_OFF_S[0], 0
         while True:
             try:
-                for row in rows:
-                    if row[1] == "d":  # before the end is told: what runs again must not come back here
-                        self._drain(row[2])
-                for at in range(0, len(rows), _MOST):
-                    self._send(to_report(rows[at : at + _MOST], self._offset()))
+                self._report(rows)
                 return True
             except StaleFence:
                 log.warning("the node was written off: it registers again")
-            except CraneError as error:
+            except Unreachable as error:
                 log.warning("report not taken: %s", error.message)
+            except Exception as error:
+                refused += 1
+                log.warning("report not taken: %s", error)
+                if refused >= _REFUSALS and (left := self._sifted(rows)) is not None:
+                    rows = left
+                    continue
             if self._stop.wait(pause):
                 return False
             pause = min(2 * pause, _BACK_OFF_S[1])
+
+    def _report(self, rows: list[list[Any]]) -> None:
+        for row in rows:
+            if row[1] == "d":  # before the end is told: what runs again must not come back here
+                self._drain(row[2])
+        for at in range(0, len(rows), _MOST):
+            self._send(to_report(rows[at : at + _MOST], self._offset()))
+
+    def _sifted(self, rows: list[list[Any]]) -> list[list[Any]] | None:
+        """Report row by row and set aside what is refused; what is left to report. None when nothing was taken at all:
+        then it is not the rows that are at fault. To report a row again changes nothing."""
+        bad: list[tuple[list[Any], Exception]] = []
+        for row in rows:
+            try:
+                self._report([row])
+            except (StaleFence, Unreachable):
+                return None
+            except Exception as refusal:
+                bad.append((row, refusal))
+        if len(bad) == len(rows) > 0:
+            return None
+        for row, error in bad:
+            self._aside(row, error)
+        return []

@@ -14,7 +14,9 @@ from typing import NamedTuple
 from cli._main import say
 from cli._options import Parser
 from cli._render import print_json
+from crane_celery import faults, quarantine
 from crane_celery.errors import ConfigError
+from crane_celery.grammar.printable import printable
 from crane_celery.isolated import command
 from crane_celery.server import find_server
 from crane_celery.settings import home_of, load
@@ -24,6 +26,8 @@ _OLDEST_PYTHON = (3, 11)
 _CNI = ("/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni")
 _ASK_TIMEOUT_S = 20
 _GIB = 1 << 30
+#: findings that make it exit with 1
+_GRAVE = ("python", "server", "faults of daemons", "set aside")
 
 
 class Finding(NamedTuple):
@@ -36,19 +40,22 @@ class Finding(NamedTuple):
 
 
 def doctor(argv: list[str]) -> int:
-    """Print the findings; 0 always, as nothing that it names keeps a cluster from running but a missing server (1)."""
+    """Print the findings; 1 where a cluster cannot run (no server), or a daemon met a fault or set something aside."""
     parser = Parser("crane doctor", "What this host offers to run jobs, and how to mend what it lacks.")
     parser.add_argument("--home", metavar="DIR", help="where the cluster lives ($CRANE_HOME)")
     parser.add_argument("--json", action="store_true", help="one line of JSON instead of a table")
+    parser.add_argument("--forget-faults", action="store_true", help="forget the faults that daemons have recorded")
     asked = parser.parse(argv)
     home = os.path.abspath(asked.home) if asked.home else home_of()
     os.environ["CRANE_HOME"] = home
-    found = [*_basics(home), *_groups(), *_containers(), *_names()]
+    if asked.forget_faults:
+        faults.forget(os.path.join(home, "log"))
+    found = [*_basics(home), *_defects(home), *_groups(), *_containers(), *_names()]
     if asked.json:
         print_json([each._asdict() for each in found])
     else:
         _table(found)
-    return 0 if all(each.ok for each in found if each.name in ("python", "server")) else 1
+    return 0 if all(each.ok for each in found if each.name in _GRAVE) else 1
 
 
 def _basics(home: str) -> Iterator[Finding]:
@@ -60,6 +67,23 @@ def _basics(home: str) -> Iterator[Finding]:
     yield from _unheeded()
     yield _space(home)
     yield _overcommit()
+
+
+def _defects(home: str) -> Iterator[Finding]:
+    """What daemons of this host met and were not made for, and what they have set aside."""
+    met = faults.recorded(os.path.join(home, "log"))
+    last = max(met, key=lambda fault: fault.at, default=None)
+    if last is None:
+        yield Finding("faults of daemons", True, "none")
+    else:
+        told = f"{sum(fault.times for fault in met)} at {len(met)} places; last: {last.process} at {last.where}: "
+        remedy = f"see {home}/log, report it, then 'crane doctor --forget-faults'"
+        yield Finding("faults of daemons", False, printable(f"{told}{last.error} ({last.item})"), remedy)
+    aside = quarantine.listed(quarantine.folder_of(home))
+    names = ", ".join(item.id for item in aside[:3]) + (", ..." if len(aside) > 3 else "")
+    yield Finding(
+        "set aside", not aside, f"{len(aside)} items: {names}" if aside else "nothing", "crane quarantine list"
+    )
 
 
 def _server() -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from typing import NoReturn
 from celery import Celery
 from kombu.exceptions import KombuError, OperationalError
 
+from crane_celery import faults
 from crane_celery.errors import CraneError
 from crane_celery.flower_bridge.board import Board, Message
 from crane_celery.grammar.printable import shown_record
@@ -82,7 +83,10 @@ class Bridge:
     def step(self, block_s: float) -> None:
         """Read what there is (waiting only with nothing left to publish), publish a batch, and what is due."""
         for event in self._store.events(self._at, 0.0 if self._waiting else block_s, _BATCH):
-            self._waiting.extend(self._board.take(event))
+            try:
+                self._waiting.extend(self._board.take(event))
+            except Exception:
+                faults.record(f"an event of kind {event.kind} could not be shown:", event.seq)
             self._at = event.seq
         if len(self._waiting) > _BACKLOG:
             _LOG.warning(
@@ -140,6 +144,10 @@ def follow(store: Store, app: Celery, stop: Flag) -> None:
             failures += 1
             _LOG.warning("Flower hears nothing for %.1f s: %s", pause, error)
             stop.wait(pause)
+        except Exception:
+            faults.record("the bridge to Flower failed")
+            failures += 1
+            stop.wait(_BACKOFF_S[-1])
         finally:
             if publisher:
                 publisher.close()
@@ -152,6 +160,7 @@ def run(settings: Settings) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
+    faults.keep_in(settings.log_dir, "flower")
     store = open_store(settings)
     try:
         follow(store, make_app(settings), Flag())

@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from crane_celery import faults
 from crane_celery.errors import ConfigError, CraneError, InputError, LimitReached, SystemFault, Unreachable
 from crane_celery.gateway import protocol
 from crane_celery.gateway.handlers import handle
@@ -165,7 +166,7 @@ class GatewayServer:
         except (OSError, EOFError):
             raise
         except Exception:
-            log.exception("a request of uid %d failed", caller.uid)
+            faults.record("a request failed: uid", caller.uid)
             return protocol.pack(protocol.refusal(SystemFault("the gateway failed inside; its log says more")))
 
 
@@ -240,6 +241,7 @@ def serve(settings: Settings) -> None:
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.set())
+    faults.keep_in(settings.log_dir, "gateway")
     server.start()
     log.info("serving %s", settings.run_dir)
     done.wait()

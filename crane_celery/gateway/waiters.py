@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
+from crane_celery import faults
 from crane_celery.errors import CraneError
 from crane_celery.model.event import Event, Position
 from crane_celery.store.api import Store
@@ -114,7 +115,7 @@ class Waiters:
                 continue
             if events:
                 after = events[-1].seq
-                self._wake(jobs_moved(events))
+                self._wake(moved_safely(events))
 
     def _may_end(self) -> bool:
         with self._lock:
@@ -133,6 +134,17 @@ class Waiters:
         with self._lock:
             jobs = list(self._by_job)
         self._wake(jobs)
+
+
+def moved_safely(events: list[Event]) -> set[int]:
+    """The submissions that moved; an event that makes no sense costs its own news only."""
+    moved: set[int] = set()
+    for event in events:
+        try:
+            moved |= jobs_moved([event])
+        except Exception:
+            faults.record(f"an event of kind {event.kind} could not be read:", event.seq)
+    return moved
 
 
 def jobs_moved(events: Iterable[Event]) -> set[int]:

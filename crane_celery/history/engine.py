@@ -9,7 +9,14 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    ProgrammingError,
+)
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.sql.dml import Insert
 
@@ -27,6 +34,10 @@ _PRAGMAS = (
     "cache_size=-65536",
 )
 _WRITES = "crane_writes"
+
+
+class BadRecord(Exception):
+    """The database refuses what is to be written, not the writing."""
 
 
 class Database:
@@ -53,8 +64,10 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that holds the writer's lock from its beginning. Raises SystemFault, and then nothing is
-        written."""
+        """A transaction that holds the writer's lock from its beginning.
+
+        Raises SystemFault, or BadRecord for values that the database does not take; then nothing is written.
+        """
         with self._transaction(True) as db:
             yield db
 
@@ -76,6 +89,10 @@ class Database:
             self._prepare()
             with self._engine.connect().execution_options(**{_WRITES: writes}) as db, db.begin():
                 yield db
+        except (DataError, IntegrityError, ProgrammingError) as error:
+            if writes:
+                raise BadRecord(str(error.orig)) from error
+            raise self._fault(error.orig) from error
         except DBAPIError as error:
             raise self._fault(error.orig) from error
         except NoConnection as error:

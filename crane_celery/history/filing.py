@@ -83,6 +83,23 @@ class Filing:
         self._forget()
         return False
 
+    def trial(self, batch: Batch) -> None:
+        """Write a batch and take it back: raises what filing it would raise."""
+        try:
+            with self._database.writing() as db:
+                self._write(db, batch)
+                db.rollback()
+        finally:
+            self._forget()
+
+    def add(self, batch: Batch) -> None:
+        """File what was set aside before; the cursor stays. Raises SystemFault, BadRecord."""
+        try:
+            with self._database.writing() as db:
+                self._write(db, batch)
+        finally:
+            self._forget()
+
     def has_gap(self) -> bool:
         """Whether a gap was seen that nobody has closed yet."""
         with self._database.reading() as db:

@@ -14,12 +14,14 @@ import sys
 from threading import Event as Flag
 from typing import NoReturn
 
+from crane_celery import faults, quarantine
 from crane_celery.errors import CraneError
 from crane_celery.history import gap
 from crane_celery.history.batch import fold
 from crane_celery.history.engine import Database
 from crane_celery.history.filing import Filing
-from crane_celery.model.event import Position
+from crane_celery.history.sieve import Sieve
+from crane_celery.model.event import Event, Position
 from crane_celery.settings import Settings
 from crane_celery.store.api import Store
 
@@ -34,10 +36,11 @@ _BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 class Recorder:
     """Moves events from one store to one history."""
 
-    def __init__(self, store: Store, filing: Filing) -> None:
-        """Nothing is read yet."""
+    def __init__(self, store: Store, filing: Filing, aside: str = "") -> None:
+        """Nothing is read yet. ``aside``: the folder for what cannot be filed (quarantine); "" = there is none."""
         self._store = store
         self._filing = filing
+        self._sieve = Sieve(filing, aside) if aside else None
         self._at: Position | None = None
 
     def step(self, block_s: float = _BLOCK_S) -> int:
@@ -47,12 +50,24 @@ class Recorder:
         if not events:
             return 0
         upto = Position.parse(events[-1].seq)
-        if self._filing.file(fold(events), at, upto):
+        if self._file(events, at, upto):
             self._reached(upto)
         else:
             _LOG.info("another recorder has filed past %s: following it", at.text)
             self._at = None
         return len(events)
+
+    def _file(self, events: list[Event], at: Position, upto: Position) -> bool:
+        """All at once, the usual way; where something is wrong with one of them, piece by piece."""
+        try:
+            return self._filing.file(fold(events), at, upto)
+        except CraneError:
+            raise
+        except Exception as error:
+            if self._sieve is None:
+                raise
+            _LOG.warning("some of %d events cannot be filed (%s): looking for which", len(events), type(error).__name__)
+            return self._sieve.file(events, at)
 
     def run(self, stop: Flag) -> None:
         """Record until ``stop`` is set; what fails (server gone, disk full) is tried again, ever more slowly."""
@@ -62,7 +77,9 @@ class Recorder:
                 if self.step():
                     stop.wait(_GATHER_S)
                 failures = 0
-            except CraneError as error:
+            except Exception as error:
+                if not isinstance(error, CraneError):
+                    faults.record("the recorder failed behind", self._at)
                 self._at = None
                 pause = _BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)]
                 failures += 1
@@ -90,7 +107,7 @@ class Recorder:
             if not events:
                 break
             reached = Position.parse(events[-1].seq)
-            if not self._filing.file(fold(events), at, reached):
+            if not self._file(events, at, reached):
                 return
             at = reached
         if self._filing.file(gap.close(self._store, self._filing, snapshot), at, at):
@@ -107,11 +124,13 @@ def run(settings: Settings) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
+    faults.keep_in(settings.log_dir, "recorder")
     open_space(settings).watch()
     store = open_store(settings)
     database = Database(settings.history_url)
     try:
-        Recorder(store, Filing(database, settings.priority.half_life_s)).run(Flag())
+        filing = Filing(database, settings.priority.half_life_s)
+        Recorder(store, filing, quarantine.folder_of(settings.home)).run(Flag())
     finally:
         database.close()
         store.close()

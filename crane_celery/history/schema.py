@@ -19,10 +19,10 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
-    Text,
     UniqueConstraint,
 )
 
+from crane_celery.history.text import AnyString, AnyText
 from crane_celery.model.states import TERMINATED, State
 
 VERSION = 3
@@ -61,14 +61,14 @@ SUBMISSION = Table(
     _time("submitted_at"),
     _time("done_at"),
     Column("uid", BigInteger, nullable=False),
-    Column("user", String, nullable=False),
-    Column("name", String, nullable=False),
-    Column("partition", String, nullable=False),
-    Column("account", String, nullable=False),
-    Column("qos", String, nullable=False),
-    Column("record", Text, nullable=False),  # the whole of it as submitted (history.record)
+    Column("user", AnyString, nullable=False),
+    Column("name", AnyString, nullable=False),
+    Column("partition", AnyString, nullable=False),
+    Column("account", AnyString, nullable=False),
+    Column("qos", AnyString, nullable=False),
+    Column("record", AnyText, nullable=False),  # the whole of it as submitted (history.record)
     #: what was changed since, by ranks (model.overrides); what was changed for all is in the columns above too
-    Column("changes", Text, nullable=False, default=""),
+    Column("changes", AnyText, nullable=False, default=""),
     Index("submission_by_name", "name"),
     Index("submission_by_time", "submitted_at", "job", "count"),
 )
@@ -90,7 +90,7 @@ RUN = Table(
     _time("began_at"),
     _time("ended_at"),
     Column("allocation", Integer, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason", AnyText, nullable=False),
     Column("cpu_s", Float(53), nullable=False),
     Column("memory_peak", BigInteger, nullable=False),
     Column("again", SmallInteger, nullable=False, default=FINAL),
@@ -123,9 +123,9 @@ CANCELLED = Table(
     Column("by_uid", BigInteger, nullable=False),  # who cancelled it
     Column("state", String, nullable=False, default=State.CANCELLED.value),
     Column("code", SmallInteger, nullable=False, default=TERMINATED),
-    Column("reason", Text, nullable=False, default=""),
+    Column("reason", AnyText, nullable=False, default=""),
     #: which they are, as range text; "" = all from first to last. May be long: the last column, read where asked for
-    Column("ranks", Text, nullable=False, default=""),
+    Column("ranks", AnyText, nullable=False, default=""),
     Index("cancelled_by_user", "uid", "at"),
     sqlite_with_rowid=False,
 )
@@ -139,8 +139,8 @@ TOLD = Table(
     _key("nth", Integer),
     _time("at"),
     Column("kind", String, nullable=False),
-    Column("ranks", Text, nullable=False),  # range text; "" = all
-    Column("detail", Text, nullable=False),  # a JSON object, "" = nothing more
+    Column("ranks", AnyText, nullable=False),  # range text; "" = all
+    Column("detail", AnyText, nullable=False),  # a JSON object, "" = nothing more
     Column("by_uid", BigInteger, nullable=False),  # -1 = nobody said
     sqlite_with_rowid=False,
 )
@@ -149,7 +149,7 @@ TOLD = Table(
 PERSON = Table(
     "person",
     METADATA,
-    Column("user", String, primary_key=True),
+    Column("user", AnyString, primary_key=True),
     _key("uid"),
     Column("used", Float(53), nullable=False, default=0.0),
     _time("used_at"),
@@ -162,13 +162,13 @@ STEP = Table(
     _key("id"),
     _key("run", Integer),
     _key("step", Integer),
-    Column("name", String, nullable=False),
+    Column("name", AnyString, nullable=False),
     Column("state", String, nullable=False),
-    Column("node", Text, nullable=False),
+    Column("node", AnyText, nullable=False),
     Column("ntasks", Integer, nullable=False),
     Column("cpus", Float(53), nullable=False),
     Column("memory", BigInteger, nullable=False),
-    Column("command", Text, nullable=False),
+    Column("command", AnyText, nullable=False),
     _time("began_at"),
     _time("ended_at"),
     Column("code", SmallInteger, nullable=False),
@@ -183,7 +183,7 @@ ALLOCATION = Table(
     METADATA,
     Column("allocation", Integer, primary_key=True),
     Column("digest", String(64), nullable=False),
-    Column("text", Text, nullable=False),
+    Column("text", AnyText, nullable=False),
     UniqueConstraint("digest"),
 )
 ALLOCATION_NODE = Table(

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from crane_celery import faults
 from crane_celery.errors import CraneError
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.lifecycle.replay import judged, moved
@@ -60,7 +61,7 @@ class Live:
         self._elements: dict[int, Element] = {}
         self._nodes: dict[str, Node] = {}
         self._shot = Records(0, [], [], [])
-        self._changed = False
+        self._changed = self._doubtful = False
         self._asked_at = 0.0
         self._follower: threading.Thread | None = None
         self._stopped = threading.Event()
@@ -124,6 +125,9 @@ class Live:
             except CraneError as error:
                 log.info("the event stream is not followed for a while: %s", error.message)
                 self._stopped.wait(RETRY_S)
+            except Exception:
+                faults.record("the event stream could not be followed")
+                self._stopped.wait(RETRY_S)
 
     def _await_calm(self) -> None:
         """Wait until nothing happens for ``CALM_S``, ``GATHER_S`` at most: reading slows down what makes events."""
@@ -141,25 +145,33 @@ class Live:
 
     def _catch_up(self) -> None:
         """Apply all that has happened; read everything anew where some of it has left the stream."""
-        if not self._seq:
+        if not self._seq or self._doubtful:
             self._read_all()
         while events := self._store.events(self._seq, 0.0, _BATCH):
             if Position.parse(self._store.first_event()) > Position.parse(self._seq):
                 self._read_all()
                 continue
             for event in events:
-                verb = self._verbs.get(event.kind)
-                if verb:
-                    verb(event)
+                self._apply(event)
             self._seq = events[-1].seq
             self._changed = True
+
+    def _apply(self, event: Event) -> None:
+        """Apply one event; after one that makes no sense everything is read anew at the next question."""
+        verb = self._verbs.get(event.kind)
+        try:
+            if verb:
+                verb(event)
+        except Exception:
+            faults.record(f"an event of kind {event.kind} could not be applied:", event.seq)
+            self._doubtful = True
 
     def _read_all(self) -> None:
         shot = self._store.snapshot()
         self._jobs = {job.id: job for job in shot.jobs}
         self._elements = {element.id: element for element in shot.elements}
         self._nodes = {node.spec.name: node for node in shot.nodes}
-        self._seq, self._changed = shot.seq, True
+        self._seq, self._changed, self._doubtful = shot.seq, True, False
 
     # -- events; each may be applied again where the snapshot already held its effect
 

@@ -7,10 +7,11 @@ can hold the separators of ``read.lua``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
+from crane_celery import faults
 from crane_celery.model.asjson import (
     allocation_from_json,
     allocation_to_json,
@@ -42,6 +43,7 @@ __all__ = [
     "node_spec_from_json",
     "node_spec_to_json",
     "node_to_json",
+    "readable",
     "rows",
     "spec_from_json",
     "spec_to_json",
@@ -58,6 +60,7 @@ ELEMENT_FIELDS = ["job", "rank", "run", "state", "alloc", "leased", "began", "en
 ELEMENT_FIELDS += ["then", "susp_at", "susp_s", "guests"]
 NODE_FIELDS = ["spec", "state", "epoch", "heard", "reason", "host", "driver", "version", "boot"]
 
+Record = TypeVar("Record")
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -69,6 +72,17 @@ def dumps(value: Any) -> str:
 def rows(text: str) -> Iterable[list[str]]:
     """The rows of one answer of ``read.lua``; missing records are left out there."""
     return (row.split("\x1f") for row in text.split("\x1e")) if text else ()
+
+
+def readable(decode: Callable[[list[str]], Record], found: Iterable[list[str]]) -> list[Record]:
+    """Return the records of these rows; one that cannot be read is counted as a fault, and costs the others nothing."""
+    records = []
+    for row in found:
+        try:
+            records.append(decode(row))
+        except Exception:
+            faults.record(f"a record of the server was passed over: {decode.__name__}", row[0])
+    return records
 
 
 def _number(text: str) -> float:

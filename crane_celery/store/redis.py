@@ -169,12 +169,12 @@ class RedisStore:
     def jobs(self, ids: Iterable[int] | None = None) -> list[Job]:
         """Submissions by id, or all that are alive."""
         wanted = self.link.do("ZRANGE", self._keys.one("alive"), 0, -1) if ids is None else list(ids)
-        return [codec.job_from_row(row) for row in self._read("job", codec.JOB_FIELDS, wanted)]
+        return codec.readable(codec.job_from_row, self._read("job", codec.JOB_FIELDS, wanted))
 
     def elements(self, ids: Iterable[int] | None = None) -> list[Element]:
         """Started elements by plain id, or all that hold an allocation."""
         wanted = self._holding() if ids is None else list(ids)
-        return [codec.element_from_row(row) for row in self._read("el", codec.ELEMENT_FIELDS, wanted)]
+        return codec.readable(codec.element_from_row, self._read("el", codec.ELEMENT_FIELDS, wanted))
 
     def _holding(self) -> list[bytes]:
         names = self.link.do("SMEMBERS", self._keys.one("nodes"))
@@ -292,7 +292,7 @@ class RedisStore:
     def nodes(self) -> list[Node]:
         """All nodes that ever registered, by name."""
         names = sorted(self.link.do("SMEMBERS", self._keys.one("nodes")))
-        return [codec.node_from_row(row) for row in self._read("node", codec.NODE_FIELDS, names)]
+        return codec.readable(codec.node_from_row, self._read("node", codec.NODE_FIELDS, names))
 
     def set_node(self, name: str, state: NodeState, reason: str) -> None:
         """Drain, resume or down by an operator. Raises NotFound."""

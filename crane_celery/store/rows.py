@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from crane_celery import faults
 from crane_celery.errors import InputError
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.lifecycle.requeue import policy_of
@@ -132,15 +133,23 @@ def _facts(block: Block, values: Iterator[bytes]) -> Facts:
 
 
 def events(entries: list[Any]) -> list[Event]:
-    """Entries as the server sends them: ``[id, [b"k", kinds, b"t", time, b"v", data]]``."""
+    """Return entries as the server sends them: ``[id, [b"k", kinds, b"t", time, b"v", data]]``.
+
+    One that cannot be read stands as an event of the kind "unreadable": its reader goes on behind it.
+    """
     found: list[Event] = []
-    for seq, (_, kinds, _, at, _, data) in entries:
-        name, when = seq.decode(), float(at)
-        found += [
-            Event(name, when, kind, value)
-            for kind, value in zip(kinds.decode().split(","), json.loads(data), strict=True)
-        ]
+    for seq, entry in entries:
+        try:
+            found += _entry(seq.decode(), *entry[1::2])
+        except Exception:
+            faults.record("an event of the stream was passed over:", seq)
+            found.append(Event(seq.decode(), 0.0, "unreadable", {}))
     return found
+
+
+def _entry(seq: str, kinds: bytes, at: bytes, data: bytes) -> list[Event]:
+    when, values = float(at), json.loads(data)
+    return [Event(seq, when, kind, value) for kind, value in zip(kinds.decode().split(","), values, strict=True)]
 
 
 def pieces(ranks: str) -> list[str]:

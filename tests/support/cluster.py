@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from crane_celery import faults, quarantine
 from crane_celery.gateway import client
 from crane_celery.settings import Settings, load
 from crane_celery.supervisor import lock, pidfiles, stop
@@ -162,6 +163,8 @@ def cluster(
         made.up("--nodes", str(nodes), "--cpus", "4", "--mem", "4G", "--name", name or f"t{folder.name[-8:]}", *up)
         yield made
         made.down()
+        assert faults.recorded(str(made.home / "log")) == [], "a daemon met a fault that nobody foresaw"
+        assert quarantine.listed(quarantine.folder_of(str(made.home))) == []
     finally:
         made.run("crane", "down", code=None)
         shutil.rmtree(folder, ignore_errors=True)

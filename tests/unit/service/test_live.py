@@ -62,3 +62,16 @@ def test_a_pause_does_not_count(cluster: Cluster, told: Any) -> None:
     assert element.state is State.SUSPENDED and ran(element, 500.0) == ran(element, 100.0)
     (element,) = told("move", node="cn1", rows=[[job, job, 1, "Running", 130.0]]).elements
     assert (element.state, element.suspended_s, element.suspended_at) == (State.RUNNING, 30.0, 0.0)
+
+
+def test_an_event_that_makes_no_sense_is_stepped_over_and_all_is_read_anew(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live, job = Live(cluster.store), submit(cluster)
+    assert [each.id for each in live.current().jobs] == [job]
+    bad = [Event("9-9", 50.0, "end", {"rows": [[1]]}), Event("9-10", 50.0, "cancel", {"done": True, "job": job})]
+    served = iter([bad])
+    with monkeypatch.context() as patched:
+        patched.setattr(cluster.store, "events", lambda *_: next(served, []))
+        assert live.current().jobs == []
+        assert [each.id for each in live.current().jobs] == [job]

@@ -67,3 +67,9 @@ def test_every_script_says_what_it_does_and_never_scans(verb: str) -> None:
     source = script(verb).source
     assert not re.search(r"'(KEYS|SCAN|[SHZ]SCAN)'", source)
     assert set(re.findall(r"\bkey_(\w+)", source)) <= {*keys._ONE, *keys._MANY}
+
+
+def test_a_record_that_cannot_be_read_costs_the_others_nothing() -> None:
+    good = ["1", "{}", "1", "5", "0", "", "0", "", "0"]
+    assert codec.readable(lambda row: int(row[0]), [["1"], ["x"], ["3"]]) == [1, 3]
+    assert codec.readable(codec.job_from_row, [good]) == []
