@@ -200,4 +200,5 @@ def _launch(view: View, run: Run, specs: dict[str, str], node: str) -> wire.Laun
         run.cancelled,
         key,
         place,
+        tuple([held.cpus for held in run.parts]) if any(held.cpus != here.cpus for held in run.parts) else (),
     )

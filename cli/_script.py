@@ -105,7 +105,26 @@ def from_script(source: Source, where: dict[str, str]) -> tuple[list[Layer], lis
         place = f"{source.place}:{line.line_no} {line.prefix}"
         layers.append(_parsed(place, parsers[slurm], line.argv))
         where.update(dict.fromkeys(layers[-1], place))
-    return layers, sorted(spoken - {""})
+    dialects = sorted(spoken - {""})
+    if dialects:
+        _tell_absent(source, dialects)
+    return layers, dialects
+
+
+def _tell_absent(source: Source, dialects: list[str]) -> None:
+    """One notice of what a script in a foreign dialect will not find."""
+    from crane_celery.grammar.dialects import COMMANDS, not_provided
+
+    named = [name for dialect in dialects for name in COMMANDS[dialect] if name in source.text]
+    notice = not_provided(source.text, dialects, os.environ, set(filter(_on_path, named)))
+    if notice:
+        _tell(f"{source.place}: {notice}")
+
+
+def _on_path(name: str) -> bool:
+    """Whether there is such a command."""
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return any(os.access(os.path.join(folder or ".", name), os.X_OK) for folder in folders)
 
 
 def _directives(source: Source) -> Iterable[Directive]:

@@ -12,6 +12,7 @@ import sys
 from cli._main import complain, run
 from cli._options import Parser
 from crane_celery.errors import Denied, InputError, NotFound, NotSupported, Refused, Unreachable
+from crane_celery.grammar.number import plain
 from crane_celery.surroundings import of_caller
 
 TYPE_CHECKING = False
@@ -158,7 +159,7 @@ def _request(given: argparse.Namespace, job: int) -> tuple[dict[str, Any], list[
     ntasks = tasks_of(given)
     cwd = os.path.abspath(_path(given.chdir, False)) if given.chdir else os.getcwd()
     command = [_program(given.command[0]), *given.command[1:]]
-    env = {**_environment(given), "CRANE_NTASKS": str(ntasks), "CRANE_CPUS_PER_TASK": f"{given.cpus_per_task:.2f}"}
+    env = {**_environment(given), "CRANE_NTASKS": str(ntasks), "CRANE_CPUS_PER_TASK": plain(given.cpus_per_task)}
     umask = os.umask(0o077)
     os.umask(umask)
     wanted = _files(given, ntasks, job, cwd)

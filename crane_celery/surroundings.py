@@ -21,7 +21,10 @@ _BLOCK = "/proc/self/environ"
 #: what Python sets LC_CTYPE to, the first that the host has
 _COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
 #: names of Slurm and LSF, which a node uses as well, and the variable that says that we are in such a job
-_FOREIGN = {"SLURM_": "SLURM_JOB_ID", "SLURMD_": "SLURM_JOB_ID", "LSB_": "LSB_JOBID"}
+_FOREIGN = {
+    **dict.fromkeys(("SLURM_", "SLURMD_"), "SLURM_JOB_ID"),
+    **dict.fromkeys(("LSB_", "LS_SUBCWD", "LSFUSER"), "LSB_JOBID"),
+}
 #: what their own commands read
 _FOREIGN_SETTINGS = ("SLURM_CONF", "SLURM_TIME_FORMAT", "SLURM_CLUSTERS")
 #: what a node makes for a job, a run, a step or a task (workers/environ.py), behind CRANE_; other such names are users'
@@ -72,6 +75,7 @@ def _without_outer_job(environ: Mapping[str, str]) -> dict[str, str]:
     made: frozenset[str] = frozenset()
     if "CRANE_JOB_ID" in environ:
         made = _MADE.union(_DEVICES) if "CRANE_GPUS" in environ else _MADE
+        made |= {"ENVIRONMENT"} if environ.get("ENVIRONMENT") == "BATCH" else frozenset()
     foreign = tuple(prefix for prefix, job in _FOREIGN.items() if made or job in environ)
     if not foreign:
         return dict(environ)

@@ -48,6 +48,8 @@ class Launch(NamedTuple):
     #: this node's place among them where the others have a part in the run, too (0: its script waits until they are
     #: ready; above: it has no script); -1 = they have none
     place: int = -1
+    #: CPUs on each of ``nodes``, where they are not the same everywhere; () = as here
+    cpus_each: tuple[float, ...] = ()
 
 
 class Kill(NamedTuple):
@@ -107,7 +109,7 @@ def build(
     head = _dumps(to._asdict())[:-1]
     jobs = ",".join([f'"{job}":{text}' for job, text in specs.items()])
     return (
-        f'{head},"jobs":{{{jobs}}},"launches":{_dumps(list(launches))},"kills":{_dumps(list(kills))},'
+        f'{head},"jobs":{{{jobs}}},"launches":{_dumps(list(map(_row, launches)))},"kills":{_dumps(list(kills))},'
         f'"orders":{_dumps(list(orders))}}}'
     )
 
@@ -148,10 +150,17 @@ def _specs(values: dict[str, Any]) -> tuple[dict[str, JobSpec], dict[str, str]]:
     return specs, unreadable
 
 
+def _row(launch: Launch) -> tuple[Any, ...]:
+    """A launch as it stands in messages: an older node knows no ``cpus_each``, and few launches need it."""
+    return launch if launch.cpus_each else launch[:-1]
+
+
 def _launch(row: list[Any]) -> Launch:
     launch = Launch(*row)
     gres = {name: tuple(slots) for name, slots in launch.gres.items()}
-    return launch._replace(gres=gres, nodes=tuple(launch.nodes), spec=launch.spec or str(launch.job))
+    return launch._replace(
+        gres=gres, nodes=tuple(launch.nodes), spec=launch.spec or str(launch.job), cpus_each=tuple(launch.cpus_each)
+    )
 
 
 class Signer:

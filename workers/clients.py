@@ -18,7 +18,7 @@ from workers.closing import Closer
 from workers.decode import AttachRequest, StepRequest
 from workers.frames import Hangup, Link, Message
 from workers.herd import Herd
-from workers.records import PRIMARY, Run, Step, of_task
+from workers.records import PRIMARY, Run, Step, of_step, of_task
 from workers.taskhooks import with_prolog
 from workers.timers import Timers
 
@@ -251,6 +251,9 @@ class Clients:
             return
         step.suspended_s = run.suspended_s
         asked.env.pop("CRANE_PRIMARY_STEP_ID", None)  # its caller's, where that is the script
+        slurm = "SLURM_JOB_ID" in asked.env
+        if slurm:
+            asked.env.update(of_step(asked.env, step.ntasks))
         template = {
             "argv": with_prolog(run.hooks.get("task_prolog", ""), asked.argv),
             "env": asked.env, "cwd": asked.cwd, "umask": asked.umask, "append": True,
@@ -260,7 +263,7 @@ class Clients:
         self._by_step[(*run.key, step.number)] = request
         try:
             for task in range(step.ntasks):
-                own = of_task(step.number, task, slurm="SLURM_JOB_ID" in asked.env)
+                own = of_task(step.number, task, slurm=slurm)
                 tasks.append((own, [os.dup(request.fds[at]) for at in asked.io[3 * task : 3 * task + 3]]))
             self._herd.start_step(run, step, template, tasks)
         except OSError as exc:

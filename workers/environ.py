@@ -7,38 +7,14 @@ from typing import NamedTuple
 from crane_celery.grammar.array import IndexSet
 from crane_celery.grammar.duration import format_duration
 from crane_celery.grammar.memory import format_memory
+from crane_celery.grammar.number import plain
 from crane_celery.model.job import JobSpec
 from crane_celery.settings.model import Hooks
 from crane_celery.wire import Launch
+from workers.dialects import lsf_of_job, lsf_of_run, slurm_of_job, slurm_of_run, twins
 
 #: GRES whose slots are named to libraries by these variables
 _VISIBLE = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ASCEND_RT_VISIBLE_DEVICES")
-#: CRANE_ variable -> its Slurm names
-_TWINS = {
-    "CRANE_JOB_ID": ("SLURM_JOB_ID", "SLURM_JOBID"),
-    "CRANE_JOB_NAME": ("SLURM_JOB_NAME",),
-    "CRANE_JOB_ACCOUNT": ("SLURM_JOB_ACCOUNT",),
-    "CRANE_JOB_QOS": ("SLURM_JOB_QOS",),
-    "CRANE_JOB_DEPENDENCY": ("SLURM_JOB_DEPENDENCY",),
-    "CRANE_JOB_PARTITION": ("SLURM_JOB_PARTITION",),
-    "CRANE_JOB_NUM_NODES": ("SLURM_JOB_NUM_NODES", "SLURM_NNODES"),
-    "CRANE_NTASKS": ("SLURM_NTASKS", "SLURM_NPROCS", "SLURM_STEP_NUM_TASKS"),
-    "CRANE_NTASKS_PER_NODE": ("SLURM_NTASKS_PER_NODE", "SLURM_TASKS_PER_NODE"),
-    "CRANE_CPUS_ON_NODE": ("SLURM_CPUS_ON_NODE", "SLURM_JOB_CPUS_PER_NODE"),
-    "CRANE_GPUS": ("SLURM_GPUS_ON_NODE",),
-    "CRANE_NODEID": ("SLURM_NODEID",),
-    "CRANE_PROCID": ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_GTIDS"),
-    "CRANE_SUBMIT_DIR": ("SLURM_SUBMIT_DIR", "SLURM_WORKING_DIR"),
-    "CRANE_SUBMIT_HOST": ("SLURM_SUBMIT_HOST",),
-    "CRANE_CLUSTER_NAME": ("SLURM_CLUSTER_NAME",),
-    "CRANE_ARRAY_JOB_ID": ("SLURM_ARRAY_JOB_ID",),
-    "CRANE_ARRAY_TASK_ID": ("SLURM_ARRAY_TASK_ID",),
-    "CRANE_ARRAY_TASK_COUNT": ("SLURM_ARRAY_TASK_COUNT",),
-    "CRANE_ARRAY_TASK_MIN": ("SLURM_ARRAY_TASK_MIN",),
-    "CRANE_ARRAY_TASK_MAX": ("SLURM_ARRAY_TASK_MAX",),
-    "CRANE_ARRAY_TASK_STEP": ("SLURM_ARRAY_TASK_STEP",),
-    "CRANE_RESTART_COUNT": ("SLURM_RESTART_COUNT",),
-}
 #: of the daemons: commands in a job find its node by other variables (crane_celery.surroundings leaves out what an
 #: outer job had)
 _NEVER_SUBMITTED = ("CRANE_HOME", "CRANE_CONFIG", "CRANE_NODE", "CRANE_DAEMON")
@@ -52,22 +28,21 @@ class Place(NamedTuple):
     socket: str  # of the node's gateway
     shepherd: str
     commands: str  # directory of crun and the others, "" = they are on every PATH
-    slurm: bool
+    slurm: bool  # whether every job finds Slurm's variables, whatever its dialect
     hooks: Hooks = Hooks()
     gres: Mapping[str, int] = {}
     devices: Mapping[str, Sequence[str]] = {}  # device files of each slot
 
 
 def of_job(
-    spec: JobSpec, job: int, submitted: Mapping[str, str], place: Place, account: Mapping[str, str]
+    spec: JobSpec, job: int, submitted: Mapping[str, str], place: Place, account: Mapping[str, str], memory: int = 0
 ) -> dict[str, str]:
-    """What all runs of one submission share. ``account``: HOME, SHELL, USER, LOGNAME of the passwd entry."""
+    """What all runs of one submission share. ``account``: HOME, SHELL, USER, LOGNAME of the passwd entry; ``memory``:
+    bytes that they hold here, which counts where all of the node was asked for."""
+    memory = memory if spec.whole_memory else spec.memory
     tasks_per_node = spec.ntasks_per_node or -(-spec.ntasks // max(1, spec.nodes))
     cpus = spec.cpus_per_node
     made = {
-        **account,
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
-        **{name: value for name, value in submitted.items() if name not in _NEVER_SUBMITTED},
         "CRANE_JOB_NAME": spec.name,
         "CRANE_JOB_ACCOUNT": spec.account,
         "CRANE_JOB_PARTITION": spec.partition,
@@ -75,9 +50,9 @@ def of_job(
         "CRANE_JOB_NUM_NODES": str(spec.nodes),
         "CRANE_NTASKS": str(spec.ntasks),
         "CRANE_NTASKS_PER_NODE": str(tasks_per_node),
-        "CRANE_CPUS_PER_TASK": f"{spec.cpus_per_task:.2f}",
-        "CRANE_MEM_PER_NODE": format_memory(spec.memory),
-        "CRANE_MEM_PER_CPU": f"{spec.memory / (1 << 20) / cpus:.2f}" if cpus else "0.00",
+        "CRANE_CPUS_PER_TASK": plain(spec.cpus_per_task),
+        "CRANE_MEM_PER_NODE": format_memory(memory),
+        "CRANE_MEM_PER_CPU": plain(memory / (1 << 20) / cpus) if cpus else "0",
         "CRANE_SUBMIT_DIR": spec.submit_dir or spec.cwd,
         "CRANE_SUBMIT_HOST": spec.submit_host,
         "CRANE_CLUSTER_NAME": place.cluster,
@@ -91,18 +66,25 @@ def of_job(
         **({"CRANE_JOB_DEPENDENCY": spec.dependency} if spec.dependency else {}),
         **(_of_array(spec, job) if spec.array else {}),
     }
-    if place.commands and place.commands not in made["PATH"].split(":"):
-        made["PATH"] = f"{place.commands}:{made['PATH']}" if made["PATH"] else place.commands
-    return {**made, **twins(made), **_of_slurm(spec)} if place.slurm else made
+    if _slurm(spec, place):
+        made |= {**twins(made), **slurm_of_job(spec, place.node, memory, place.slurm)}
+    if "lsf" in spec.dialect:
+        made |= lsf_of_job(spec, job, place.cluster)
+    kind = {"ENVIRONMENT": "BATCH"} if _slurm(spec, place) else {}
+    return {**account, **kind, **_travelled(submitted, place), **made}
 
 
-def _of_slurm(spec: JobSpec) -> dict[str, str]:
-    """What Slurm writes in another form."""
-    return {
-        "SLURM_CPUS_PER_TASK": f"{spec.cpus_per_task:g}",
-        "SLURM_MEM_PER_NODE": str(spec.memory >> 20),
-        "SLURM_CPU_BIND_TYPE": "none",
-    }
+def _travelled(submitted: Mapping[str, str], place: Place) -> dict[str, str]:
+    """The user's variables, with a PATH on which our commands are."""
+    found = {"PATH": "/usr/local/bin:/usr/bin:/bin", **submitted}
+    if place.commands and place.commands not in found["PATH"].split(":"):
+        found["PATH"] = f"{place.commands}:{found['PATH']}" if found["PATH"] else place.commands
+    return {name: value for name, value in found.items() if name not in _NEVER_SUBMITTED}
+
+
+def _slurm(spec: JobSpec, place: Place) -> bool:
+    """Whether the script finds Slurm's variables: by its dialect, or by the configuration."""
+    return place.slurm or "slurm" in spec.dialect
 
 
 @lru_cache(maxsize=16)
@@ -127,7 +109,7 @@ def of_run(launch: Launch, spec: JobSpec, place: Place, now: float, item: str | 
     made = {
         "CRANE_JOB_ID": str(launch.id),
         "CRANE_JOB_NODELIST": ";".join(launch.nodes),
-        "CRANE_CPUS_ON_NODE": f"{launch.cpus:g}",
+        "CRANE_CPUS_ON_NODE": plain(launch.cpus),
     }
     if launch.run > 1:  # its absence is how a script knows that it runs for the first time
         made["CRANE_RESTART_COUNT"] = str(launch.run - 1)
@@ -138,9 +120,10 @@ def of_run(launch: Launch, spec: JobSpec, place: Place, now: float, item: str | 
     if spec.time_limit is not None:
         made["CRANE_JOB_END_TIME"] = str(int((now + spec.time_limit) * 1e9))
     made |= _devices(launch)
-    if place.slurm:
-        nodes = ",".join(launch.nodes)
-        made |= {**twins(made), "SLURM_NODELIST": nodes, "SLURM_JOB_NODELIST": nodes, "SLURMD_NODENAME": place.node}
+    if _slurm(spec, place):
+        made |= {**twins(made), **slurm_of_run(launch, spec, now)}
+    if "lsf" in spec.dialect:
+        made |= lsf_of_run(launch, spec, _of_array(spec, launch.job) if spec.array else {})
     return made
 
 
@@ -150,11 +133,6 @@ def _devices(launch: Launch) -> dict[str, str]:
         return {}
     shown = ",".join(map(str, slots))
     return {**dict.fromkeys(_VISIBLE, shown), "CRANE_GPUS": str(len(slots))}
-
-
-def twins(made: Mapping[str, str]) -> dict[str, str]:
-    """The Slurm names of what is there."""
-    return {twin: made[name] for name, names in _TWINS.items() if name in made for twin in names}
 
 
 def of_hooks(spec: JobSpec, job: int, place: Place) -> dict[str, str]:
@@ -173,7 +151,7 @@ def of_hooks(spec: JobSpec, job: int, place: Place) -> dict[str, str]:
         "CRANE_JOB_QOS": spec.qos,
         "CRANE_JOB_NUM_NODES": str(spec.nodes),
         "CRANE_JOB_WORK_DIR": spec.cwd,
-        "CRANE_CPUS_PER_TASK": f"{spec.cpus_per_task:.2f}",
+        "CRANE_CPUS_PER_TASK": plain(spec.cpus_per_task),
         "CRANE_MEM_PER_NODE": format_memory(spec.memory),
         **(_of_array(spec, job) if spec.array else {}),
     }

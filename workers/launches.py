@@ -95,7 +95,7 @@ def template(
         "gid": spec.gid,
         "groups": groups,
         "argv": login(argv, account["SHELL"], place.commands) if body.login else argv,
-        "env": environ.of_job(spec, launch.job, body.env, place, account),
+        "env": environ.of_job(spec, launch.job, body.env, place, account, launch.memory),
         "cwd": spec.cwd,
         "umask": body.umask,
         "append": spec.open_mode == "append",

@@ -1,5 +1,6 @@
 """What the shepherd keeps of runs and their steps, in memory. Seconds, on the host's monotonic clock."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -215,6 +216,18 @@ def of_task(step: int, task: int, *, slurm: bool) -> dict[str, str]:
     made = {"CRANE_STEP_ID": str(step), "CRANE_PROCID": str(task), "CRANE_PROC_ID": str(task)}
     if slurm:
         rank = str(task)
-        made |= {"SLURM_STEP_ID": str(step), "SLURM_STEPID": str(step)}
+        made |= dict.fromkeys(
+            ("SLURM_STEP_ID", "SLURM_STEPID"), str(step - 2)
+        )  # Slurm numbers from 0 what we do from 2
         made |= {"SLURM_PROCID": rank, "SLURM_LOCALID": rank, "SLURM_GTIDS": rank}
     return made
+
+
+def of_step(env: Mapping[str, str], ntasks: int) -> dict[str, str]:
+    """What a step on one node adds to the environment of its caller, which is in Slurm's dialect."""
+    return {
+        **dict.fromkeys(("SLURM_NTASKS", "SLURM_NPROCS", "SLURM_STEP_NUM_TASKS"), str(ntasks)),
+        "SLURM_STEP_TASKS_PER_NODE": str(ntasks),
+        "SLURM_STEP_NUM_NODES": "1",
+        "SLURM_STEP_NODELIST": env.get("SLURMD_NODENAME", ""),
+    }

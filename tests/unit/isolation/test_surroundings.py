@@ -69,7 +69,16 @@ def made_by_a_node() -> dict[str, str]:
     """Every variable that a node can set for a script or a task."""
     place = Place("n1", "main", "/g", "/s", "/opt/bin", True)
     spec = JobSpec(
-        name="a", uid=1, gid=1, user="u", memory=1 << 30, array="1-7", time_limit=90, partition="main", dependency="x"
+        name="a",
+        uid=1,
+        gid=1,
+        user="u",
+        memory=1 << 30,
+        array="1-7",
+        time_limit=90,
+        partition="main",
+        dependency="x",
+        dialect="lsf,slurm",
     )
     launch = Launch(10, 2, 12, 2, 5, 4, 1.0, 1 << 30, {"gpu:a": (1, 0)}, ("n1", "n2"))
     shared = environ.of_job(spec, 10, {}, place, {})

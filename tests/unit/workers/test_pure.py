@@ -62,7 +62,7 @@ def test_environment_of_an_array_element() -> None:
         "CRANE_JOB_ID": "12", "CRANE_ARRAY_JOB_ID": "10", "CRANE_ARRAY_TASK_ID": "5", "CRANE_ARRAY_TASK_COUNT": "4",
         "CRANE_ARRAY_TASK_MIN": "1", "CRANE_ARRAY_TASK_MAX": "7", "CRANE_ARRAY_TASK_STEP": "2", "A": "b", "HOME": "/h",
         "CRANE_RESTART_COUNT": "1", "CRANE_JOB_NODELIST": "n1;n2", "CUDA_VISIBLE_DEVICES": "0,1", "CRANE_GPUS": "2",
-        "CRANE_TIMELIMIT": "00:01:30", "CRANE_MEM_PER_NODE": "1024M", "CRANE_CPUS_PER_TASK": "1.00",
+        "CRANE_TIMELIMIT": "00:01:30", "CRANE_MEM_PER_NODE": "1024M", "CRANE_CPUS_PER_TASK": "1",
         "SLURM_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "5", "PATH": "/opt/bin:/bin", "CRANE_PRIMARY_STEP_ID": "1",
         "CRANE_JOB_END_TIME": "190000000000",
     }  # fmt: skip
@@ -89,14 +89,15 @@ def test_every_variable_of_the_reference() -> None:
     spec = JobSpec(
         name="a", uid=1, gid=1, user="u", memory=3 << 30, nodes=1, ntasks=3, cpus_per_task=2.0, account="acc", qos="q",
         partition="main", time_limit=3600, submit_dir="/s", submit_host="h", dependency="afterok:3",
+        asked={"cpus_per_task": "2"},
     )  # fmt: skip
     launch = Launch(10, 0, 10, 1, None, 1, 6.0, 3 << 30, {"gpu": (0,)}, ("n1",))
     made = {**environ.of_job(spec, 10, {}, PLACE, {}), **environ.of_run(launch, spec, PLACE, 100.0)}
     wanted = {
         "CRANE_JOB_ID": "10", "CRANE_JOB_NAME": "a", "CRANE_JOB_ACCOUNT": "acc", "CRANE_JOB_PARTITION": "main",
         "CRANE_JOB_QOS": "q", "CRANE_JOB_NODELIST": "n1", "CRANE_JOB_NUM_NODES": "1", "CRANE_NTASKS": "3",
-        "CRANE_NTASKS_PER_NODE": "3", "CRANE_CPUS_PER_TASK": "2.00", "CRANE_MEM_PER_NODE": "3072M",
-        "CRANE_MEM_PER_CPU": "512.00", "CRANE_GPUS": "1", "CRANE_CPUS_ON_NODE": "6", "CRANE_NODEID": "0",
+        "CRANE_NTASKS_PER_NODE": "3", "CRANE_CPUS_PER_TASK": "2", "CRANE_MEM_PER_NODE": "3072M",
+        "CRANE_MEM_PER_CPU": "512", "CRANE_GPUS": "1", "CRANE_CPUS_ON_NODE": "6", "CRANE_NODEID": "0",
         "CRANE_PROCID": "0", "CRANE_PROC_ID": "0", "CRANE_SUBMIT_DIR": "/s", "CRANE_SUBMIT_HOST": "h",
         "CRANE_CLUSTER_NAME": "main", "CRANE_TIMELIMIT": "01:00:00", "CRANE_JOB_END_TIME": "3700000000000",
         "CRANE_JOB_DEPENDENCY": "afterok:3", "CUDA_VISIBLE_DEVICES": "0", "NVIDIA_VISIBLE_DEVICES": "0",
@@ -119,7 +120,7 @@ def test_a_prolog_is_told_nothing_that_its_user_has_chosen_a_name_for() -> None:
 
 def test_a_task_of_a_step_knows_its_rank_by_both_names() -> None:
     assert of_task(3, 2, slurm=False) == {"CRANE_STEP_ID": "3", "CRANE_PROCID": "2", "CRANE_PROC_ID": "2"}
-    assert {"SLURM_PROCID": "2", "SLURM_STEP_ID": "3"}.items() <= of_task(3, 2, slurm=True).items()
+    assert {"SLURM_PROCID": "2", "SLURM_STEP_ID": "1"}.items() <= of_task(3, 2, slurm=True).items()
 
 
 def test_exit_journal(tmp_path: pathlib.Path) -> None:
