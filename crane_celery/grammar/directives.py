@@ -28,6 +28,8 @@ else:
 PREFIXES = ("#CBATCH", "#SBATCH", "#BSUB")
 #: one of them as a person may have meant it: not at the start of its line, or in small letters
 _NEARLY = r"(?i)\s*#(?:[CS]BATCH|BSUB)(?=[\s-]|$)"
+#: one of them switched off, or what a formatter of Python makes of it
+_APART = r"#[ \t]+(?:[CS]BATCH|BSUB)[ \t]+-"
 #: lines of other systems
 _FOREIGN = r"#(?:PBS|COBALT|OAR|PJM|HQ|QSUB|NQS|MSUB|FLUX:|flux:|\$(?=\s*-)|\s?@(?=\s*\w+\s*=))"
 #: at the beginning of a file, what some editors write before UTF-8
@@ -183,6 +185,9 @@ def _strays(head: list[str], some: bool) -> Iterable[str]:
     if nearly:
         what = f"a directive begins its line, in capitals ({', '.join(PREFIXES)})"
         yield f"{_listed(nearly)}: taken for a comment: {what}"
+    apart = [at for at, line in enumerate(head, 1) if re.match(_APART, line)]
+    if apart and not some:
+        yield f"{_listed(apart)}: taken for a comment: no blank may stand behind the # of a directive"
     foreign = [number for number, line in enumerate(head, 1) if re.match(_FOREIGN, line)]
     if foreign and not some:
         match = re.match(_FOREIGN, head[foreign[0] - 1])

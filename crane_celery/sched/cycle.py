@@ -205,6 +205,7 @@ class _Cycle:
         if len(nodes) < want.nodes:
             return shortfall(self._pool, want)
         self._from[want] = nodes[0]
+        nodes = self._pool.by_name(nodes) if len(nodes) > 1 else nodes
         parts = self._licences.take(want.licenses, tuple([self._part(at, want) for at in nodes]))
         self._pool.take(parts)
         self._timeline.started(nodes, parts, want.limit)

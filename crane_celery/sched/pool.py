@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from crane_celery.grammar.constraint import parse_constraint, satisfies
+from crane_celery.grammar.hostlist import compress, expand
 from crane_celery.model.job import Allocation
 from crane_celery.model.node import Node, NodeState, Partition
 from crane_celery.sched.want import MILLI, Want, milli
@@ -127,6 +128,10 @@ class Pool:
             if len(found) == want.nodes:
                 break
         return found
+
+    def by_name(self, found: list[int]) -> list[int]:
+        """These nodes in the order in which a host list names them: the first is where the script runs."""
+        return [self.number[name] for name in expand(compress(self.names[at] for at in found))]
 
     def is_open(self, at: int) -> bool:
         """Whether a node may get anything new."""

@@ -61,7 +61,7 @@ class Settings:
     window_s: float = 3600.0
     #: with less free space than this on the server's disk, submissions are refused
     min_free_bytes: int = 256 << 20
-    #: jobs get SLURM_* beside CRANE_* variables
+    #: every job gets SLURM_* beside CRANE_* variables, whatever the dialect of its script
     slurm_env: bool = False
     #: of one user over all partitions, 0 = no limit: jobs accepted and not ended; elements at once
     max_submit_jobs: int = 0

@@ -152,7 +152,9 @@ def test_slurms_directives_end_at_the_first_command() -> None:
         ("#sbatch -n4", "line 2: taken for a comment"),
         ("\t#BSUB -n 4", "line 2: taken for a comment"),
         ("#PBS -q x\n#SBATCH -n1", ""),
-        ("## PBS\n# SBATCH -n4\n##SBATCH -n4\n#SBATCHING\n#$HOME", ""),
+        ("# SBATCH -n4\n# SBATCH -c4", "lines 2, 3: taken for a comment: no blank may stand behind the #"),
+        ("# SBATCH -n4\n#SBATCH -n1", ""),
+        ("## PBS\n# SBATCH lines are Slurm's\n##SBATCH -n4\n#SBATCHING\n#$HOME", ""),
     ],
 )
 def test_notices_of_lines_that_are_not_read(head: str, says: str) -> None:

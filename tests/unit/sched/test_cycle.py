@@ -135,6 +135,11 @@ def test_exclusive_takes_an_empty_node_whole() -> None:
     assert (part.cpus, part.memory) == (4, 8 * GIB)
 
 
+def test_the_nodes_of_a_job_are_in_the_order_of_their_names() -> None:
+    some = [node(name) for name in ("n10", "n2", "n1")]
+    assert where(plan(view([job(1, nodes=3, ntasks=3)], some))) == {1: ["n1", "n2", "n10"]}
+
+
 def test_all_memory_is_that_of_the_node_it_runs_on() -> None:
     some = [node("n1", memory=8 * GIB), node("n2", memory=32 * GIB), node("n3", memory=16 * GIB)]
     asked = [job(1, memory=GIB), job(2, memory=8 * GIB, whole_memory=True, nodes=2), job(3, memory=GIB)]

@@ -1,0 +1,3 @@
+﻿#!/bin/bash
+#SBATCH -J café -o bom.out
+echo "$SLURM_JOB_NAME �"

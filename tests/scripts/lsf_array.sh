@@ -1,0 +1,8 @@
+#!/bin/bash
+#BSUB -J "sim[1-4:2]%2"
+#BSUB -o sim.%J.%I.out
+#BSUB -n 1
+#BSUB -W 0:10
+#BSUB -M 500MB
+cd $LS_SUBCWD
+echo "$LSB_JOBID $LSB_JOBINDEX $LSB_JOBINDEX_END $LSB_JOBNAME $LSB_QUEUE"
