@@ -1,4 +1,4 @@
-"""What the parsers know, as pages (``make docs`` writes docs/commands) and as words for a shell's completion."""
+"""What the parsers know, as pages: ``make docs`` writes docs/commands."""
 
 from __future__ import annotations
 
@@ -14,30 +14,80 @@ if TYPE_CHECKING:
 #: the commands that have a parser of their own to describe
 COMMANDS = ("cacct", "cbatch", "ccancel", "ccontrol", "ceff", "cinfo", "cqueue", "crun", "cwait")
 
+_MADE = "Made from the command's own parser by `make docs`: do not edit."
+
 
 def parser_of(command: str) -> Parser:
-    """The parser of a command."""
+    """Return the parser of a command, or of one of ``crane``'s, such as ``crane up``."""
+    name, _, sub = command.partition(" ")
+    if name == "crane":
+        return _parser_of_crane(sub)
     made: Parser = import_module(f"cli.{command}").parser()
     return made
 
 
+def _parser_of_crane(sub: str) -> Parser:
+    """Return the parser that a sub-command would parse with. Raises KeyError where there is none of the name."""
+    from cli._options import Described, Parser
+    from cli.crane import COMMANDS as roles
+
+    Parser.describing = True
+    try:
+        getattr(import_module(f"cli.admin.{roles[sub][0]}"), sub)([])
+    except Described as found:
+        return found.parser
+    finally:
+        Parser.describing = False
+    raise AssertionError(f"crane {sub} parses nothing")
+
+
 def page(command: str) -> str:
-    """The manual page of a command, in Markdown."""
+    """Return the manual page of a command, in Markdown."""
+    if command == "crane":
+        return _page_of_crane()
     made = parser_of(command)
-    rows = [f"| {_names(each)} | {_help(each)} |" for each in made.shown]
-    usage = made.usage or f"{command} [options]"
-    parts = [
-        f"# {command}",
-        "Made from the command's own parser by `make docs`: do not edit.",
-        _plain(made.description or ""),
-        f"```\n{usage % {'prog': command} if '%(' in usage else usage}\n```",
-        "| option | what it does |\n|---|---|\n" + "\n".join(rows),
-    ]
+    parts = [f"# {command}", _MADE, *_parts(made)]
     if command == "cbatch":
-        parts.append(_variables(made))
-    if made.epilog:
-        parts.append(f"```\n{made.epilog.rstrip()}\n```")
+        parts.insert(-1 if made.epilog else len(parts), _variables(made))
+    if command == "ccontrol":
+        parts += _actions()
     return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _page_of_crane() -> str:
+    from cli.crane import COMMANDS as roles
+
+    first = "Administration of a cluster. `$CRANE_HOME` chooses which; `crane COMMAND --help` says more."
+    table = "\n".join(f"| [{name}](#crane-{name}) | {_plain(what)} |" for name, (_, what) in roles.items())
+    parts = ["# crane", _MADE, first, f"| command | what it does |\n|---|---|\n{table}"]
+    for name in roles:
+        parts += [f"## crane {name}", *_parts(parser_of(f"crane {name}"))]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _parts(made: Parser) -> list[str]:
+    """Return the description, the usage, the options and the examples of a parser."""
+    rows = [f"| {_names(each)} | {_help(each)} |" for each in made.shown]
+    return [
+        _plain(made.description or ""),
+        f"```\n{usage(made)}\n```",
+        "| option | what it does |\n|---|---|\n" + "\n".join(rows),
+        f"```\n{made.epilog.rstrip()}\n```" if made.epilog else "",
+    ]
+
+
+def usage(made: Parser) -> str:
+    """Return the usage of a parser in one line."""
+    written = made.usage or f"{made.prog} [options]"
+    return written % {"prog": made.prog} if "%(" in written else written
+
+
+def _actions() -> list[str]:
+    """Return what each action of ccontrol takes."""
+    from cli._actions import ACTIONS
+    from cli._actions import page as help_of
+
+    return [f"## ccontrol {name}\n\n```\n{help_of(name)}\n```" for name in ACTIONS]
 
 
 def _variables(made: Parser) -> str:
@@ -64,36 +114,12 @@ def _plain(text: str) -> str:
     return text.replace("<", "&lt;")
 
 
-def bash() -> str:
-    """A completion for bash: options of each command; file names elsewhere."""
-    cases = [f"    {name}) words='{' '.join(sorted(_offered(parser_of(name))))}' ;;" for name in COMMANDS]
-    return "\n".join(
-        (
-            "# bash completion of crane-celery: source it, or put it into /etc/bash_completion.d",
-            "_crane_celery() {",
-            '  local words="" current="${COMP_WORDS[COMP_CWORD]}"',
-            '  case "${COMP_WORDS[0]##*/}" in',
-            *cases,
-            "  esac",
-            '  if [[ $current == -* ]]; then COMPREPLY=($(compgen -W "$words" -- "$current"))',
-            '  else COMPREPLY=($(compgen -f -- "$current")); fi',
-            "}",
-            f"complete -o filenames -F _crane_celery {' '.join(COMMANDS)}",
-            "",
-        )
-    )
-
-
-def _offered(made: Parser) -> list[str]:
-    return [name for action in made.shown for name in action.option_strings if name.startswith("--")]
-
-
 def main(folder: str) -> None:
     """Write all pages into a folder."""
     import os
 
     os.makedirs(folder, exist_ok=True)
-    for command in COMMANDS:
+    for command in (*COMMANDS, "crane"):
         with open(os.path.join(folder, f"{command}.md"), "w", encoding="utf-8") as file:
             file.write(page(command))
 

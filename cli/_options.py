@@ -23,8 +23,19 @@ vars(argparse)["_"] = str
 _MINUS_DIGIT = re.compile(r"-\d")
 
 
+class Described(Exception):
+    """Carries a parser to those who only want to read it."""
+
+    def __init__(self, parser: Parser) -> None:
+        """``parser`` is complete."""
+        self.parser = parser
+
+
 class Parser(argparse.ArgumentParser):
     """An argparse parser that raises InputError instead of ending the process."""
+
+    #: raise Described instead of parsing anything (cli._manual)
+    describing = False
 
     def __init__(
         self,
@@ -61,6 +72,8 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
         """Parse, and turn to the cluster of ``--config``; InputError names an unknown option and what it stands for."""
+        if Parser.describing:
+            raise Described(self)
         found, extra = self.parse_known_args(list(argv))
         if extra:
             raise InputError(self.unknown(extra))

@@ -58,6 +58,7 @@ def parser() -> Parser:
         "  top IDS                            before all of one's own other jobs\n"
         "  explain IDS                        why it waits, in numbers\n"
         "  story IDS                          what has happened to it\n\n"
+        "'ccontrol ACTION --help' says what an action takes, with all keys of update.\n\n"
         "examples:\n  ccontrol show job 36_1\n  ccontrol update jobid=36_[4-9] timelimit=2:00:00\n"
         "  ccontrol update nodename=cn[1-3] state=drain reason='new disks'\n  ccontrol hold 12 timelimit=1:00:00\n"
         "  ccontrol requeue incomplete 36\n",
@@ -70,7 +71,14 @@ def parser() -> Parser:
 
 def body(argv: list[str]) -> int:
     """Parse, ask, tell."""
-    options = parser().parse(argv)
+    if any(word in ("-h", "--help", "help") for word in argv):
+        from cli._actions import asked
+        from cli._render import print_lines
+
+        if page := asked(argv):
+            print_lines([page])
+            return 0
+    options = parser().parse(["--help"] if argv[:1] == ["help"] else argv)
     action, words = options.action.lower(), options.rest
     if action == "show":
         return _show(words, options.json)

@@ -22,7 +22,7 @@ COMMANDS = {
     "config": ("config", "the configuration in effect, and where each value comes from"),
     "keys": ("keys", "make the key pair that launches are signed and checked with"),
     "simulate": ("simulate", "replay a recorded workload through the scheduler, in simulated time"),
-    "completion": ("completion", "what bash needs to complete the commands' options"),
+    "completion": ("completion", "what a shell needs to complete the commands"),
     "node": ("roles", "run a node of a cluster in the foreground"),
     "scheduler": ("roles", "run a scheduler in the foreground; one leads, others stand by"),
     "gateway": ("roles", "run a gateway in the foreground"),

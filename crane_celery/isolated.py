@@ -16,6 +16,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from importlib.machinery import ModuleSpec
     from typing import NoReturn
 
 _FILE = os.path.abspath(__file__)
@@ -38,7 +39,7 @@ def without_python(environ: Mapping[str, str]) -> dict[str, str]:
 def start(folder: str) -> NoReturn:
     """Run the user's command that is named by the first argument; ``folder`` holds the commands."""
     name = sys.argv.pop(1) if len(sys.argv) > 1 else ""
-    if not os.path.exists(f"{ROOT}/cli/{name}.py") or name.startswith("_"):
+    if not os.path.exists(f"{ROOT}/cli/{name}.py"):
         sys.exit("crane-start is what the commands beside it run: call those, such as cinfo")
     sys.argv[0] = f"{folder}/{name}"
     handed = os.environ.pop(_HANDED, "")
@@ -46,8 +47,23 @@ def start(folder: str) -> NoReturn:
         from crane_celery.surroundings import restore
 
         restore(handed)
+    if sys.flags.no_site:
+        sys.meta_path.append(_RestOfSite())
     __import__(f"cli.{name}")  # importlib costs a third of a millisecond
     sys.exit(sys.modules[f"cli.{name}"].main())
+
+
+class _RestOfSite:
+    """Makes the interpreter's other packages importable once a command asks for one: most never do."""
+
+    def find_spec(self, name: str, *_where: object) -> ModuleSpec | None:
+        """Look again with all of them; None when the module is not there either."""
+        import site
+        from importlib.util import find_spec
+
+        sys.meta_path.remove(self)
+        site.main()
+        return find_spec(name)
 
 
 def _run() -> None:

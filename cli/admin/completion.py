@@ -1,24 +1,29 @@
-"""``crane completion bash``: what a shell needs to complete the commands' options."""
+"""``crane completion SHELL``: what a shell reads to complete the commands."""
 
 from __future__ import annotations
 
+import os
+
+from cli._complete import SHELLS, script
 from cli._options import Parser
 from cli._render import print_lines
-from crane_celery.errors import NotSupported
 
 
 def completion(argv: list[str]) -> int:
-    """Print the completion of a shell. Raises NotSupported for another one than bash."""
+    """Print the completion of a shell. Raises InputError for one that there is none for."""
     parser = Parser(
         "crane completion",
-        "Print what a shell needs to complete the commands' options.",
-        epilog="examples:\n  source <(crane completion bash)\n",
+        "Print what a shell needs to complete the commands: options, states, ids, nodes, partitions, actions. The wheel"
+        " installs the same into the folders where shells look for it.",
+        epilog="examples:\n  source <(crane completion bash)\n  source <(crane completion zsh)\n"
+        "  crane completion fish | source\n",
     )
-    parser.add_argument("shell", metavar="SHELL", help="bash")
-    shell = parser.parse(argv).shell
-    if shell != "bash":
-        raise NotSupported(f"no completion for {shell[:60]!r}: there is bash")
-    from cli._manual import bash
-
-    print_lines([bash().rstrip("\n")])
+    parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS))
+    print_lines([script(parser.parse(argv).shell, completed()).rstrip("\n")])
     return 0
+
+
+def completed() -> list[str]:
+    """Return the names of all commands."""
+    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    return sorted(name[:-3] for name in os.listdir(folder) if name.startswith("c") and name.endswith(".py"))
