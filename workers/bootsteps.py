@@ -9,13 +9,13 @@ from typing import Any
 from celery import bootsteps
 
 from crane_celery import faults
-from crane_celery.bootstrap import open_service, open_store
+from crane_celery.bootstrap import open_store
 from crane_celery.errors import ConfigError
-from crane_celery.gateway.server import GatewayServer
 from crane_celery.settings import Settings, load
 from crane_celery.wire import Verifier
 from workers.agent import Agent
 from workers.environ import Place
+from workers.node_gateway import NodeGateway
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Node(bootsteps.StartStopStep):
         self._node = os.environ.get("CRANE_NODE", "")
         if self._node not in self._settings.nodes:
             raise ConfigError(f"CRANE_NODE={self._node!r} names no node of {self._settings.path}: set it to one")
-        self._gateway: GatewayServer | None = None
+        self._gateway: NodeGateway | None = None
 
     def start(self, parent: Any) -> None:
         """Start the gateway first: a step that runs already may be waiting for it."""
@@ -44,7 +44,7 @@ class Node(bootsteps.StartStopStep):
         os.makedirs(settings.spool(self._node), mode=0o711, exist_ok=True)
         faults.keep_in(settings.log_dir, f"node.{self._node}")
         place = place_of(settings, self._node)
-        self._gateway = GatewayServer(open_service(settings), place.socket)
+        self._gateway = NodeGateway(settings, self._node)
         self._gateway.start()
         verifier = Verifier.load(settings.public_key) if settings.signing else Verifier(None)
         agent = Agent(settings, self._node, open_store(settings), place, verifier)

@@ -60,10 +60,12 @@ def _fitting(run: Run, asked: StepRequest) -> Step:
     """Return the step, or raise No where the job does not hold what it asks for."""
     total = asked.ntasks * asked.cpus
     if total > run.cpus + 1e-6 or asked.memory > run.memory:
+        memory = format_memory(asked.memory), format_memory(run.memory)
+        asks, has = (f" and {each} of memory" if asked.memory else "" for each in memory)
         raise No(
             TOO_MUCH,
-            f"the step asks for more than the job holds: {total:g} CPUs and {format_memory(asked.memory)} of memory "
-            f"asked for, the job has {run.cpus:g} CPUs and {format_memory(run.memory)} on this node",
+            f"the step asks for more than the job holds: {total:g} CPUs{asks}; "
+            f"the job has {run.cpus:g} CPUs{has} on this node",
         )
     command = " ".join(asked.argv)[:255]
     return Step(

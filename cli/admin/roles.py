@@ -15,6 +15,7 @@ from cli._options import Parser
 from crane_celery.errors import ConfigError
 from crane_celery.grammar.names import did_you_mean
 from crane_celery.settings import load, prepare_run_dir
+from crane_celery.supervisor.parent import end_with
 from crane_celery.supervisor.roles import Role, bridge_argv, environment, flower_argv, node_role, scheduler_argv
 
 if TYPE_CHECKING:
@@ -55,12 +56,21 @@ def scheduler(argv: list[str]) -> int:
 
 def gateway(argv: list[str]) -> int:
     """Be a gateway until SIGTERM."""
-    _parser("gateway", "Run a gateway for the commands of this host's users.").parse(argv)
+    parser = _parser("gateway", "Run a gateway for the commands of this host's users.")
+    parser.add_argument("--node", metavar="NAME", help="the one for jobs of this node instead (its worker starts it)")
+    parser.add_argument("--parent", type=int, metavar="PID", help="end with this process")
+    asked = parser.parse(argv)
     settings = _settings()
+    if asked.node and asked.node not in settings.nodes:
+        raise ConfigError(
+            f"{settings.path}: no node {asked.node!r} is defined{did_you_mean(asked.node, settings.nodes)}"
+        )
+    if asked.parent:
+        end_with(asked.parent)
     _log_to_stderr()
     from crane_celery.gateway.server import serve
 
-    serve(settings)
+    serve(settings, asked.node or "")
     return 0
 
 

@@ -10,7 +10,7 @@ from crane_celery.errors import InputError, Unreachable
 from crane_celery.gateway import args as read
 from crane_celery.gateway import protocol
 from crane_celery.gateway.request import Request
-from crane_celery.gateway.waiters import ANYTHING, Waiters
+from crane_celery.gateway.waiters import ANYTHING
 from crane_celery.grammar.selector import parse_selectors
 from crane_celery.service import waiting
 from crane_celery.service.service import Service
@@ -38,6 +38,7 @@ def wait(service: Service, request: Request) -> object:
     goals = _insist(request, lambda: service.goals(chosen))
     jobs = [goal.job for goal in goals]
     with ExitStack() as stack:
+        stack.enter_context(request.turn.following())
         waiter = _insist(request, lambda: stack.enter_context(request.waiters.waiter(jobs)))
         _follow(service, request, goals, waiter.fd, waiter.clear)
     return {"codes": _insist(request, lambda: {goal.shown: waiting.code(goal, service.store) for goal in goals})}
@@ -52,6 +53,7 @@ def watch(service: Service, request: Request, listing: Callable[[Service, Reques
     poll = select.poll()
     poll.register(request.sock, select.POLLIN | select.POLLRDHUP)
     with ExitStack() as stack:
+        stack.enter_context(request.turn.following())
         waiter = _insist(request, lambda: stack.enter_context(request.waiters.waiter([ANYTHING])))
         before = None
         while True:
@@ -60,8 +62,8 @@ def watch(service: Service, request: Request, listing: Callable[[Service, Reques
             calm_s = max(PROGRESS_S, WATCH_SHARE * (time.monotonic() - began))
             if shown != before:
                 before = shown
-                request.sock.sendall(protocol.pack({"more": shown}))
-            _until_news(poll, waiter.fd, request.waiters, calm_s)
+                _send(request, {"more": shown})
+            _until_news(poll, waiter.fd, request, calm_s)
             waiter.clear()
 
 
@@ -80,10 +82,10 @@ def _follow(
         if counts != before:
             before = counts
             more = dict(zip(waiting.Standing._fields, counts, strict=True))
-            request.sock.sendall(protocol.pack({"more": more}))
+            _send(request, {"more": more})
         if not open_goals:
             return
-        _until_news(poll, fd, request.waiters, 0.0 if counts[0] <= FEW else PROGRESS_S)
+        _until_news(poll, fd, request, 0.0 if counts[0] <= FEW else PROGRESS_S)
         clear()
 
 
@@ -107,16 +109,26 @@ def _insist(request: Request, ask: Callable[[], T]) -> T:
         except Unreachable:
             if time.monotonic() > until:
                 raise
-        if poll.poll(RETRY_S * 1000) or request.waiters.stopped:
+        with request.turn.idle():
+            gone = poll.poll(RETRY_S * 1000)
+        if gone or request.waiters.stopped:
             raise EOFError("the waiting client went away, or the gateway stops")
 
 
-def _until_news(poll: select.poll, fd: int, waiters: Waiters, calm_s: float) -> None:
+def _send(request: Request, value: object) -> None:
+    """Send a frame; a client that reads slowly does not keep its user's turn meanwhile."""
+    frame = protocol.pack(value)
+    with request.turn.idle():
+        request.sock.sendall(frame)
+
+
+def _until_news(poll: select.poll, fd: int, request: Request, calm_s: float) -> None:
     """Sleep until the eventfd is written; what comes within ``calm_s`` of the last look is looked at together."""
-    if poll.poll(calm_s * 1000):
-        raise EOFError("the waiting client went away")
-    poll.register(fd, select.POLLIN)
-    ready = [number for number, _ in poll.poll()]
-    poll.unregister(fd)
-    if ready != [fd] or waiters.stopped:
+    with request.turn.idle():
+        if poll.poll(calm_s * 1000):
+            raise EOFError("the waiting client went away")
+        poll.register(fd, select.POLLIN)
+        ready = [number for number, _ in poll.poll()]
+        poll.unregister(fd)
+    if ready != [fd] or request.waiters.stopped:
         raise EOFError("the waiting client went away, or the gateway stops")

@@ -35,10 +35,16 @@ def pack(value: object) -> bytes:
 
 
 def read_frame(recv: Callable[[int], bytes]) -> bytes | None:
-    """The body of the next frame, None at a clean end. ``recv`` is a socket's. EOFError when it breaks off.
+    """Return the body of the next frame, None at a clean end. ``recv`` is a socket's.
 
-    Raises InputError for a length over the limit, before anything of that length is allocated.
+    Raises EOFError when it breaks off, InputError for a length over the limit, before anything of that is allocated.
     """
+    length = read_length(recv)
+    return None if length is None else read_body(recv, length)
+
+
+def read_length(recv: Callable[[int], bytes]) -> int | None:
+    """Return the length of the next frame's body, None at a clean end. Raises EOFError, InputError."""
     head = _read(recv, HEADER)
     if not head:
         return None
@@ -49,6 +55,11 @@ def read_frame(recv: Callable[[int], bytes]) -> bytes | None:
         raise InputError(
             f"a frame of {format_size(length, up=True)} was announced, the limit is {format_size(MAX_FRAME)}"
         )
+    return length
+
+
+def read_body(recv: Callable[[int], bytes], length: int) -> bytes:
+    """Return a frame's body. Raises EOFError when it breaks off."""
     body = _read(recv, length)
     if len(body) < length:
         raise EOFError("the connection broke off inside a frame")

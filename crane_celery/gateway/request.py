@@ -3,6 +3,7 @@
 import socket
 from typing import Any, NamedTuple
 
+from crane_celery.gateway.budgets import Turn
 from crane_celery.gateway.waiters import Waiters
 from crane_celery.service.caller import Caller
 
@@ -15,3 +16,4 @@ class Request(NamedTuple):
     caller: Caller
     sock: socket.socket
     waiters: Waiters
+    turn: Turn

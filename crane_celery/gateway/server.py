@@ -1,8 +1,8 @@
 """The gateway: a Unix socket, a thread for each connection, the kernel's word for who is calling.
 
 Bounded in every direction: connections altogether and for each user, bytes in a frame, seconds that a client may take
-to send or to read. What a request asks is validated by the handlers before anything acts on it. ``GatewayServer`` is
-also run inside every node worker, so that commands work inside jobs.
+to send or to read (gateway.budgets). What a request asks is validated by the handlers before anything acts on it. Each
+node has a gateway of its own, so that commands work inside jobs.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import gc
 import json
 import logging
 import os
+import resource
 import secrets
 import select
 import signal
@@ -17,13 +18,13 @@ import socket
 import struct
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from crane_celery import faults
 from crane_celery.errors import ConfigError, CraneError, InputError, LimitReached, SystemFault, Unreachable
 from crane_celery.gateway import protocol
+from crane_celery.gateway.budgets import Budgets, Turn
 from crane_celery.gateway.handlers import handle
 from crane_celery.gateway.request import Request
 from crane_celery.gateway.waiters import Waiters
@@ -34,8 +35,8 @@ from crane_celery.settings import Settings
 
 log = logging.getLogger(__name__)
 
-MAX_CONNECTIONS = 1024
-MAX_CONNECTIONS_PER_USER = 512
+#: values in one request: each may cost some 100 bytes here
+MAX_PARTS = 2_500_000
 #: seconds that one read or write may stand still
 STALL_S = 20.0
 #: seconds that a kept connection may be silent between two requests
@@ -64,8 +65,11 @@ class GatewayServer:
         self._listener: socket.socket | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
-        self._open: dict[socket.socket, int] = {}
-        self._per_user: Counter[int] = Counter()
+        self._open: set[socket.socket] = set()
+        settings = service.settings
+        self._budgets = Budgets(
+            lambda uid: uid in (0, os.geteuid()) or callers.is_operator(Caller(uid, uid, 0), settings.operators)
+        )
 
     def start(self) -> None:
         """Bind and serve in a thread. Raises ConfigError for a path too long, SystemFault where one serves already."""
@@ -117,19 +121,16 @@ class GatewayServer:
             sock.sendall(protocol.pack(protocol.refusal(busy)))
 
     def _enter(self, sock: socket.socket, uid: int) -> bool:
+        if not self._budgets.enter(uid):
+            return False
         with self._lock:
-            if len(self._open) >= MAX_CONNECTIONS or self._per_user[uid] >= MAX_CONNECTIONS_PER_USER:
-                return False
-            self._open[sock] = uid
-            self._per_user[uid] += 1
-            return True
+            self._open.add(sock)
+        return True
 
-    def _leave(self, sock: socket.socket) -> None:
+    def _leave(self, sock: socket.socket, uid: int) -> None:
         with self._lock:
-            uid = self._open.pop(sock)
-            self._per_user[uid] -= 1
-            if not self._per_user[uid]:
-                del self._per_user[uid]
+            self._open.discard(sock)
+        self._budgets.leave(uid)
 
     def _serve(self, sock: socket.socket, caller: Caller) -> None:
         """Answer requests of one connection until it ends."""
@@ -139,27 +140,35 @@ class GatewayServer:
         except (OSError, EOFError) as error:
             log.debug("connection of uid %d ended: %s", caller.uid, error)
         finally:
-            self._leave(sock)
+            self._leave(sock, caller.uid)
             sock.close()
 
     def _one(self, sock: socket.socket, caller: Caller) -> bool:
         """One request and its answer; False at the end of the connection."""
         try:
-            body = protocol.read_frame(sock.recv)
-        except InputError as error:
+            size = protocol.read_length(sock.recv)
+            if size is None:
+                return False
+            reply = self._answer(sock, caller, size)
+        except (InputError, LimitReached) as error:
             sock.sendall(protocol.pack(protocol.refusal(error)))
             return False  # what follows on the stream cannot be made sense of
-        if body is None:
-            return False
         sock.settimeout(STALL_S)
-        sock.sendall(self._reply(sock, caller, body))
+        sock.sendall(reply)
         return True
 
-    def _reply(self, sock: socket.socket, caller: Caller, body: bytes) -> bytes:
+    def _answer(self, sock: socket.socket, caller: Caller, size: int) -> bytes:
+        """Read a request and work on it, in its user's turn."""
+        with self._budgets.working(caller.uid, size) as turn:
+            body = protocol.read_body(sock.recv, size)
+            turn.begin()
+            return self._reply(sock, caller, body, turn)
+
+    def _reply(self, sock: socket.socket, caller: Caller, body: bytes, turn: Turn) -> bytes:
         """The last frame for a request, whatever happens."""
         try:
             callers.admit(caller, self._service.settings.single_user_uid)
-            request = parse_request(body, caller, sock, self._waiters)
+            request = parse_request(body, caller, sock, self._waiters, turn)
             return protocol.pack(protocol.answer(patiently(handle, self._service, request)))
         except CraneError as error:
             return protocol.pack(protocol.refusal(error))
@@ -184,11 +193,14 @@ def patiently(call: Callable[[Service, Request], object], service: Service, requ
         except Unreachable:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(_RETRY_S)
+            with request.turn.idle():
+                time.sleep(_RETRY_S)
 
 
-def parse_request(body: bytes, caller: Caller, sock: socket.socket, waiters: Waiters) -> Request:
+def parse_request(body: bytes, caller: Caller, sock: socket.socket, waiters: Waiters, turn: Turn) -> Request:
     """The outermost shape of a request. Raises InputError."""
+    if sum(body.count(sign) for sign in (b",", b"[", b"{")) > MAX_PARTS:
+        raise InputError(f"the request has more than {MAX_PARTS} parts: send less at once")
     try:
         value: Any = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -197,7 +209,7 @@ def parse_request(body: bytes, caller: Caller, sock: socket.socket, waiters: Wai
         raise InputError("a request is an object with v, verb and args")
     if value.get("v") != protocol.VERSION:
         raise InputError(f"protocol version {value.get('v')!r}: this gateway speaks {protocol.VERSION}; upgrade")
-    return Request(value["verb"], value["args"], caller, sock, waiters)
+    return Request(value["verb"], value["args"], caller, sock, waiters, turn)
 
 
 def bind(path: str) -> socket.socket:
@@ -230,19 +242,22 @@ def _alive(path: str) -> bool:
         return True
 
 
-def serve(settings: Settings) -> None:
-    """Run the gateway of ``settings`` in the foreground until SIGTERM or SIGINT (``crane gateway``)."""
+def serve(settings: Settings, node: str = "") -> None:
+    """Run a gateway in the foreground until SIGTERM or SIGINT: this host's, or the one for jobs of a node."""
     from crane_celery.bootstrap import open_service
 
     gc.set_threshold(
         50_000, 20, 50
     )  # records of a long queue live long: looking through all of them is rarely worth it
-    server = GatewayServer(open_service(settings), os.path.join(settings.run_dir, "gateway.sock"))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    folder = settings.node_run_dir(node) if node else settings.run_dir
+    faults.keep_in(settings.log_dir, f"gateway.{node}" if node else "gateway")
+    server = GatewayServer(open_service(settings), os.path.join(os.path.realpath(folder), "gateway.sock"))
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.set())
-    faults.keep_in(settings.log_dir, "gateway")
     server.start()
-    log.info("serving %s", settings.run_dir)
+    log.info("serving %s", folder)
     done.wait()
     server.stop()

@@ -33,8 +33,8 @@ def test_more_tasks_than_one_message_has_descriptors_for(crane: Cluster) -> None
     made, said = job(crane, script)
     assert said == "4\n4\n"
     assert (crane.work / f"{made}.err").read_text().splitlines() == [
-        "crun: error: step refused: the step asks for more than the job holds: 99 CPUs and 0 bytes of memory asked for,"
-        " the job has 4 CPUs and 4294967296 bytes on this node (error 85)",
+        "crun: error: step refused: the step asks for more than the job holds: 99 CPUs; the job has 4 CPUs on this node"
+        " (error 85)",
         "crun: error: 300 tasks: a step has 256 at most; start several steps",
     ]
 
@@ -140,7 +140,7 @@ def test_one_step_is_cancelled_and_its_job_goes_on(crane: Cluster) -> None:
     script = (
         'crun -Q -n1 sh -c "exec sleep 600" & pid=$!\n'
         "until ccancel $CRANE_JOB_ID.2 > done 2>/dev/null; do :; done; cat done; wait $pid; echo $?\n"
-        "ccancel $CRANE_JOB_ID.9; echo $?\n"
+        "ccancel $CRANE_JOB_ID.9 2>&1; echo $?\n"
     )
     made, said = job(crane, script)
     assert said.splitlines() == [

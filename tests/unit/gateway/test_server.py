@@ -65,6 +65,7 @@ def test_the_kernel_says_who_calls(gateway: str) -> None:
         b'{"v":1,"verb":"wait","args":{"ids":[{}]}}',
         b'{"v":1,"verb":"history","args":{"start":"blah"}}',
         b"[" * 100_000,
+        b'{"v":1,"verb":"ping","args":{"x":[' + b"[]," * 2_600_000 + b"[]]}}",
         b"\xff\xfe",
     ],
 )
