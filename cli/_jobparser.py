@@ -43,14 +43,14 @@ class JobParser(Parser):
         """Options that are errors here."""
         self.add_argument(*flags, action=_Refused, nargs="?", const=why, dest="refused", help=argparse.SUPPRESS)
 
-    def parse_own(self, argv: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    def parse_own(self, argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         """(the options, all words from the first that is none on). Raises InputError, NotSupported."""
         at = 0
         while at < len(argv) and argv[at].startswith("-") and argv[at] not in ("-", "--"):
             self._check_dashes(argv[at])
             at += 1 + self._takes_next(argv[at])
         rest = list(argv[at:])
-        return vars(self.parse(argv[:at])), rest[1:] if rest[:1] == ["--"] else rest
+        return self.parse(argv[:at]), rest[1:] if rest[:1] == ["--"] else rest
 
     def parse_words(self, words: Sequence[str]) -> dict[str, Any]:
         """The options of a directive or a variable. Raises InputError, NotSupported."""
@@ -60,7 +60,7 @@ class JobParser(Parser):
             raise InputError(
                 het if rest[0] in ("hetjob", "packjob") else f"{rest[0]!r} is no option; write --option=value"
             )
-        return found
+        return vars(found)
 
     def unknown(self, extra: Any) -> str:
         """The message for what no option took. Raises NotSupported for what Slurm knows."""

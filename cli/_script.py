@@ -103,7 +103,7 @@ def from_script(source: Source, where: dict[str, str]) -> tuple[list[Layer], lis
         if slurm not in parsers:
             parsers[slurm] = _parser(slurm)
         place = f"{source.place}:{line.line_no} {line.prefix}"
-        layers.append(_parsed(place, parsers[slurm], line.argv))
+        layers.append(_parsed(place, parsers[slurm], line.argv, slurm))
         where.update(dict.fromkeys(layers[-1], place))
     dialects = sorted(spoken - {""})
     if dialects:
@@ -160,7 +160,7 @@ def from_environment(where: dict[str, str], slurm: bool) -> list[Layer]:
             assert parser is not None
             option = _option(name, prefix, parser)
             if option:
-                layers.append(_parsed(name, parser, [f"{option}={os.environ[name]}"]))
+                layers.append(_parsed(name, parser, [f"{option}={os.environ[name]}"], prefix == SLURMS))
                 where.update(dict.fromkeys(layers[-1], name))
     return layers
 
@@ -199,7 +199,7 @@ def _parser(slurm: bool) -> JobParser:
     return made
 
 
-def _parsed(place: str, parser: JobParser, argv: Sequence[str]) -> Layer:
+def _parsed(place: str, parser: JobParser, argv: Sequence[str], slurm: bool) -> Layer:
     """Options of a directive or a variable, where a switch may have a value: ``--exclusive=true``, ``--hold=no``.
 
     Raises InputError, NotSupported, which name ``place``.
@@ -216,9 +216,17 @@ def _parsed(place: str, parser: JobParser, argv: Sequence[str]) -> Layer:
                     continue
                 word = option
             words.append(word)
-        return parser.parse_words(words)
+        return _with_sizes(parser.parse_words(words)) if slurm else parser.parse_words(words)
     except CraneError as error:
         raise type(error)(f"{place}: {error.message}") from None
+
+
+def _with_sizes(options: Layer) -> Layer:
+    """Options in which ``4GB``, as Slurm takes it, too, is written ``4G``."""
+    import re
+
+    sizes = {name: options[name] for name in ("mem", "mem_per_cpu") if name in options}
+    return {**options, **{name: re.sub(r"(?i)(?<=\d[KMGT])B$", "", size) for name, size in sizes.items()}}
 
 
 def _tell(text: str) -> None:

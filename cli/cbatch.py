@@ -57,7 +57,8 @@ def parser() -> JobParser:
 
 def body(argv: list[str]) -> int:
     """Parse, send, tell; with --wait stay until it ends."""
-    given, rest = parser().parse_own(argv)
+    parsed, rest = parser().parse_own(argv)
+    given = vars(parsed)
     if rest:
         given["script"] = rest[0]
     given["args"] = rest[1:]

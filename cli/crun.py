@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import sys
 
+from cli._jobparser import JobParser
 from cli._main import complain, run
-from cli._options import Parser
 from crane_celery.errors import Denied, InputError, NotFound, NotSupported, Refused, Unreachable
 from crane_celery.grammar.number import plain
 from crane_celery.surroundings import of_caller
@@ -38,9 +38,9 @@ def main(argv: list[str] | None = None) -> int:
     return run("crun", body, argv)
 
 
-def parser() -> Parser:
+def parser() -> JobParser:
     """The options of a step."""
-    made = Parser(
+    made = JobParser(
         "crun",
         "Run a command as a step of this job, and wait for it.",
         usage="crun [options] COMMAND [args...]",
@@ -71,7 +71,9 @@ def parser() -> Parser:
     for flags in _IGNORED:
         add(*flags.split(), dest="ignored", metavar="X", help="accepted, of no effect in a step")
     made.later("--pty", "--x11", "--x11-forwarding", "--get-user-env", takes_value=False)
-    made.later("--gres", "--gpus-per-node", "-L", "--licenses", "--deadline", "--mpi", "--prolog", "--epilog")
+    made.later(
+        "--gres", "--gpus-per-node", "-G", "--gpus", "-L", "--licenses", "--deadline", "--mpi", "--prolog", "--epilog"
+    )
     made.later("--task-prolog", "--task-epilog", "--debug-level")
     add("command", nargs="...", metavar="COMMAND", help="what to run, with its arguments")
     return made
@@ -80,7 +82,8 @@ def parser() -> Parser:
 def body(argv: list[str]) -> int:
     """Parse, hand over, wait."""
     made = parser()
-    given = made.parse(argv)
+    given, words = made.parse_own(argv)
+    given.command = words
     job = os.environ.get("CRANE_JOB_ID")
     if not job:
         raise NotSupported("crun outside a job is not supported yet: submit with cbatch, and use crun in its script")

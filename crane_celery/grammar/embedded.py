@@ -26,7 +26,7 @@ _OF_STRINGS = {"python": "python", "pypy": "python", "ipython": "python", "Rscri
 _HEREDOC = r"""<<[~-]?(?:"(\w+)"|'(\w+)'|([A-Za-z_]\w*))"""
 _TOKEN = r"""\\(?s:.)|\$'(?:[^'\\]|\\(?s:.))*'|'[^']*'|["`#\n(){}]|\$\(\(|\$\(|\$\{|<<<|<<-?"""
 _WORD = r"""[ \t]*((?:[^\s'"\\;&|<>()`]|'[^'\n]*'|"[^"\n]*"|\\.)+)"""
-_SUBSCRIPT = r"(?:^|(?<=[\s;&|(]))[A-Za-z_]\w*\[[^\]\n]*\]\+?="
+_SUBSCRIPT = r"(?:^|(?<=[\s;&|(]))[A-Za-z_]\w*\[[^\]\n]*\]\+?=|\$\[[^\]\n]*\]"
 #: what may stand before a word's first character in a shell
 _BEFORE_WORD = " \t\n;&|()`"
 
@@ -77,7 +77,8 @@ class _Shell:
         """Begin at the start of ``text``."""
         self._text = text
         self._spans: list[Span] = []
-        #: open contexts, innermost last: ``"``, `````, ``(`` or ``{``, each with where it began
+        #: open contexts, innermost last, each with where it began: ``"``, `````, ``(``, ``{``, and ``q`` for a ``${``
+        #: in double quotes, where single ones mean nothing
         self._open: list[tuple[str, int]] = []
         #: heredocs whose bodies begin after this line: (last line, whether tabs before it count not, quoted)
         self._due: list[tuple[str, bool, bool]] = []
@@ -108,7 +109,7 @@ class _Shell:
             self._close(found, kind, begin)
         elif found in ("$((", "$(", "${"):
             return self._substitution(found, begin, end)
-        elif kind == '"':
+        elif kind in ('"', "q"):
             return begin + 1  # nothing else means anything in double quotes
         elif found[0] in "'$":
             self._spans.append((begin, end))
@@ -118,7 +119,7 @@ class _Shell:
 
     def _close(self, found: str, kind: str, begin: int) -> None:
         """A character that ends a context, or begins it where it does both."""
-        if kind == {"}": "{", ")": "("}.get(found, found):
+        if kind and kind in {"}": "{q", ")": "("}.get(found, found):
             _, since = self._open.pop()
             if found in '"`':
                 self._spans.append((since, begin))
@@ -132,7 +133,8 @@ class _Shell:
             if over:
                 return over
             end -= 1
-        self._open.append((found[1], begin))
+        quoted = found == "${" and self._open and self._open[-1][0] in '"q'
+        self._open.append(("q" if quoted else found[1], begin))
         return end
 
     def _arithmetic(self, begin: int) -> int:

@@ -252,10 +252,9 @@ def _time_limit(opt: Options, partition: Partition) -> int | None:
 
 
 def _dependency(text: str) -> str:
-    """The text itself, "" for none; InputError where it is neither. What it names is looked up later."""
-    if text.strip():
-        parse_dependency(text)
-    return text.strip() and text
+    """The text itself; InputError where it is none. What it names is looked up later."""
+    parse_dependency(text)
+    return text
 
 
 def _directory(opt: Options, cwd: str) -> str:

@@ -17,6 +17,8 @@ OF_NO_EFFECT = (
     *("account", "qos", "mail_type", "mail_user", "comment", "wckey", "priority", "cpu_freq", "distribution"),
     *("ntasks_per_socket", "sockets_per_node", "cores_per_socket", "threads_per_core"),
 )
+#: options whose value is a list or an expression: an empty one asks for nothing
+OF_MANY = ("dependency", "constraint", "licenses", "gres", "nodelist", "exclude")
 KNOWN = frozenset(
     {
         *("job_name", "nodes", "ntasks", "ntasks_per_node", "cpus_per_task", "mem", "mem_per_cpu", "gres"),
@@ -64,8 +66,8 @@ class Options:
         return self._values.get(name) is not None
 
     def read(self, name: str, parse: Callable[[str], T], absent: T) -> T:
-        """A text option through its grammar; "" is an error of the grammar, absence is not."""
-        if self._values.get(name) is None:
+        """A text option through its grammar; "" is an error of the grammar, absence is not. Of a list "" is none."""
+        if self._values.get(name) is None or (name in OF_MANY and not self.text(name).strip()):
             return absent
         try:
             return parse(self.text(name))

@@ -37,3 +37,16 @@ def test_tasks(
     else:
         with pytest.raises(tasks):
             crun.tasks_of(given)
+
+
+@pytest.mark.parametrize("words", [["./x", "--ex"], ["./x", "--no", "-v"], ["./x", "-output"], ["./x", "--", "y"]])
+def test_what_follows_the_command_is_its_own(words: list[str]) -> None:
+    given, rest = crun.parser().parse_own(["-n", "2", *words])
+    assert (given.ntasks, rest) == (2, words)
+    assert crun.parser().parse_own(["-n2", "--", *words])[1] == words
+
+
+def test_no_option_of_a_step_is_taken_for_another() -> None:
+    for option, error in (("--gpus=2", NotSupported), ("--mem-per=2", InputError), ("--cpus=2", InputError)):
+        with pytest.raises(error, match=option.partition("=")[0]):
+            crun.parser().parse_own([option, "./x"])

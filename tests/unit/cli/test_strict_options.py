@@ -94,6 +94,16 @@ def test_what_follows_the_script_is_its_own(shell: Shell, cluster: Cluster, tmp_
         assert spec(cluster, at).command == " ".join([name, *words])
 
 
+@pytest.mark.parametrize("size", ["2GB", "2gb", "2048MB", "2048", "2G"])
+def test_sizes_as_slurm_takes_them(
+    shell: Shell, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: str
+) -> None:
+    assert shell("cbatch", script(tmp_path / "a.sh", f"#SBATCH --mem={size}")).code == 0
+    monkeypatch.setenv("SBATCH_MEM_PER_NODE", size)
+    assert shell("cbatch", script(tmp_path / "b.sh", "#SBATCH -n1")).code == 0
+    assert [spec(cluster, id).memory for id in (1, 2)] == [2 << 30, 2 << 30]
+
+
 def test_letters_of_slurms_directives(shell: Shell, cluster: Cluster, tmp_path: Path) -> None:
     said = shell("cbatch", script(tmp_path / "a.sh", "#SBATCH -C nothing"))
     assert said.code == 4 and "--constraint nothing" in said.err

@@ -1,6 +1,8 @@
 """Batch scripts and their option lines."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crane_celery.errors import CraneError, InputError
 from crane_celery.grammar.directives import Directive, split_script
@@ -112,6 +114,10 @@ HIDDEN = {
     "C quotes": "echo $'it\\'s'\n#C out\n",
     "continued": "srun a \\\n#C in\n b\n#C out\n",
     "parameters": "echo ${#x} ${x#y} ${x:-'}'} $#\n#C out\n",
+    "an apostrophe in quotes": 'echo "${1:-it\'s}" "$\'x"\n#C out\necho "${x:-"$(cat <<E\n#C in\nE\n)"}"\n#C out\n',
+    "old arithmetic": "echo $[1<<2] $(( (1<<2) + (1<<3) ))\n#C out\n",
+    "comments": "a=(x # it's\n)\ntrue;# \"\n#C out\nif [ x = '#' ]; then sed s/#.*// <<E; fi\n#C in\nE\n#C out\n",
+    "a word with blanks": "cat << 'THE END' > x <<$V\n#C in\nTHE END\n#C in\n$V\n#C out\n",
     "escapes": "echo it\\'s a#b\n#C out\necho \\\"\n#C out\n",
     "case": "case $x in a) echo 'x';; esac\ny=$(case $x in a) echo \"q\";; esac)\n#C out\n",
     "no end": "cat <<EOF\n#C in\n",
@@ -124,6 +130,9 @@ HIDDEN = {
     "perl": '#!/usr/bin/perl\nprint F <<"EOT";\n#C in\nEOT\n#C out\n$x = 1 <<y; $z = "it\'s";\n#C out\n',
 }
 
+#: of other languages, or without an end
+OTHERS = ("python", "R", "perl", "no end")
+
 
 @pytest.mark.parametrize("text", HIDDEN.values(), ids=HIDDEN.keys())
 @pytest.mark.parametrize("prefix", ["#CBATCH", "#BSUB"])
@@ -133,6 +142,14 @@ def test_no_directive_is_taken_from_what_a_script_writes_or_quotes(text: str, pr
     lines = [number for number, line in enumerate(text.split("\n"), 1) if line == "#C out"]
     assert [each.line_no for each in script.directives] == lines
     assert len(script.notices) == bool(lines)
+
+
+@given(st.lists(st.sampled_from(sorted(name for name in HIDDEN if name not in OTHERS)), max_size=6))
+def test_one_text_does_not_hide_or_show_the_next(names: list[str]) -> None:
+    text = "true\n" + "".join(HIDDEN[name] for name in names)
+    script = split_script(text.replace("#C", "#CBATCH -p"))
+    lines = [number for number, line in enumerate(text.split("\n"), 1) if line == "#C out"]
+    assert [each.line_no for each in script.directives] == lines
 
 
 def test_slurms_directives_end_at_the_first_command() -> None:

@@ -155,9 +155,10 @@ def test_memory_of_0_is_all_of_the_node(cluster: Cluster, option: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "  "])
-def test_an_empty_dependency_is_none(cluster: Cluster, text: str) -> None:
-    job = cluster.store.job(submit(cluster, dependency=text))
-    assert job is not None and (job.spec.dependency, job.dep) == ("", "")
+@pytest.mark.parametrize("option", ["dependency", "constraint", "licenses", "gres", "nodelist", "exclude"])
+def test_an_empty_list_is_none(cluster: Cluster, text: str, option: str) -> None:
+    job = cluster.store.job(submit(cluster, **{option: text}))
+    assert job is not None and not getattr(job.spec, option) and job.dep == ""
 
 
 def test_what_was_asked_for_is_recorded_for_the_dialect(tmp_path: Path) -> None:
