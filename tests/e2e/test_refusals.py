@@ -154,7 +154,6 @@ _VALUES = [
         _ARRAY + "bad array index '0-1000000': this cluster takes indexes and steps up to 999999",
     ),
     ("-J", "a\nb", r"--job-name: bad job name 'a\nb': take out the line break or NUL character"),
-    ("-d", "", "--dependency: empty dependency: write such as afterok:100:101+30m,afterany:102"),
     ("-d", "afterok:", "--dependency: dependency 'afterok:' names no job: write such as afterok:100"),
     ("-d", "after100", "--dependency: bad dependency 'after100': put a colon before the id, after:100"),
     ("-d", "AFTEROK:1", "--dependency: unknown dependency type 'AFTEROK'; did you mean 'afterok'?"),
