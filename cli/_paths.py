@@ -62,3 +62,9 @@ def expanded(path: str, pattern: bool, running: bool = False) -> str:
     else:
         head = re.sub(_VARIABLE, value, head)
     return head + slash + re.sub(_VARIABLE, value, rest)
+
+
+def in_job(path: str, *, pattern: bool) -> str:
+    """The same within a job, whose own variables are there. A backslash switches it off. Raises InputError."""
+    plain = "\\" in path or not ("$" in path or path.startswith("~"))
+    return path if plain else expanded(path, pattern, running=True)

@@ -11,6 +11,7 @@ import sys
 
 from cli._jobparser import JobParser
 from cli._main import complain, run
+from cli._paths import in_job
 from crane_celery.errors import Denied, InputError, NotFound, NotSupported, Refused, Unreachable
 from crane_celery.grammar.number import plain
 from crane_celery.surroundings import of_caller
@@ -160,7 +161,7 @@ def _environment(given: argparse.Namespace) -> dict[str, str]:
 def _request(given: argparse.Namespace, job: int) -> tuple[dict[str, Any], list[int]]:
     """The frame, and three descriptors for each task."""
     ntasks = tasks_of(given)
-    cwd = os.path.abspath(_path(given.chdir, False)) if given.chdir else os.getcwd()
+    cwd = os.path.abspath(in_job(given.chdir, pattern=False)) if given.chdir else os.getcwd()
     command = [_program(given.command[0]), *given.command[1:]]
     env = {**_environment(given), "CRANE_NTASKS": str(ntasks), "CRANE_CPUS_PER_TASK": plain(given.cpus_per_task)}
     umask = os.umask(0o077)
@@ -185,15 +186,6 @@ def _request(given: argparse.Namespace, job: int) -> tuple[dict[str, Any], list[
         "io": [files.index(fd) for fd in wanted],
     }
     return message, files
-
-
-def _path(text: str, pattern: bool) -> str:
-    """A path, or a pattern of one, with its home directory and variables: those of the job are known here."""
-    if "\\" in text or not ("$" in text or text.startswith("~")):
-        return text
-    from cli._paths import expanded
-
-    return expanded(text, pattern, running=True)
 
 
 def _program(word: str) -> str:
@@ -257,7 +249,7 @@ def _open(pattern: str, task: int, flags: int, job: int, cwd: str) -> int:
         name=os.environ.get("CRANE_JOB_NAME", ""),
         run=(number("CRANE_RESTART_COUNT") or 0) + 1,
     )
-    path = os.path.join(cwd, expand_filename(check_filename(_path(pattern, True)), context))
+    path = os.path.join(cwd, expand_filename(check_filename(in_job(pattern, pattern=True)), context))
     try:
         if flags & os.O_CREAT:
             os.makedirs(os.path.dirname(path), exist_ok=True)

@@ -10,7 +10,7 @@ def gres_of(opt: Options, nodes: int) -> dict[str, int]:
     ``--gpus`` is a total: it is spread evenly, or refused. ``--gpus-per-node`` beside it must say the same.
     """
     none: Gres = {}
-    found = dict(opt.read("gres", parse_gres, none))
+    found = dict(opt.read("gres", lambda text: none if text.lower() == "none" else parse_gres(text), none))
     for option, counts in (
         ("gpus_per_node", opt.read("gpus_per_node", parse_gpus_per_node, none)),
         ("gpus", _on_each(opt, nodes)),

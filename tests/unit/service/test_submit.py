@@ -135,6 +135,7 @@ def test_what_is_refused_takes_no_id(
         ({"gpus": "a100:2"}, {"gpu:a100": 2}),
         ({"gpus": "2", "gpus_per_node": "2"}, {"gpu": 2}),
         ({"gpus": "0"}, {}),
+        ({"gres": "NONE", "gpus": "1"}, {"gpu": 1}),
     ],
 )
 def test_gpus_are_a_total(cluster: Cluster, options: dict[str, Any], gres: dict[str, int]) -> None:
