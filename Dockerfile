@@ -9,7 +9,7 @@ RUN apt-get update -q \
 # the user of the login service; the nodes know the same uid, as hosts of a cluster must
 RUN useradd --create-home --uid 1000 --shell /bin/bash ada
 
-COPY pyproject.toml README.md /src/
+COPY pyproject.toml README.md LICENSE /src/
 COPY crane_celery /src/crane_celery
 COPY beat /src/beat
 COPY workers /src/workers

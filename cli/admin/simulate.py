@@ -66,7 +66,9 @@ def _parser() -> Parser:
     parser.add_argument("--policy", metavar="LIST", help=f"of {', '.join(POLICIES)}; all of them by default")
     parser.add_argument("--limit", metavar="JOBS", help="the first jobs of the trace only")
     parser.add_argument("--speed-up", metavar="FACTOR", help="submissions come so many times as fast (1)")
-    parser.add_argument("--plot", metavar="FILE", help="utilisation and queue over time, as FILE.png or FILE.svg")
+    parser.add_argument(
+        "--plot", metavar="FILE", help="utilisation and queue over time, as FILE.png, FILE.svg or FILE.pdf"
+    )
     parser.add_argument("--json", action="store_true", help="one line of JSON instead of a table")
     return parser
 
@@ -107,8 +109,12 @@ def _picture(path: str | None) -> Callable[[Sequence[Mark]], bytes] | None:
     if path is None:
         return None
     ending = os.path.splitext(path)[1].lower()
+    if ending == ".pdf":
+        from cli.admin._pdf import drawer
+
+        return drawer(path)
     if ending not in _PICTURES:
-        raise InputError(f"--plot {path!r}: no picture has the ending {ending!r}; write FILE.png or FILE.svg")
+        raise InputError(f"--plot {path!r}: no picture has the ending {ending!r}; write FILE.png, FILE.svg or FILE.pdf")
     return _PICTURES[ending]
 
 

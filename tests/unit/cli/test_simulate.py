@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def test_plots(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         ([str(SMALL), "--nodes", "15", "--cpus", "1"], "the cluster has 15: give it --nodes 16"),
         ([str(SMALL), "--nodes", "16", "--cpus", "1", "--speed-up", "0"], "bad --speed-up"),
         ([str(SMALL), "--nodes", "16", "--cpus", "1", "--policy", "fifi"], "did you mean 'fifo'"),
-        ([str(SMALL), "--nodes", "16", "--cpus", "1", "--plot", "a.gif"], "write FILE.png or FILE.svg"),
+        ([str(SMALL), "--nodes", "16", "--cpus", "1", "--plot", "a.gif"], "write FILE.png, FILE.svg or FILE.pdf"),
         (
             [str(SMALL), "--nodes", "16", "--cpus", "1", "--limit", "9", "--plot", "/nowhere/a.svg"],
             "cannot write /nowhere/a.svg",
@@ -77,3 +78,18 @@ def test_plots(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
 )
 def test_bad_input(capsys: pytest.CaptureFixture[str], argv: list[str], what: str) -> None:
     assert what in refused(capsys, "simulate", *argv)
+
+
+def test_a_pdf_says_what_it_needs_before_anything_is_replayed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    text = refused(capsys, "simulate", "/nonexistent", "--nodes", "1", "--cpus", "1", "--plot", "a.pdf")
+    assert "pip install 'crane-celery[plots]'" in text and "/nonexistent" not in text
+
+
+def test_a_pdf_is_drawn_where_matplotlib_is(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    said(capsys, "--limit", "100", "--plot", str(tmp_path / "a.pdf"))
+    assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF-")
