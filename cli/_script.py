@@ -216,17 +216,21 @@ def _parsed(place: str, parser: JobParser, argv: Sequence[str], slurm: bool) -> 
                     continue
                 word = option
             words.append(word)
-        return _with_sizes(parser.parse_words(words)) if slurm else parser.parse_words(words)
+        return _as_in_slurm(parser.parse_words(words)) if slurm else parser.parse_words(words)
     except CraneError as error:
         raise type(error)(f"{place}: {error.message}") from None
 
 
-def _with_sizes(options: Layer) -> Layer:
-    """Options in which ``4GB``, as Slurm takes it, too, is written ``4G``."""
+def _as_in_slurm(options: Layer) -> Layer:
+    """Options with values in our terms: sizes such as ``4GB``, and ``%J``, which is the job's number for a script."""
     import re
 
-    sizes = {name: options[name] for name in ("mem", "mem_per_cpu") if name in options}
-    return {**options, **{name: re.sub(r"(?i)(?<=\d[KMGT])B$", "", size) for name, size in sizes.items()}}
+    made = dict(options)
+    for name in {"mem", "mem_per_cpu"} & made.keys():
+        made[name] = re.sub(r"(?i)(?<=\d[KMGT])B$", "", made[name])
+    for name in {"output", "error", "input"} & made.keys():
+        made[name] = re.sub(r"%(\d*)(.)", lambda found: f"%{found[1]}j" if found[2] == "J" else found[0], made[name])
+    return made
 
 
 def _tell(text: str) -> None:

@@ -38,6 +38,8 @@ _TWINS = {
     "CRANE_ARRAY_TASK_STEP": ("SLURM_ARRAY_TASK_STEP",),
     "CRANE_RESTART_COUNT": ("SLURM_RESTART_COUNT",),
 }
+#: how long a job without a limit may run, as Slurm has it
+_YEAR_S = 365 * 24 * 3600
 #: options whose text a variable repeats where they were given
 _REPEATED = {
     "gpus": "SLURM_GPUS",
@@ -98,8 +100,8 @@ def slurm_of_run(launch: Launch, spec: JobSpec, now: float) -> dict[str, str]:
         "SLURM_JOB_CPUS_PER_NODE": folded(map(ceil, cpus_on_each(launch))),
         "SLURM_JOB_START_TIME": str(int(now)),
     }
-    if spec.time_limit is not None:
-        made["SLURM_JOB_END_TIME"] = str(int(now) + spec.time_limit)
+    end = int(now) + (_YEAR_S if spec.time_limit is None else spec.time_limit)
+    made["SLURM_JOB_END_TIME"] = str(min(end, int(spec.deadline or end)))
     if slots:
         made["SLURM_JOB_GPUS"] = ",".join(map(str, slots))
     return made

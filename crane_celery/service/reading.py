@@ -82,7 +82,8 @@ class Options:
         text = str(value)
         digits = text.removeprefix("-")
         if isinstance(value, bool) or not (digits.isascii() and digits.isdigit() and len(digits) < 20):
-            raise self.error(name, f"{text[:60]!r} is not a whole number")
+            hint = ": a range is not supported yet, write one number" if "-" in digits else ""
+            raise self.error(name, f"{text[:60]!r} is not a whole number{hint}")
         if not low <= int(text) <= high:
             raise self.error(name, f"{text} is not from {low} to {high}")
         return int(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from beat.dispatch import CeleryOutbox
@@ -32,6 +34,16 @@ def test_many_launches_go_in_several_messages() -> None:
     cluster.turns(8)
     assert len(set(cluster.outbox.launched())) == 1240
     assert max(len(message.launches) for message in cluster.outbox.sent) <= 500
+
+
+def test_a_launch_says_what_a_run_holds_elsewhere_where_that_differs() -> None:
+    made = Cluster(("n1", "n2"), register=False)
+    for name, cpus in (("n1", 8.0), ("n2", 4.0)):
+        made.store.register(replace(made.settings.nodes[name], cpus=cpus), "host", "none", "0", "boot")
+    made.submit(nodes=2, ntasks=2, exclusive=True)
+    made.turns()
+    (message,) = made.outbox.sent
+    assert [(launch.cpus, launch.cpus_each) for launch in message.launches] == [(8.0, (8.0, 4.0))]
 
 
 def test_a_broker_that_is_not_there_is_unreachable_and_closing_twice_is_fine() -> None:

@@ -104,6 +104,12 @@ def test_sizes_as_slurm_takes_them(
     assert [spec(cluster, id).memory for id in (1, 2)] == [2 << 30, 2 << 30]
 
 
+def test_letters_of_files_as_slurm_has_them(shell: Shell, cluster: Cluster, tmp_path: Path) -> None:
+    assert shell("cbatch", script(tmp_path / "a.sh", "#SBATCH -o %x-%J.%%J -e %5J", "#CBATCH -i %J")).code == 0
+    found = spec(cluster)
+    assert (found.stdout, found.stderr, found.stdin) == ("%x-%j.%%J", "%5j", "%J")
+
+
 def test_letters_of_slurms_directives(shell: Shell, cluster: Cluster, tmp_path: Path) -> None:
     said = shell("cbatch", script(tmp_path / "a.sh", "#SBATCH -C nothing"))
     assert said.code == 4 and "--constraint nothing" in said.err

@@ -42,6 +42,13 @@ def test_the_documented_form() -> None:
     assert value["kills"] == [[11, 1, 0, 1]] and text_of().isascii()
 
 
+def test_cpus_by_node_travel_only_where_they_differ() -> None:
+    wide = LAUNCH._replace(cpus_each=(8.0, 4.0))
+    text = wire.build(TO, {"10": wire.spec_text(SPEC)}, [wide, LAUNCH], [])
+    assert [len(row) for row in json.loads(text)["launches"]] == [14, 13]
+    assert wire.read(text).launches == [wide, LAUNCH]
+
+
 @pytest.mark.parametrize("signature", ["", "AAAA", "no base64!", "é"])
 def test_a_wrong_signature_is_refused(signature: str) -> None:
     with pytest.raises(Denied, match="signature"):

@@ -74,11 +74,16 @@ def test_slurms_variables() -> None:
 def test_what_was_not_asked_for_is_not_said() -> None:
     found = made(spec_of(dialect="slurm"))
     for name in (
-        *("NTASKS", "NPROCS", "NTASKS_PER_NODE", "CPUS_PER_TASK", "GPUS", "JOB_GPUS", "JOB_ACCOUNT", "JOB_END_TIME"),
+        *("NTASKS", "NPROCS", "NTASKS_PER_NODE", "CPUS_PER_TASK", "GPUS", "JOB_GPUS", "JOB_ACCOUNT"),
         *("ARRAY_JOB_ID", "ARRAY_TASK_ID", "RESTART_COUNT", "MEM_PER_CPU", "JOB_DEPENDENCY", "STEP_ID"),
     ):
         assert f"SLURM_{name}" not in found
     assert found["SLURM_TASKS_PER_NODE"] == "1"
+
+
+def test_the_end_of_a_job() -> None:
+    for fields, end in (({}, 1000 + 365 * 86400), ({"time_limit": 60}, 1060), ({"deadline": 1010.5}, 1010)):
+        assert made(spec_of(dialect="slurm", **fields))["SLURM_JOB_END_TIME"] == str(end)
 
 
 def test_an_array_in_both() -> None:
