@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 #: options that are the command's own business, not the job's
 _OWN = (
-    *("parsable", "wait", "json", "wrap", "script", "args", "export", "test_only", "array_retry"),
+    *("parsable", "wait", "json", "wrap", "script", "args", "export", "test_only", "array_retry", "submit_key"),
     *("array_each_line", "array_from_json"),
 )
 #: options of one matter: one given later in the order script, environment, command line takes the place of the other

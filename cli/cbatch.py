@@ -11,14 +11,14 @@ import sys
 from cli import _submission
 from cli._jobparser import JobParser
 from cli._main import complain, run, say
-from crane_celery.errors import CraneError, InputError, Refused
+from crane_celery.errors import CraneError, InputError, OutcomeUnknown, Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 #: what can be said beside --array-retry
-_WITH_RETRY = ("array_retry", "wait", "parsable", "json", "hold")
+_WITH_RETRY = ("array_retry", "submit_key", "wait", "parsable", "json", "hold")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -49,6 +49,11 @@ def parser() -> JobParser:
         help="submit those elements of an array again that ended and did not complete, their indexes kept;"
         " script, options and environment are those of the first time",
     )
+    add(
+        "--submit-key",
+        metavar="KEY",
+        help="a name for this submission: with the same one it is accepted once at most, and asking again gives its id",
+    )
     add("--wrap", metavar="COMMAND", help="run this shell command instead of a script")
     add("script", nargs="?", metavar="SCRIPT", help="the script; standard input when neither it nor --wrap is given")
     add("args", nargs="...", metavar="ARGS", help="arguments for the script")
@@ -74,8 +79,12 @@ def _send(verb: str, request: dict[str, Any], given: dict[str, Any]) -> int:
     """Ask for it, tell the ids; with --wait stay until they have ended."""
     from crane_celery.gateway.client import call  # not needed for --help
 
+    key = given.get("submit_key") or os.urandom(16).hex()
     try:
-        accepted = call(verb, {**request, "key": os.urandom(16).hex()})
+        accepted = call(verb, {**request, "key": key})
+    except OutcomeUnknown as error:
+        again = f"Ask by the same command with --submit-key {key} within a day: it is accepted once at most"
+        raise OutcomeUnknown(f"{error.message}. {again}") from error
     except CraneError as error:
         return _refused(error, bool(given.get("json")))
     for notice in accepted["notices"]:

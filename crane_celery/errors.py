@@ -7,6 +7,7 @@
     ├── FormatError       E_FORMAT       5   an output format names an unknown column
     ├── ConfigError       E_CONFIG       6   the configuration file is wrong; names file, line and key
     ├── Unreachable       E_UNREACHABLE  3   no gateway or no server answers
+    │   └── OutcomeUnknown E_UNKNOWN     3   asked for, and no answer came: it may have been done, or be done later
     ├── Refused           E_REFUSED      4   understood, and not done; says why
     │   ├── Infeasible    E_INFEASIBLE   4   no node could ever hold it
     │   ├── NotFound      E_NOT_FOUND    4   no such job, step, node or partition
@@ -27,6 +28,8 @@ class CraneError(Exception):
 
     code = "E_CRANE"
     status = 1
+    #: of a submission of many: the ids that had been given out before
+    accepted: tuple[int, ...] = ()
 
     @property
     def message(self) -> str:
@@ -60,6 +63,14 @@ class Unreachable(CraneError):
 
     code = "E_UNREACHABLE"
     status = 3
+    #: the request had been sent, so it may be carried out all the same
+    sent = False
+
+
+class OutcomeUnknown(Unreachable):
+    """It may have been done, or be done later: no answer came."""
+
+    code = "E_UNKNOWN"
 
 
 class Refused(CraneError):

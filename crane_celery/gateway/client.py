@@ -12,8 +12,8 @@ import json
 import os
 import time
 
-from crane_celery.errors import SystemFault, Unreachable
-from crane_celery.gateway.protocol import VERSION, pack, read_frame, result
+from crane_celery.errors import OutcomeUnknown, SystemFault, Unreachable
+from crane_celery.gateway.protocol import CHANGING, UNKNOWN, VERSION, pack, read_frame, result
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _TRY_AGAIN_S = 0.05
 _DEFAULT_PATIENCE_S = 10.0
+#: seconds without a word of a gateway that has a request; verbs that send news may be silent for as long as they like
+_ANSWER_S = 120.0
+_STAYING = ("wait", "watch")
 SYSTEM_SOCKET = "/run/crane/gateway.sock"
 _used = ""
 
@@ -49,22 +52,39 @@ def call(verb: str, args: Mapping[str, object], path: str | None = None) -> Any:
 
 
 def follow(verb: str, args: Mapping[str, object], on_more: Callable[[Any], None], path: str | None = None) -> Any:
-    """As ``call``, for verbs that send news before their value: each goes to ``on_more``."""
+    """As ``call``, for verbs that send news before their value: each goes to ``on_more``.
+
+    Raises OutcomeUnknown where something was to be changed and no answer came (``CRANE_ANSWER_TIMEOUT`` seconds).
+    """
     request = pack({"v": VERSION, "verb": verb, "args": args})
     where = path or _used or socket_path()
-    until = time.monotonic() + _patience()
+    until = time.monotonic() + _seconds("CRANE_CONNECT_TIMEOUT", _DEFAULT_PATIENCE_S)
+    sent = False
     while True:
         try:
             sock = _connect(where, until)
             try:
+                if verb not in _STAYING:
+                    sock.settimeout(_seconds("CRANE_ANSWER_TIMEOUT", _ANSWER_S))
                 sock.sendall(request)
+                sent = True
                 return _answer(sock, on_more)
             finally:
                 sock.close()
+        except TimeoutError as error:
+            raise _unanswered(f"the gateway at {where} does not answer", verb, sent) from error
         except (EOFError, ConnectionError, BrokenPipeError) as error:
             if time.monotonic() >= until:
-                raise Unreachable(f"the gateway at {where} went away: {error}; try again") from error
+                raise _unanswered(f"the gateway at {where} went away: {error}", verb, sent) from error
             time.sleep(_TRY_AGAIN_S)
+        except Unreachable as error:
+            raise _unanswered(error.message, verb, sent) from error
+
+
+def _unanswered(why: str, verb: str, sent: bool) -> Unreachable:
+    if sent and verb in CHANGING:
+        return OutcomeUnknown(f"{UNKNOWN}: {why}")
+    return Unreachable(why if "start one" in why else f"{why}; try again")
 
 
 def _answer(sock: socket.socket, on_more: Callable[[Any], None]) -> Any:
@@ -85,12 +105,12 @@ def _frames(sock: socket.socket) -> Iterator[Any]:
         yield reply
 
 
-def _patience() -> float:
-    """Seconds to go on trying."""
+def _seconds(variable: str, usual: float) -> float:
+    """A number of seconds from the environment, a day at most; the usual one where there is none."""
     try:
-        return float(os.environ.get("CRANE_CONNECT_TIMEOUT", _DEFAULT_PATIENCE_S))
+        return min(max(float(os.environ.get(variable, usual)), 0.0), 86400.0)
     except ValueError:
-        return _DEFAULT_PATIENCE_S
+        return usual
 
 
 def _connect(where: str, until: float) -> socket.socket:

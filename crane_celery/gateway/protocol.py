@@ -20,6 +20,11 @@ VERSION = 1
 #: bytes of JSON in one frame
 MAX_FRAME = 64 << 20
 HEADER = 4
+#: verbs that change something: where no answer comes it is not known whether they did
+CHANGING = frozenset(
+    ("submit", "retry", "cancel", "hold", "release", "suspend", "resume", "requeue", "requeuehold", "update", "top")
+) | {"update_node"}
+UNKNOWN = "it is not known whether this was done, or will be"
 _CHUNK = 1 << 20
 
 

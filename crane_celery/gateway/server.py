@@ -22,7 +22,15 @@ from collections.abc import Callable
 from typing import Any
 
 from crane_celery import faults
-from crane_celery.errors import ConfigError, CraneError, InputError, LimitReached, SystemFault, Unreachable
+from crane_celery.errors import (
+    ConfigError,
+    CraneError,
+    InputError,
+    LimitReached,
+    OutcomeUnknown,
+    SystemFault,
+    Unreachable,
+)
 from crane_celery.gateway import protocol
 from crane_celery.gateway.budgets import Budgets, Turn
 from crane_celery.gateway.handlers import handle
@@ -182,16 +190,23 @@ class GatewayServer:
 def patiently(call: Callable[[Service, Request], object], service: Service, request: Request) -> object:
     """Handle a request, again while the server is away, for ``SERVER_PATIENCE_S`` at most: it is being restarted.
 
-    Every verb of the store may be repeated (store.api); submissions carry a key. Raises what ``call`` raises.
+    Every verb of the store may be repeated (store.api); submissions carry a key.
+    Raises what ``call`` raises; OutcomeUnknown where the server may carry out what it was sent.
     """
     if request.verb == "submit":
         request.args.setdefault("key", secrets.token_hex(16))
     deadline = time.monotonic() + SERVER_PATIENCE_S
+    sent = False
     while True:
         try:
             return call(service, request)
-        except Unreachable:
+        except Unreachable as error:
+            sent = sent or error.sent
             if time.monotonic() > deadline:
+                if sent and request.verb in protocol.CHANGING:
+                    raise OutcomeUnknown(
+                        f"it is not known whether this was done, or will be: {error.message}"
+                    ) from error
                 raise
             with request.turn.idle():
                 time.sleep(_RETRY_S)

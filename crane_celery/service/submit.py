@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from crane_celery.errors import Denied, InputError, LimitReached
+from crane_celery.errors import Denied, InputError, LimitReached, Refused
 from crane_celery.model.dependency import Resolved, encode
 from crane_celery.model.job import JobSpec
 from crane_celery.service.caller import Caller
@@ -55,9 +55,20 @@ def accept(
     submissions, notices = prepare(caller, jobs, common, gate)
     keys = [f"{caller.uid}:{key}:{number}" if key else "" for number in range(len(submissions))]
     ids: list[int] = []
-    for at in range(0, len(submissions), CHUNK):
-        ids += store.submit(submissions[at : at + CHUNK], keys[at : at + CHUNK])
+    try:
+        for at in range(0, len(submissions), CHUNK):
+            ids += store.submit(submissions[at : at + CHUNK], keys[at : at + CHUNK])
+    except Refused as error:
+        raise _in_part([*ids, *error.accepted], len(submissions), error) from error
     return Accepted(ids, notices)
+
+
+def _in_part(ids: list[int], total: int, error: Refused) -> Refused:
+    """The error of a request of which some jobs had been accepted: nobody may take those for refused."""
+    if not ids:
+        return error
+    done = f"jobs {ids[0]} to {ids[-1]}" if len(ids) > 1 else f"job {ids[0]}"
+    return type(error)(f"{len(ids)} of {total} jobs were accepted ({done}), the others were not: {error.message}")
 
 
 def admit(caller: Caller, gate: Gate) -> None:

@@ -125,9 +125,14 @@ class Link:
                 f"the server at {self.address} does not let us in: {error}; see ServerUrl in the configuration"
             ) from error
         except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError) as error:
-            raise Unreachable(f"no answer from the server at {self.address}: {error}; is it running?") from error
+            raise self._unanswered(error) from error
         except redis.exceptions.ResponseError as error:
             raise self._meaning(error) from error
+
+    def _unanswered(self, error: Exception) -> Unreachable:
+        found = Unreachable(f"no answer from the server at {self.address}: {error}; is it running?")
+        found.sent = "connecting" not in str(error)  # the client's words where it came no further than that
+        return found
 
     def _meaning(self, error: redis.exceptions.ResponseError) -> CraneError:
         text = str(error)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from crane_celery.errors import NotFound
+from crane_celery.errors import CraneError, NotFound
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model.event import Event, asked_by
 from crane_celery.model.job import Element, Job, StepRow
@@ -79,8 +79,12 @@ class RedisStore:
         if len(portions) > 1:
             self._refuse_unknown(jobs)
         ids: list[int] = []
-        for portion in portions:
-            ids += self._take([arg for job, key in portion for arg in rows.accepted(job, key)])
+        try:
+            for portion in portions:
+                ids += self._take([arg for job, key in portion for arg in rows.accepted(job, key)])
+        except CraneError as error:
+            error.accepted = (*ids,)
+            raise
         return ids
 
     def _take(self, args: Sequence[str | bytes | int | float]) -> list[int]:
@@ -189,8 +193,7 @@ class RedisStore:
     def steps(self, id: int, run: int) -> list[StepRow]:
         """COMMON steps of a run, by number."""
         found = self.link.do("HGETALL", self._keys.of("steps", id))
-        mine = f"{run}.".encode()
-        steps = [codec.step_from_json(json.loads(v[1:])) for k, v in found.items() if k.startswith(mine)]
+        steps = [codec.step_from_json(json.loads(v[1:])) for k, v in found.items() if k.startswith(b"%d." % run)]
         return sorted(steps, key=lambda row: row.step)
 
     def body(self, job: int) -> bytes | None:

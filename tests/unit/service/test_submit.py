@@ -369,6 +369,16 @@ def test_a_user_has_only_so_many_jobs(tmp_path: Path) -> None:
     assert submit(cluster, array="0-1") == 11
 
 
+def test_a_request_that_is_refused_in_part_says_what_was_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crane_celery.service.submit.CHUNK", 5)
+    cluster = limited(tmp_path)
+    with pytest.raises(LimitReached, match=r"10 of 14 jobs were accepted \(jobs 1 to 10\), the others were not"):
+        cluster.service.submit(ALICE, [{"options": {}, "script": "x"}] * 14, {}, "")
+    assert [job.id for job in cluster.store.jobs()] == list(range(1, 11))
+
+
 @pytest.mark.parametrize(
     ("length", "array", "said"),
     [
