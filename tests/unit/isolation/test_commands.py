@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from crane_celery.isolated import start
 from tests.support.hostile import VARIABLES, fill, variables
 
 BIN = Path(sys.executable).parent
@@ -64,6 +65,14 @@ def test_a_command_is_found_however_it_is_called(tmp_path: Path, how: str) -> No
     }
     done = run(tmp_path, "/bin/sh", "-c", '"$@"', "sh", called[how], "--help", PATH=f"{BIN}:/usr/bin:/bin")
     assert (done.returncode, done.stderr) == (0, ""), done
+
+
+def test_a_command_knows_the_name_that_it_was_called_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    for given, called in (("cbatch:sbatch", "/x/sbatch"), ("cbatch:cbatch", "/x/cbatch"), ("cbatch", "/x/cbatch")):
+        monkeypatch.setattr("sys.argv", ["crane-start", given, "--version"])
+        with pytest.raises(SystemExit):
+            start("/x")
+        assert sys.argv == [called, "--version"]
 
 
 def test_the_interpreter_is_the_one_that_the_installer_chose(tmp_path: Path) -> None:
