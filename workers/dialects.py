@@ -5,6 +5,7 @@ programs take its absence as an answer. Lists by node are in the order of the no
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import groupby
 from math import ceil
 
@@ -169,7 +170,8 @@ def folded(counts: Iterable[int]) -> str:
     return ",".join(f"{count}(x{times})" if times > 1 else str(count) for count, times in runs)
 
 
-def listed(nodes: Sequence[str]) -> str:
+@lru_cache(maxsize=256)
+def listed(nodes: tuple[str, ...]) -> str:
     """The nodes as a host list, folded where that keeps their order."""
     short = compress(nodes)
     return short if expand(short) == list(nodes) else ",".join(nodes)
