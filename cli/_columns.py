@@ -33,7 +33,7 @@ def when(at: float | None) -> str:
 
 
 def elapsed(row: Mapping[str, Any]) -> str:
-    """Run time so far, ``-`` unless it runs."""
+    """How long it ran, up to now if it still does, less the time in which it was suspended; ``-``: it never began."""
     return "-" if row["elapsed"] is None else duration(int(row["elapsed"]))
 
 

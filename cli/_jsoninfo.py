@@ -63,6 +63,7 @@ def job_info(row: dict[str, Any]) -> dict[str, Any]:
         "start_time": rfc3339(row["began_at"]),
         "end_time": rfc3339(row["ended_at"]),
         "elapsed_time": None if row.get("elapsed") is None else f"{int(row['elapsed'])}s",
+        "suspended_time": f"{int(row['suspended_s'])}s" if row.get("suspended_s") else None,
         "req_total_res_view": {
             "cpu_count": row["req_cpus"],
             "memory_bytes": str(row["req_memory"] * row["nodes"]),

@@ -29,6 +29,7 @@ def job(row: Record) -> str:
         f" TimeLimit={duration(row['time_limit'])} SubmitTime={when(row['submitted_at'])}",
         f"StartTime={when(row['began_at'])} EndTime={when(row['ended_at'])} Partition={row['partition']}"
         f" NodeList={hosts_or_none(row['nodelist'])} ExecutionHost={(row['nodelist'] or ['None'])[0]}",
+        *([f"SuspendedTime={duration(round(row['suspended_s']))}"] if round(row["suspended_s"]) else []),
         f"EligibleTime={when(row['eligible_at'])} Deadline={when(row['deadline'])} Type={row['kind']}"
         f" Requeue={_REQUEUE[row['requeue']]} Restarts={row['restarts']}",
         f'CmdLine="{row["command"]}" Workdir={row["cwd"]}',

@@ -164,7 +164,7 @@ def columns() -> dict[str, Column]:
         "a": Column("ACCOUNT", text("account")),
         "C": Column("REQCPUS", lambda row: cell.cpus(row["req_cpus"])),
         "c": Column("ALLOCCPUS", lambda row: cell.cpus(row["alloc_cpus"])),
-        "D": Column("ELAPSEDTIME", elapsed),
+        "D": Column("ELAPSEDTIME", cell.elapsed),
         "E": Column("ENDTIME", moment("ended_at")),
         "e": Column("EXITCODE", exit_code),
         "h": Column("HELD", lambda row: cell.yes(row.get("held"))),
@@ -239,17 +239,6 @@ def exit_code(row: dict[str, Any] | Any) -> str:
     """``code:signal``, as crane_celery.model.states.show_code has it."""
     code: int = row["code"]
     return f"{code}:0" if code < 256 else f"0:{code - 256}"
-
-
-def elapsed(row: dict[str, Any] | Any) -> str:
-    """How long it ran, up to now if it still does; ``-`` where it never began."""
-    from crane_celery.grammar.duration import format_duration
-
-    if not row["began_at"]:
-        return "-"
-    if row["ended_at"]:
-        return format_duration(max(0, int(row["ended_at"] - row["began_at"])))
-    return format_duration(int(row.get("elapsed") or 0))
 
 
 def array_spec(row: dict[str, Any] | Any) -> str:

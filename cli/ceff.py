@@ -109,7 +109,7 @@ def report(used: dict[str, Any]) -> str:
     lines += [
         f"CPU Utilized: {duration(round(used['cpu_utilized_s']))}",
         f"CPU Efficiency: {_percent(used['cpu_efficiency'])} of {duration(round(used['cpu_held_s']))} core-walltime",
-        f"Job Wall-clock time: {duration(round(used['wall_s']))}",
+        f"Job Wall-clock time: {duration(int(used['wall_s']))}",
         f"Memory Utilized: {_size(used['memory_utilized'])}",
         f"Memory Efficiency: {_percent(used['memory_efficiency'])} of {_size(used['memory_held'])}",
     ]

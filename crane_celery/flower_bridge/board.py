@@ -8,12 +8,13 @@ Elements that are cancelled before they get a node have no step, so Flower never
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
 
 from crane_celery.grammar.array import IndexSet
 from crane_celery.model.asjson import job_from_json, node_from_json, step_from_json
 from crane_celery.model.event import Event
-from crane_celery.model.job import Element, Job, StepRow
+from crane_celery.model.job import Element, Job, StepRow, elapsed, paused
 from crane_celery.model.node import Node, NodeState
 from crane_celery.model.states import CODE_MEANING, SIGNAL_BASE, TERMINATED, State, show_code
 from crane_celery.store.api import Snapshot
@@ -52,6 +53,8 @@ class Running:
     node: str
     leased_at: float
     began_at: float = 0.0
+    suspended_at: float = 0.0  # since when it is
+    suspended_s: float = 0.0  # earlier suspensions
     #: COMMON steps of it that began
     steps: set[int] = field(default_factory=set)
 
@@ -121,12 +124,13 @@ class Board:
             case "begin":
                 for id, _job, run, at in event.data["rows"]:
                     yield from self._begin((id, run), at)
+            case "move":
+                self._move(event.data["rows"])
             case "end":
                 for row in event.data["rows"]:
                     yield from self._end(*row)
             case "step":
-                for row in event.data["rows"]:
-                    yield from self._step(step_from_json(row))
+                yield from chain.from_iterable(self._step(step_from_json(row)) for row in event.data["rows"])
             case "cancel" if event.data["done"]:
                 self._labels.pop(event.data["job"], None)
             case "node":
@@ -149,6 +153,8 @@ class Board:
             node=element.allocation[0].node if element.allocation else "",
             leased_at=element.leased_at,
             began_at=element.began_at,
+            suspended_at=element.suspended_at,
+            suspended_s=element.suspended_s,
         )
         self._active[self._running[element.id, element.run].node] += 1
 
@@ -164,6 +170,15 @@ class Board:
         if run and not run.began_at:
             run.began_at = at
             yield self._started(run)
+
+    def _move(self, rows: Iterable[list[Any]]) -> None:
+        """Runs were suspended, or go on: Flower knows no such state, but the time does not count."""
+        for id, _job, number, state, at, *_by in rows:
+            run = self._running.get((id, number))
+            if run and state == State.SUSPENDED:
+                run.suspended_at = run.suspended_at or at
+            elif run:
+                run.suspended_s, run.suspended_at = paused(run.suspended_s, run.suspended_at, at), 0.0
 
     def _end(
         self,
@@ -192,7 +207,7 @@ class Board:
         del self._running[key]
         self._active[run.node] -= 1
         self._done[run.node] += 1
-        runtime = max(0.0, ended_at - began_at) if began_at else 0.0
+        runtime = elapsed(began_at, ended_at, paused(run.suspended_s, run.suspended_at, ended_at)) or 0.0
         yield _ended(_host(run.node), run.identity(), state, code, runtime, ended_at, why)
 
     def _step(self, step: StepRow) -> Iterator[Message]:

@@ -35,6 +35,7 @@ class Finished(NamedTuple):
     cpu_s: float
     memory_peak: int
     again: int = FINAL  # schema.RUN
+    suspended_s: float = 0.0  # of a run whose suspensions nobody saw
 
 
 class Cancelled(NamedTuple):
@@ -87,6 +88,8 @@ class Batch:
     changes: dict[int, str] = field(default_factory=dict)  # submission -> Job.changes
     revived: list[Revived] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
+    #: which runs were suspended or go on, in order: key, state, when
+    moved: list[tuple[RunKey, str, float]] = field(default_factory=list)
     #: what stops these runs: told under a job of 0 and no ranks, as the event does not name them
     stops: list[tuple[Told, list[RunKey]]] = field(default_factory=list)
     _place: tuple[str, int] = ("", 0)
@@ -141,7 +144,7 @@ def _again(batch: Batch, event: Event) -> None:
 def _finish(batch: Batch, row: list[Any], again: int) -> None:
     """The first report of a run counts."""
     id, job, rank, run, *rest = row
-    batch.finished.setdefault((id, run), Finished._make((job, rank, *rest, again)))
+    batch.finished.setdefault((id, run), Finished._make((job, rank, *rest, again, 0.0)))
 
 
 def _cancel(batch: Batch, event: Event) -> None:
@@ -217,7 +220,8 @@ def _kill(batch: Batch, event: Event) -> None:
 def _move(batch: Batch, event: Event) -> None:
     """Runs were suspended or go on: those of a submission at once."""
     moved: dict[tuple[int, str, int], list[int]] = {}
-    for id, job, _run, state, _at, *by in event.data["rows"]:
+    for id, job, run, state, at, *by in event.data["rows"]:
+        batch.moved.append(((id, run), state, at))
         moved.setdefault((job, state, by[0] if by else -1), []).append(id - job)
     for (job, state, uid), ranks in moved.items():
         told = batch.note(event, job, RangeSet.of(ranks).text, "suspend" if state == State.SUSPENDED else "resume")

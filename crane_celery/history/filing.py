@@ -32,8 +32,9 @@ from crane_celery.history.schema import (
 )
 from crane_celery.history.shares import Owner, Shares
 from crane_celery.model.event import Position
-from crane_celery.model.job import Job, StepRow
+from crane_celery.model.job import Job, StepRow, paused
 from crane_celery.model.overrides import spec_parts
+from crane_celery.model.states import State
 from crane_celery.sched.weights import Priority
 
 _CACHED = 20_000
@@ -46,6 +47,18 @@ class _Open(NamedTuple):
     rank: int = 0
     leased_at: float = 0.0
     allocation: int = 0
+    suspended_at: float = 0.0
+    suspended_s: float = 0.0
+
+    def moved(self, state: str, at: float) -> "_Open":
+        """It was suspended, or goes on."""
+        if state == State.SUSPENDED:
+            return self._replace(suspended_at=self.suspended_at or at)
+        return self._replace(suspended_at=0.0, suspended_s=self.paused(at))
+
+    def paused(self, until: float) -> float:
+        """Seconds in which it was suspended."""
+        return paused(self.suspended_s, self.suspended_at, until)
 
 
 class Filing:
@@ -203,6 +216,7 @@ class Filing:
         for key, start in batch.started.items():
             number = self._allocation(db, start.allocation)
             known[key] = _Open(start.job, start.rank, start.leased_at, number)
+        self._move(db, batch, known)
         began = [_open_run(key, known[key]) for key in batch.started if key not in batch.finished]
         if began:
             db.execute(self._database.insert_new(OPEN_RUN), began)
@@ -211,12 +225,26 @@ class Filing:
         if closed:
             db.execute(_CLOSE, closed)
 
+    @staticmethod
+    def _move(db: Connection, batch: Batch, known: dict[RunKey, _Open]) -> None:
+        for key, state, at in batch.moved:
+            if key in known:
+                known[key] = known[key].moved(state, at)
+        changed = [
+            {"b_id": key[0], "b_run": key[1], "b_at": known[key].suspended_at, "b_s": known[key].suspended_s}
+            for key in {key for key, _, _ in batch.moved}
+            if key in known and key not in batch.started and key not in batch.finished
+        ]
+        if changed:
+            db.execute(_MOVED, changed)
+
     def _write_ends(self, db: Connection, ends: dict[RunKey, tuple[_Open, Finished]]) -> None:
         owners = self._owners_of(db, {end.job for _, end in ends.values()})
         rows = []
         for key, (start, end) in ends.items():
             owner = owners.get(end.job, Owner())
-            rows.append(_run(key, end, start, owner.uid))
+            paused = start.paused(end.ended_at) or end.suspended_s
+            rows.append(_run(key, end._replace(suspended_s=paused), start, owner.uid))
             held = self._cpus.get(start.allocation, 0.0) * max(0.0, end.ended_at - (start.leased_at or end.ended_at))
             self._shares.add(owner, held, end.ended_at)
         db.execute(self._database.insert_new(RUN), rows)
@@ -254,9 +282,7 @@ class Filing:
             )
             for number, text in db.execute(held):
                 self._cpus[number] = shares.cpus_of(json.loads(text))
-            found = db.execute(
-                select(columns.id, columns.run, columns.job, columns.rank, columns.leased_at, columns.allocation)
-            )
+            found = db.execute(select(columns.id, columns.run, *(columns[name] for name in _Open._fields)))
             self._open = {(id, run): _Open(*rest) for id, run, *rest in found}
         return self._open
 
@@ -299,6 +325,11 @@ _FOLLOWED = (
     update(RUN)
     .where(RUN.c.id == bindparam("b_id"), RUN.c.run < bindparam("b_run"), RUN.c.again == FINAL)
     .values(again=REQUEUED)
+)
+_MOVED = (
+    update(OPEN_RUN)
+    .where(OPEN_RUN.c.id == bindparam("b_id"), OPEN_RUN.c.run == bindparam("b_run"))
+    .values(suspended_at=bindparam("b_at"), suspended_s=bindparam("b_s"))
 )
 _CLOSE = delete(OPEN_RUN).where(OPEN_RUN.c.id == bindparam("b_id"), OPEN_RUN.c.run == bindparam("b_run"))
 _STEP_CHANGES = (

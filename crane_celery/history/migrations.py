@@ -82,5 +82,15 @@ def _from_2(db: Connection) -> None:
         db.exec_driver_sql(statement)
 
 
+def _from_3(db: Connection) -> None:
+    """How long runs were suspended; of runs on file nobody knows."""
+    for statement in (
+        "ALTER TABLE run ADD COLUMN suspended_s DOUBLE PRECISION NOT NULL DEFAULT 0",
+        "ALTER TABLE open_run ADD COLUMN suspended_at DOUBLE PRECISION NOT NULL DEFAULT 0",
+        "ALTER TABLE open_run ADD COLUMN suspended_s DOUBLE PRECISION NOT NULL DEFAULT 0",
+    ):
+        db.exec_driver_sql(statement)
+
+
 #: version -> what brings its tables to the next one
-STEPS: dict[int, Callable[[Connection], None]] = {1: _from_1, 2: _from_2}
+STEPS: dict[int, Callable[[Connection], None]] = {1: _from_1, 2: _from_2, 3: _from_3}

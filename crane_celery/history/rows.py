@@ -17,6 +17,9 @@ state code reason          model.states.State value; stored exit code; why it fa
 submitted_at leased_at began_at ended_at
                            server seconds, 0 = not yet (or never)
 cpu_s memory_peak          used: CPU seconds, bytes
+elapsed                    seconds that it ran, until now if it still does, without those in which it was suspended (the
+                           one place where that is worked out is model.job.elapsed); None = it never began
+suspended_s                seconds in which it was suspended
 command cwd submit_host kind licenses begin deadline requeue gres
                            as submitted; depends: the dependency as typed
 again                      of a filed run: 0 = its element's last, 1 = pending again after it, 2 = and held then
@@ -63,9 +66,16 @@ AS_SUBMITTED = (
 
 
 def element_row(
-    job: Job, element: Element, *, cpu_s: float = 0.0, memory_peak: int = 0, base: Row | None = None
+    job: Job,
+    element: Element,
+    *,
+    now: float = 0.0,
+    cpu_s: float = 0.0,
+    memory_peak: int = 0,
+    base: Row | None = None,
 ) -> Row:
-    """The row of one run. ``base`` is ``job_row(job)`` where the caller has it already."""
+    """The row of one run. ``now``: server time, for one that has not ended; ``base`` is ``job_row(job)`` where the
+    caller has it already."""
     held = element.allocation
     return {
         **(base or job_row(job)),
@@ -80,6 +90,8 @@ def element_row(
         "leased_at": element.leased_at,
         "began_at": element.began_at,
         "ended_at": element.ended_at,
+        "elapsed": element.elapsed(now),
+        "suspended_s": element.paused(now),
         "cpu_s": cpu_s,
         "memory_peak": memory_peak,
     }
@@ -134,7 +146,9 @@ def step_rows(row: Row, common: Iterable[StepRow]) -> list[Row]:
 
 
 def common_step(row: Row, step: StepRow) -> Row:
-    """The row of a COMMON step."""
+    """The row of a COMMON step. It ran no longer than its job did: that it was suspended meanwhile does not count."""
+    ran = row["elapsed"] or 0.0
+    until = step.ended_at or row["began_at"] + ran
     return {
         "stepid": f"{row['jobid']}.{step.step}",
         "step": step.step,
@@ -149,6 +163,7 @@ def common_step(row: Row, step: StepRow) -> Row:
         "command": step.command,
         "began_at": step.began_at,
         "ended_at": step.ended_at,
+        "elapsed": min(max(0.0, until - step.began_at), ran) if step.began_at else None,
         "cpu_s": step.cpu_s,
         "memory_peak": step.memory_peak,
     }
@@ -157,6 +172,7 @@ def common_step(row: Row, step: StepRow) -> Row:
 def _derived(row: Row, number: int, kind: str, began_at: float) -> Row:
     """Step 0 or 1, from its run."""
     held_well = number == 0 and row["began_at"] and row["ended_at"]
+    waited = max(0.0, (row["began_at"] or row["ended_at"] or began_at) - began_at)  # step 0, for the script
     return {
         "stepid": f"{row['jobid']}.{number}",
         "step": number,
@@ -171,6 +187,7 @@ def _derived(row: Row, number: int, kind: str, began_at: float) -> Row:
         "command": row["command"] if number else "",
         "began_at": began_at,
         "ended_at": row["ended_at"],
+        "elapsed": waited + (row["elapsed"] or 0.0),
         "cpu_s": row["cpu_s"] if number else 0.0,
         "memory_peak": row["memory_peak"] if number else 0,
     }

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from crane_celery.history.text import AnyString, AnyText
 from crane_celery.model.states import TERMINATED, State
 
-VERSION = 3
+VERSION = 4
 METADATA = MetaData()
 
 
@@ -94,6 +94,7 @@ RUN = Table(
     Column("cpu_s", Float(53), nullable=False),
     Column("memory_peak", BigInteger, nullable=False),
     Column("again", SmallInteger, nullable=False, default=FINAL),
+    Column("suspended_s", Float(53), nullable=False, default=0.0),  # seconds that do not count as run
     Index("run_by_user", "uid", "ended_at", "began_at", "state", "job"),
     Index("run_by_end", "ended_at", "began_at", "state", "job"),
     sqlite_with_rowid=False,
@@ -108,6 +109,8 @@ OPEN_RUN = Table(
     Column("rank", BigInteger, nullable=False),
     _time("leased_at"),
     Column("allocation", Integer, nullable=False),
+    _time("suspended_at"),  # since when it is
+    Column("suspended_s", Float(53), nullable=False, default=0.0),  # earlier suspensions
     sqlite_with_rowid=False,
 )
 

@@ -153,7 +153,8 @@ def portions(ids: RangeSet) -> Iterator[RangeSet]:
 def sum_runs(ids: RangeSet) -> Select[Any]:
     """Sums over the last runs of these ids, by submission, state and what was held."""
     table = RUN.c
-    wall = case((table.began_at > 0, table.ended_at - table.began_at), else_=0.0)
+    lasted = table.ended_at - table.began_at - table.suspended_s  # as model.job.Element.elapsed
+    wall = case((and_(table.began_at > 0, lasted > 0), lasted), else_=0.0)
     return (
         select(
             table.job,

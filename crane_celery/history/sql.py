@@ -274,6 +274,7 @@ def _element(row: SqlRow[Any]) -> Element:
         ended_at=row.ended_at,
         code=row.code,
         reason=row.reason,
+        suspended_s=row.suspended_s,
     )
 
 

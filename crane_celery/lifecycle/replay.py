@@ -16,7 +16,7 @@ from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model import tagged
 from crane_celery.model.asjson import allocation_from_json, job_from_json, node_from_json, step_from_json
 from crane_celery.model.event import Event
-from crane_celery.model.job import Element, Job, StepRow
+from crane_celery.model.job import Element, Job, StepRow, paused
 from crane_celery.model.node import Node
 from crane_celery.model.overrides import depended, updated
 from crane_celery.model.states import HOLDING, TERMINATED, WORST, State
@@ -208,8 +208,8 @@ def moved(element: Element, state: State, at: float) -> Element:
         return element
     if state == State.SUSPENDED:
         return replace(element, state=state, suspended_at=at)
-    lasted = round(max(0.0, at - element.suspended_at), 6)
-    return replace(element, state=state, suspended_at=0.0, suspended_s=element.suspended_s + lasted)
+    total = round(paused(element.suspended_s, element.suspended_at, at), 6)
+    return replace(element, state=state, suspended_at=0.0, suspended_s=total)
 
 
 def _step(records: Records, event: Event) -> None:

@@ -156,6 +156,17 @@ class Allocation:
     gres: dict[str, tuple[int, ...]] = field(default_factory=dict)  # "name:type" -> slot numbers
 
 
+def paused(earlier_s: float, since: float, until: float) -> float:
+    """Seconds of suspension: those of earlier ones, and of one that lasts since ``since`` (0 = there is none)."""
+    return earlier_s + (max(0.0, until - since) if since else 0.0)
+
+
+def elapsed(began_at: float, until: float, paused_s: float) -> float | None:
+    """Seconds that something ran, without those in which it was suspended (as Slurm counts, too); None where it never
+    began. Everything that shows a run time takes it from here."""
+    return max(0.0, until - began_at - paused_s) if began_at else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Element:
     """One started (or ended) element: a plain job's run, or one index of an array."""
@@ -177,6 +188,14 @@ class Element:
     suspended_at: float = 0.0  # server time since which it is suspended; 0 = it is not
     suspended_s: float = 0.0  # seconds of earlier suspensions: they do not count against the time limit
     guests: bool = False  # its nodes beside the first have a part in it (store.api.Start)
+
+    def paused(self, now: float) -> float:
+        """Seconds in which it was suspended by ``now``, or by its end."""
+        return paused(self.suspended_s, self.suspended_at, self.ended_at or now)
+
+    def elapsed(self, now: float) -> float | None:
+        """Seconds that it has run by ``now``, or by its end, without those in which it was suspended."""
+        return elapsed(self.began_at, self.ended_at or now, self.paused(now))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,9 +86,8 @@ def conditions(filters: Filters, states: Collection[State]) -> dict[str, Any]:
 
 def past_row(row: Row) -> Row:
     """A row of the history with what a queue's rows have beside it."""
-    ran = max(0.0, row["ended_at"] - row["began_at"]) if row["began_at"] else None
     index = "" if row["index"] is None else str(row["index"])
-    return {**row, "elapsed": ran, "indexes": index, "ranks": str(row["rank"]), "count": 1, "held": False}
+    return {**row, "indexes": index, "ranks": str(row["rank"]), "count": 1, "held": False}
 
 
 def rows_of(chosen: queue.Chosen, limit: int) -> list[Row]:

@@ -187,8 +187,5 @@ def with_steps(rows: Iterable[Row], store: Store) -> list[Row]:
     for row in sorted(rows, key=lambda each: int(each["id"]), reverse=True):
         for step in step_rows(row, store.steps(row["id"], row["run"]) if row["run"] else ()):
             about = {key: row[key] for key in shared}
-            now = row["began_at"] + (row["elapsed"] or 0.0)
-            until = step["ended_at"] or now
-            step["elapsed"] = max(0.0, until - step["began_at"]) if step["began_at"] else None
             found.append({**about, "nodes": len(step["nodelist"]), **step})
     return found

@@ -1,7 +1,7 @@
 """Rows of listings about live jobs: the history's rows (history.rows) and, folded, what is pending. Pure.
 
 A pending row stands for all pending ranks of a submission that share a reason; beside the history's keys it has
-``ranks`` (range text), ``indexes`` (index text, "" for a plain job), ``count``, and ``elapsed`` (None: not running).
+``ranks`` (range text), ``indexes`` (index text, "" for a plain job) and ``count``.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -216,7 +216,7 @@ PENDING: dict[str, Callable[[Line], Any]] = {
     "code": _always(0),
     "reason": lambda line: str(line.why),
     "nodelist": lambda _line: [],
-    **dict.fromkeys(("alloc_cpus", "leased_at", "began_at", "ended_at", "cpu_s"), _always(0.0)),
+    **dict.fromkeys(("alloc_cpus", "leased_at", "began_at", "ended_at", "suspended_s", "cpu_s"), _always(0.0)),
     **dict.fromkeys(("alloc_memory", "memory_peak"), _always(0)),
     "held": lambda line: line.why in (Reason.HELD, Reason.REQUEUE_LIMIT),
     "elapsed": _always(None),
@@ -248,19 +248,12 @@ def live_row(job: Job, element: Element, now: float) -> Row:
     if job.changes:
         spec = spec_of(job.spec, job.changes, element.rank)
         job = replace(job, spec=spec, priority=priority(job, spec))
-    row = element_row(job, element)
-    row["elapsed"] = ran(element, now)
+    row = element_row(job, element, now=now)
     row["indexes"] = "" if row["index"] is None else str(row["index"])
     row["ranks"] = str(element.rank)
     row["count"] = 1
     row["held"] = False
     return row
-
-
-def ran(element: Element, now: float) -> float | None:
-    """Seconds that it has run, without those in which it was suspended; None: not yet."""
-    until = element.suspended_at or element.ended_at or now
-    return max(0.0, until - element.began_at - element.suspended_s) if element.began_at else None
 
 
 def by_state_and_priority(row: Mapping[str, Any]) -> tuple[int, float, int]:

@@ -2,10 +2,12 @@
 
 import re
 import subprocess
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from crane_celery.grammar.duration import format_duration
 from tests.e2e.test_seeing import wait_for, watching
 from tests.support.cluster import Cluster
 
@@ -157,6 +159,40 @@ def test_suspend_and_resume(crane: Cluster) -> None:
     assert crane.wait(job) == {job: 0}
     said = crane.run("ccontrol", "suspend", str(job), code=4).stderr
     assert said == f"Failed to modify job: {job}. Reason: Job is not running.\n"
+
+
+def figures(crane: Cluster, job: str) -> set[str]:
+    """The elapsed time of one job or element as each command shows it."""
+    found = re.search(r"RunTime=(\S+)", shown(crane, job))
+    told = crane.run("ceff", job).stdout
+    wall = re.search(r"Job Wall-clock time: (\S+)", told)
+    queue = crane.run("cqueue", "-N", "-t", "all", "-j", job, "-o", "%e").stdout
+    past = crane.run("cacct", "-N", "-j", job, "-o", "%D").stdout.split()
+    [info] = [each for each in crane.json("cacct", "-j", job)["job_info_list"] if each["jobid"] == job]
+    assert found and wall and len(set(past)) == 1, told
+    return {found[1], wall[1], queue.strip(), past[0], format_duration(int(info["elapsed_time"].rstrip("s")))}
+
+
+def test_the_time_of_a_suspension_is_shown_by_nobody(crane: Cluster) -> None:
+    """Elapsed excludes it, as in Slurm: one figure while it is suspended, and when it has ended, also of elements."""
+    go = crane.work / "paused"
+    job = crane.submit("--array=0-1", "--wrap", until(go))
+    wait_for_lines(Path(f"{go}.runs"), 2)
+    with watching(crane, "-j", str(job), "-r", form="%i=%t") as lines:
+        crane.run("ccontrol", "suspend", f"{job}_1")
+        wait_for(lines, f"{job}_1=Suspended")
+    assert crane.wait(crane.submit("--wrap", "sleep 4")).popitem()[1] == 0  # meanwhile
+    while_suspended = figures(crane, f"{job}_1")
+    assert len(while_suspended) == 1 and "SuspendedTime=00:00:0" in shown(crane, f"{job}_1")
+    go.touch()
+    crane.run("ccontrol", "resume", f"{job}_1")
+    assert crane.wait(job) == {job: 0}
+    ended, other = figures(crane, f"{job}_1"), figures(crane, f"{job}_0")
+    assert len(ended) == 1 and len(other) == 1
+    [info] = crane.json("cacct", "-j", f"{job}_1")["job_info_list"]
+    began, over = (datetime.fromisoformat(info[key]).timestamp() for key in ("start_time", "end_time"))
+    ran, suspended = (int(info[key].rstrip("s")) for key in ("elapsed_time", "suspended_time"))
+    assert suspended >= 4 and 0 <= over - began - ran - suspended < 2
 
 
 def test_limits_that_are_changed_while_it_runs(crane: Cluster) -> None:

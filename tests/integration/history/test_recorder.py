@@ -13,6 +13,8 @@ import pytest
 
 from crane_celery.errors import SystemFault
 from crane_celery.grammar.ranges import RangeSet
+from crane_celery.grammar.selector import parse_selectors
+from crane_celery.history import recorder as recorder_module
 from crane_celery.history.api import Query
 from crane_celery.history.engine import Database
 from crane_celery.history.filing import Filing
@@ -20,7 +22,7 @@ from crane_celery.history.recorder import CONSUMER, Recorder
 from crane_celery.history.sql import SqlHistory
 from crane_celery.model.job import StepRow
 from crane_celery.model.states import STATUS_LOST, State
-from crane_celery.store.api import Report
+from crane_celery.store.api import Began, Ended, Moved, Report
 from crane_celery.store.redis import RedisStore
 from tests.support.server import Server
 from tests.support.site import Site
@@ -274,3 +276,33 @@ def until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < deadline
         pause.wait(0.01)
+
+
+@pytest.mark.parametrize("often", [1, 2, 9])
+def test_suspensions_do_not_count_as_run_time(
+    site: Site, filing: Filing, history: SqlHistory, monkeypatch: pytest.MonkeyPatch, often: int
+) -> None:
+    """However the events are cut into transactions: every ``often`` of them, and however the run ended."""
+    array = site.submit(count=3)
+    site.start(array, 0, 1, 2)
+    began = site.store.now() - 1000  # the node says so
+    epoch = site.epochs["n1"]
+    ids = [array, array + 1, array + 2]
+    site.store.report("n1", epoch, Report(began=[Began(id, 1, began) for id in ids]))
+    for at, state in ((100, "Suspended"), (150, "Running"), (300, "Suspended"), (310, "Running")):
+        site.store.report("n1", epoch, Report(moved=[Moved(array, 1, state, began + at)]))
+    site.store.report("n1", epoch, Report(moved=[Moved(array + 1, 1, "Suspended", began + 400)]))
+    live = {element.id: element for element in site.store.elements(ids)}
+    for id in ids:
+        site.store.report("n1", epoch, Report(ended=[Ended(id, 1, "Completed", 0, began, began + 500)]))
+    monkeypatch.setattr(recorder_module, "_BATCH", often)
+    drain(Recorder(site.store, filing))
+    rows = {row["id"]: row for row in history.query(Query())}
+    found = [(rows[id]["elapsed"], rows[id]["suspended_s"]) for id in ids]
+    assert found == [pytest.approx(each) for each in ((440.0, 60.0), (400.0, 100.0), (500.0, 0.0))]
+    assert [step["elapsed"] for step in rows[array]["steps"]][1] == rows[array]["elapsed"]
+    (group,) = history.usage(parse_selectors(str(array)), RangeSet())
+    assert group["wall_s"] == pytest.approx(sum(row["elapsed"] for row in rows.values()))
+    for element in site.store.elements(ids):
+        assert element.elapsed(0.0) == pytest.approx(rows[element.id]["elapsed"])
+        assert live[element.id].elapsed(began + 500) == pytest.approx(rows[element.id]["elapsed"])

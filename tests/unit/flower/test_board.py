@@ -139,3 +139,11 @@ def test_no_foreign_text_reaches_the_page_raw() -> None:
     publisher.send([*on.opening(), *tell(on, "step", node="n1", rows=[step_to_json(step)])])
     texts = [value for fields in wire.sent for value in fields.values() if isinstance(value, str)]
     assert all(text.isprintable() for text in texts) and r"a\x0a\x1b]0;t\x07\u202e\udce9" in texts
+
+
+def test_the_time_of_a_suspension_is_no_run_time() -> None:
+    on = board(replace(RUNNING, suspended_at=8.0, state=State.SUSPENDED, suspended_s=0.5))
+    assert tell(on, "move", node="n1", rows=[[36, 36, 2, "Running", 10.0, 0]]) == []
+    assert tell(on, "move", node="n1", rows=[[36, 36, 2, "Suspended", 11.0]]) == []
+    [told] = tell(on, "end", node="n1", rows=[[36, 36, 0, 2, "Completed", 0, 7.0, 20.0, "", 0.1, 1, False]])
+    assert told.fields["runtime"] == 1.5

@@ -8,7 +8,6 @@ from crane_celery.model.asjson import job_to_json
 from crane_celery.model.event import Event
 from crane_celery.model.states import State
 from crane_celery.service.live import Live
-from crane_celery.service.rows import ran
 from tests.unit.service.support import Cluster
 from tests.unit.service.test_submit import submit
 
@@ -59,7 +58,7 @@ def test_a_pause_does_not_count(cluster: Cluster, told: Any) -> None:
     job = submit(cluster)
     cluster.begin(job)
     (element,) = told("move", node="cn1", rows=[[job, job, 1, "Suspended", 100.0]]).elements
-    assert element.state is State.SUSPENDED and ran(element, 500.0) == ran(element, 100.0)
+    assert element.state is State.SUSPENDED and element.elapsed(500.0) == element.elapsed(100.0)
     (element,) = told("move", node="cn1", rows=[[job, job, 1, "Running", 130.0]]).elements
     assert (element.state, element.suspended_s, element.suspended_at) == (State.RUNNING, 30.0, 0.0)
 
