@@ -24,7 +24,7 @@ _NAMED = {"TIMELIMIT": "TIME", "ARRAY_INX": "ARRAY", "MEM_PER_NODE": "MEM", "WOR
 #: variables of Slurm's that set up the command and no job
 _PASSED_OVER = ("DEBUG", "SELINUX_CONTEXT", "JOBID")
 #: in the parser for their refusal only
-_NO_OPTIONS = ("VERSION", "HELP", "USAGE", "VERBOSE", "CONFIG", "TEST_ONLY", "ARRAY_RETRY", "WRAP")
+_NO_OPTIONS = ("VERSION", "HELP", "USAGE", "VERBOSE", "CONFIG", "TEST_ONLY", "ARRAY_RETRY", "SUBMIT_KEY", "WRAP")
 _YES, _NO = ("", "1", "yes", "true", "on"), ("0", "no", "false", "off")
 #: of the command that submits -> the dialect that it brings
 _DIALECTS = {"sbatch": "slurm", "bsub": "lsf"}
@@ -177,10 +177,12 @@ def _option(name: str, prefix: str, parser: JobParser) -> str:
         return option
     if refusal(f"--{asked.lower().replace('_', '-')}"):
         return f"--{asked.lower().replace('_', '-')}"
-    from crane_celery.grammar.names import did_you_mean
+    from cli._foreign import hint
 
-    hint = did_you_mean(name, [prefix + each for each in known if each not in _NO_OPTIONS])
-    _tell(f"{name} is in the environment and names no option{hint}")
+    offered = [option for word, option in known.items() if word not in _NO_OPTIONS]
+    meant = hint(f"--{asked.lower().replace('_', '-')}", offered).rpartition("--")[2].rstrip("'?")
+    also = f"; did you mean {prefix}{meant.upper().replace('-', '_')}?" if meant else ""
+    _tell(f"{name} is in the environment and names no option{also}")
     return ""
 
 
@@ -192,7 +194,7 @@ def _parser(slurm: bool) -> JobParser:
     made = JobParser("cbatch", typed=False, only_given=True)
     add_options(made, slurm)
     add_ways(made)
-    for flag in ("--test-only", "--array-retry", "--wrap"):
+    for flag in ("--test-only", "--array-retry", "--submit-key", "--wrap"):
         made.refuse(flag, why="belongs to the command line: take it out")
     if not slurm:
         made.refuse("-C", why="names a configuration on the command line: for features write --constraint")

@@ -35,7 +35,8 @@ def parser() -> JobParser:
         "       cbatch [options] --wrap COMMAND\n       cbatch [options] < SCRIPT",
         epilog="In the script, lines '#CBATCH --option value' (or #SBATCH, or #BSUB with LSF's) give options. A"
         " variable\nCBATCH_OPTION gives one too (CBATCH_TIME=10, CBATCH_HOLD=1) and overrides the script; the command"
-        " line\noverrides both.\n\nexamples:\n  cbatch -J fit -c 4 --mem 2G -t 1:00:00 fit.sh data.csv\n"
+        " line\noverrides both. For scripts with #SBATCH lines there are SBATCH_OPTION variables, too.\n"
+        "\nexamples:\n  cbatch -J fit -c 4 --mem 2G -t 1:00:00 fit.sh data.csv\n"
         "  cbatch --array=0-31%4 --wrap 'echo $CRANE_ARRAY_TASK_ID'\n  cbatch -d afterok:100 merge.sh\n",
         only_given=True,
     )

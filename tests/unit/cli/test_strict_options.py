@@ -8,7 +8,19 @@ from tests.unit.cli.support import Shell
 from tests.unit.cli.test_cbatch_options import script, spec
 from tests.unit.service.support import Cluster
 
-ACTIONS = ("-v", "-h", "--version", "--help", "--help=1", "-V", "--usage", "--test-only", "--array-retry=3", "--wrap=x")
+ACTIONS = (
+    "--submit-key=x",
+    "-v",
+    "-h",
+    "--version",
+    "--help",
+    "--help=1",
+    "-V",
+    "--usage",
+    "--test-only",
+    "--array-retry=3",
+    "--wrap=x",
+)
 
 
 @pytest.mark.parametrize("option", ACTIONS)
@@ -102,6 +114,17 @@ def test_sizes_as_slurm_takes_them(
     monkeypatch.setenv("SBATCH_MEM_PER_NODE", size)
     assert shell("cbatch", script(tmp_path / "b.sh", "#SBATCH -n1")).code == 0
     assert [spec(cluster, id).memory for id in (1, 2)] == [2 << 30, 2 << 30]
+
+
+def test_hints_for_variables_are_those_for_options(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CBATCH_WALLTIME", "CBATCH_CORES", "CBATCH_VERSON"):
+        monkeypatch.setenv(name, "1")
+    said = shell("cbatch", "--wrap", "true")
+    assert said.err.splitlines() == [
+        "cbatch: CBATCH_CORES is in the environment and names no option",
+        "cbatch: CBATCH_VERSON is in the environment and names no option",
+        "cbatch: CBATCH_WALLTIME is in the environment and names no option; did you mean CBATCH_TIME?",
+    ]
 
 
 def test_letters_of_files_as_slurm_has_them(shell: Shell, cluster: Cluster, tmp_path: Path) -> None:
