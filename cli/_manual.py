@@ -48,7 +48,7 @@ def page(command: str) -> str:
     made = parser_of(command)
     parts = [f"# {command}", _MADE, *_parts(made)]
     if command == "cbatch":
-        parts.insert(-1 if made.epilog else len(parts), _variables(made))
+        parts.insert(-1 if made.epilog else len(parts), _variables())
     if command == "ccontrol":
         parts += _actions()
     return "\n\n".join(filter(None, parts)) + "\n"
@@ -90,9 +90,11 @@ def _actions() -> list[str]:
     return [f"## ccontrol {name}\n\n```\n{help_of(name)}\n```" for name in ACTIONS]
 
 
-def _variables(made: Parser) -> str:
+def _variables() -> str:
     """The variables that stand for options."""
-    names = [f"`CBATCH_{option[2:].replace('-', '_').upper()}`" for option in made.options if option.startswith("--")]
+    from cli._script import variables
+
+    names = [f"`{name}`" for name in variables()]
     return f"Variables that give an option (a switch is 1 or 0): {', '.join(sorted(names))}."
 
 

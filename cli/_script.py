@@ -165,6 +165,12 @@ def from_environment(where: dict[str, str], slurm: bool) -> list[Layer]:
     return layers
 
 
+def variables() -> list[str]:
+    """Names of all variables of ours that give an option."""
+    options = [option for action in _parser(slurm=False).shown for option in action.option_strings]
+    return [OURS + option[2:].replace("-", "_").upper() for option in options if option.startswith("--")]
+
+
 def _option(name: str, prefix: str, parser: JobParser) -> str:
     """The option that a variable gives; "" for none, which is told."""
     from crane_celery.grammar.slurm import refusal

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from cli._script import variables
 from tests.unit.cli.support import Shell
 from tests.unit.cli.test_cbatch_options import script, spec
 from tests.unit.service.support import Cluster
@@ -114,6 +115,12 @@ def test_sizes_as_slurm_takes_them(
     monkeypatch.setenv("SBATCH_MEM_PER_NODE", size)
     assert shell("cbatch", script(tmp_path / "b.sh", "#SBATCH -n1")).code == 0
     assert [spec(cluster, id).memory for id in (1, 2)] == [2 << 30, 2 << 30]
+
+
+def test_the_variables_that_are_told_of_give_options() -> None:
+    known = variables()
+    assert {"CBATCH_TIME", "CBATCH_WAIT", "CBATCH_GPUS"} <= set(known)
+    assert not {"CBATCH_HELP", "CBATCH_VERSION", "CBATCH_WRAP", "CBATCH_CONFIG", "CBATCH_RESERVATION"} & set(known)
 
 
 def test_hints_for_variables_are_those_for_options(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
