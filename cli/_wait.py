@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 import time
-
-from cli._progress import Progress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,25 +15,43 @@ _SHELL_SIGNAL = 128
 _MINUTE, _HOUR = 60, 3600
 
 
-def wait(ids: Sequence[int], label: str = "waiting") -> int:
-    """Block until all have ended; the highest exit code, a signal as 128 + its number."""
-    return max(map(exit_code, follow_to_end(ids, label).values()))
+def wait(prog: str, ids: Sequence[int]) -> int:
+    """Block until all have ended, and say on stderr what did not complete; the highest exit code, a signal as 128 + its
+    number."""
+    from cli._standing import tell_failed
+
+    codes = follow_to_end(prog, ids)
+    tell_failed(prog, codes)
+    return max(map(exit_code, codes.values()))
 
 
-def follow_to_end(ids: Sequence[int | str], label: str) -> dict[str, int]:
-    """Block until all have ended, showing how far they are under ``label`` ("" = not at all); their stored codes."""
-    from crane_celery.gateway.client import follow
+def follow_to_end(prog: str, ids: Sequence[int | str], label: str = "waiting") -> dict[str, int]:
+    """Block until all have ended; their stored codes. On a terminal how they stand is shown under ``label`` ("" = not
+    at all), and after Ctrl-C what goes on."""
+    if not sys.stderr.isatty():
+        return _follow(ids, lambda _counts: None)
+    from cli._standing import Standing, tell_interrupted
 
-    bar, pace = Progress(label), Pace(time.monotonic)
+    standing, pace = Standing(ids, label), Pace(time.monotonic)
 
     def show(counts: dict[str, Any]) -> None:
-        if label and counts["total"] > 1:
-            bar.show(counts["ended"], counts["total"], pace.note(**counts))
+        if label:
+            standing.count(counts["ended"], counts["total"], pace.note(**counts))
 
     try:
-        codes: dict[str, int] = follow("wait", {"ids": list(ids)}, show)["codes"]
+        return _follow(ids, show)
+    except KeyboardInterrupt:
+        standing.close()
+        tell_interrupted(prog, ids)
+        raise
     finally:
-        bar.close()
+        standing.close()
+
+
+def _follow(ids: Sequence[int | str], show: Callable[[dict[str, Any]], None]) -> dict[str, int]:
+    from crane_celery.gateway.client import follow
+
+    codes: dict[str, int] = follow("wait", {"ids": list(ids)}, show)["codes"]
     return codes
 
 

@@ -97,7 +97,7 @@ def _send(verb: str, request: dict[str, Any], given: dict[str, Any]) -> int:
     sys.stdout.flush()
     from cli._wait import wait
 
-    return wait(ids)
+    return wait("cbatch", ids)
 
 
 def _retry(given: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from cli._main import run
 from cli._options import Parser
 
@@ -58,7 +60,8 @@ def body(argv: list[str]) -> int:
             )
     _limit(options.timeout)
     try:
-        codes = follow_to_end([format_selector(each) for each in chosen], "" if options.quiet else "waiting")
+        ids = [format_selector(each) for each in chosen]
+        codes = follow_to_end("cwait", ids, "" if options.quiet else "waiting")
     except _TimeIsUp:
         from cli._main import complain
 
@@ -68,6 +71,10 @@ def body(argv: list[str]) -> int:
         from cli._render import print_json
 
         print_json({"ok": True, "exit_codes": codes})
+    if sys.stderr.isatty() and not options.quiet:
+        from cli._standing import tell_failed
+
+        tell_failed("cwait", codes)
     return max(map(exit_code, codes.values()))
 
 
@@ -93,6 +100,4 @@ def _time_is_up(*_: Any) -> NoReturn:
 
 
 if __name__ == "__main__":
-    import sys
-
     sys.exit(main())

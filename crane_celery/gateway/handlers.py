@@ -188,6 +188,12 @@ def _history(service: Service, request: Request) -> object:
     return service.arrays(want) if read.flag(args, "summary") else service.history(want)
 
 
+def _output(service: Service, request: Request) -> object:
+    """Where output lies; ``failed``: of so many at most that did not complete."""
+    read.only(request.args, "selectors", "failed")
+    return service.output(_named(request), read.number(request.args, "failed", 0, high=1000))
+
+
 def _usage(service: Service, request: Request) -> object:
     read.only(request.args, "selectors")
     chosen = _named(request)
@@ -262,6 +268,7 @@ _VERBS: dict[str, Callable[[Service, Request], object]] = {
     "nodes": _nodes,
     "history": _history,
     "usage": _usage,
+    "output": _output,
     "story": _story,
     "dependents": _dependents,
     "explain": _explain,

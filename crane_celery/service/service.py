@@ -18,7 +18,7 @@ from crane_celery.model.job import Job
 from crane_celery.model.states import ENDED, HOLDING
 from crane_celery.sched import feasible
 from crane_celery.service import cancel as cancelling
-from crane_celery.service import control, explain, listing, queue, show, story, submit, waiting
+from crane_celery.service import control, explain, listing, output, queue, show, story, submit, waiting
 from crane_celery.service import nodes as places
 from crane_celery.service.caller import Caller, is_operator
 from crane_celery.service.dependents import dependents
@@ -290,6 +290,11 @@ class Service:
         if self._history:
             self._await_filing()
         return story.stories(selectors, story.Sources(self.store, self._history), alive)
+
+    def output(self, selectors: Sequence[Selector], failed: int = 0) -> list[Row]:
+        """Where the output of jobs lies (service.output). Raises NotFound, Refused."""
+        hosts = {node.spec.name: node.host for node in self.store.nodes()}
+        return output.outputs(selectors, story.Sources(self.store, self._history), self.history, hosts, failed)
 
     def _await_filing(self) -> None:
         """Wait until the recorder has filed what had happened by now: an end that was told must be seen here too.

@@ -108,7 +108,7 @@ def detailed(row: Row, job: Job, store: Store) -> Row:
         "restarts": max(0, row["run"] - 1) if row["run"] else _runs_before(job, row["rank"]),
         "eligible_at": max(job.submitted_at, spec.begin, job.ready) if job.ready >= 0 else 0.0,
         "dependency": None,
-        **_files(row, job, spec),
+        **files(row, job, spec),
     }
     if job.is_array:
         indexes = index_set(spec.array)
@@ -142,7 +142,7 @@ def _runs_before(job: Job, rank: int) -> int:
     return next((run for ranks, run in json.loads(job.again or "[]") if rank in RangeSet.parse(ranks)), 0)
 
 
-def _files(row: Row, job: Job, spec: JobSpec) -> dict[str, str]:
+def files(row: Row, job: Job, spec: JobSpec) -> dict[str, str]:
     """Where input and output are, as far as that is known before a start: a line of many keeps its patterns."""
     usual = "Crane-%A_%a.out" if job.is_array else "Crane-%j.out"
     patterns = {"stdin": spec.stdin, "stdout": spec.stdout or usual, "stderr": spec.stderr or spec.stdout or usual}

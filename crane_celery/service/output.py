@@ -1,0 +1,69 @@
+"""Where the output of jobs lies: of each element its newest run, whether it lives or ended long ago.
+
+A path is as the node makes it of the job's patterns; what waits in many elements keeps its patterns. Files are opened
+by who asks, never here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from crane_celery.errors import Refused
+from crane_celery.grammar.selector import Selector, format_selector
+from crane_celery.history.api import Query
+from crane_celery.history.rows import Row
+from crane_celery.model.job import Job
+from crane_celery.model.overrides import spec_of
+from crane_celery.model.states import ENDED, State
+from crane_celery.service.show import files
+from crane_celery.service.story import Sources
+
+#: elements that one question may be about
+MAX_OUTPUTS = 1000
+_KEYS = ("jobid", "id", "run", "state", "code", "reason", "user", "uid", "nodelist", "began_at", "ended_at")
+_ALL = tuple(str(state) for state in State)
+_BAD = tuple(str(state) for state in ENDED - {State.COMPLETED})
+
+
+def outputs(
+    selectors: Sequence[Selector],
+    sources: Sources,
+    query: Callable[[Query], list[Row]],
+    hosts: Mapping[str, str],
+    failed: int = 0,
+) -> list[Row]:
+    """A row for each element named, in their order; with ``failed`` for so many at most that ended and did not
+    complete.
+
+    ``query`` answers questions about runs, ``hosts`` has the host of each node. Raises NotFound, Refused for too many.
+    """
+    found: list[Row] = []
+    for selector in selectors:
+        wanted = selector._replace(step=None)
+        target = sources.target(wanted)
+        limit = failed or MAX_OUTPUTS
+        want = Query(selectors=(wanted,), states=_BAD if failed else _ALL, limit=limit + 1, steps=False)
+        newest = _newest(query(want))
+        if len(newest) > limit and not failed:
+            raise Refused(
+                f"{format_selector(wanted)} has more than {limit} elements: name some of them, such as"
+                f" {target.job.id}_[0-9]"
+            )
+        jobs: dict[int, Job] = {target.job.id: target.job}
+        found += [_row(row, jobs.get(row["job"]) or sources.job(row["job"]), hosts) for row in newest[:limit]]
+    return found
+
+
+def _newest(rows: Sequence[Row]) -> list[Row]:
+    """The last run of each element, by id."""
+    last: dict[int, Row] = {}
+    for row in rows:
+        if row["id"] not in last or row["run"] > last[row["id"]]["run"]:
+            last[row["id"]] = row
+    return [last[id_] for id_ in sorted(last)]
+
+
+def _row(row: Row, job: Job | None, hosts: Mapping[str, str]) -> Row:
+    paths: dict[str, Any] = files(row, job, spec_of(job.spec, job.changes, row["rank"])) if job else {}
+    node = row["nodelist"][0] if row["nodelist"] else ""
+    where = {"node": node, "host": hosts.get(node, ""), "count": row.get("count", 1)}
+    return {**{key: row[key] for key in _KEYS}, **where, "stdout": "", "stderr": "", **paths}
