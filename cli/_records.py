@@ -88,7 +88,8 @@ def _exit(row: Record) -> list[str]:
     if not row["ended_at"]:
         return []
     code = row["code"]
-    return [f"ExitCode={f'{code}:0' if code < 256 else f'0:{code - 256}'}"]
+    deaths = f" MemoryDeaths={row['memory_deaths']}" if row["memory_deaths"] else ""
+    return [f"ExitCode={f'{code}:0' if code < 256 else f'0:{code - 256}'}{deaths}"]
 
 
 def dependency(shown: Record) -> str:

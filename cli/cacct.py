@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MAX_LINES = 1000
 DEFAULT = "%j %n %P %a %c %t %e"
 SUMMARY = "%j %n %P %a %total %pending %running %completed %failed %cancelled %timeout %oom %deadlined"
+#: follows the default and the full columns where a row has any
+DEATHS = "%O"
 FULL = "%j %n %u %P %N %a %C %M %c %m %t %l %S %E %s %q %X %h %p %L %e %wckey %deadline"
 
 
@@ -85,6 +87,8 @@ def body(argv: list[str]) -> int:
         made = array_info if options.array_summary else job_info
         print_json({"ok": True, "job_info_list": [made(row) for row in jobs]})
     else:
+        if not options.format and not options.array_summary and any(row["memory_deaths"] for row in jobs):
+            fields = parse_format(f"{_format(options)} {DEATHS}", known)
         cut = 0 if options.format or options.full else CUT
         print_lines(lines(fields, with_steps(jobs, options.job or ""), not options.noheader, cut))
     if more:
@@ -196,6 +200,7 @@ def columns() -> dict[str, Column]:
         "deadline": Column("DEADLINE", moment("deadline")),
         "run": Column("RUN", text("run")),
         "cputime": Column("CPUTIME", lambda row: f"{row['cpu_s']:.2f}"),
+        "O": Column("MEMORYDEATHS", lambda row: str(row["memory_deaths"])),
         "maxrss": Column("MAXRSS", lambda row: cell.memory(row["memory_peak"])),
     }
     return by_header(made)

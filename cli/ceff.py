@@ -85,6 +85,7 @@ def usage(shown: str, groups: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "wall_s": sum(group["wall_s"] for group in ran),
         "memory_utilized": peak,
         "memory_held": memory,
+        "memory_deaths": sum(group.get("memory_deaths", 0) for group in groups),
         "memory_efficiency": peak / memory if memory else None,
     }
 
@@ -113,6 +114,8 @@ def report(used: dict[str, Any]) -> str:
         f"Memory Utilized: {_size(used['memory_utilized'])}",
         f"Memory Efficiency: {_percent(used['memory_efficiency'])} of {_size(used['memory_held'])}",
     ]
+    if deaths := used["memory_deaths"]:
+        lines.append(f"WARNING: {deaths} {'process was' if deaths == 1 else 'processes were'} killed: out of memory")
     if used["exit_code"] is None:
         lines.append("WARNING: it has not ended: what it has used so far is known only when it has.")
     return "\n".join(lines)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from workers import memory_deaths
 from workers.cgroup import PRIMARY, SPAWN_KEY, CgroupError, JobGroup, Leaf, Usage
 from workers.cgroup.procs import send
 from workers.ledger import Key, Ledger
@@ -32,6 +33,9 @@ class Herd:
         self.pens = pens
         self.nursery = nursery
         self.timers = timers
+        for run in ledger.runs.values():
+            with contextlib.suppress(KeyError):
+                self.leaf(run, PRIMARY).count_deaths_from(run.deaths_before)
         #: told of each common step that ended, and of each run that is about to end
         self.on_step: Callable[[Run, Step], None] = lambda _run, _step: None
         self.on_run: Callable[[Run], None] = lambda _run: None
@@ -43,6 +47,9 @@ class Herd:
         self.on_empty: Callable[[Run], bool] = lambda _run: True
         #: told of each task that ended, and of what a spawner says of a task's epilog
         self.on_exit: Callable[[Run, Step, int], None] = lambda _run, _step, _task: None
+        #: of runs with memory deaths: given a sentence for their output; whether they may be closed
+        self.on_deaths: Callable[[Run, str], bool] = lambda _run, _sentence: True
+        self.on_noted: Callable[[Key], None] = lambda _key: None
         self.on_epilog: Callable[[Run, Step, int, list[Any]], None] = lambda _run, _step, _task, _row: None
 
     # -- starting
@@ -113,6 +120,9 @@ class Herd:
         over = []
         for row in rows:
             kind, key = row[0], row[1]
+            if kind == "n":
+                self.on_noted(parse_key(key)[0])
+                continue
             if post is not None:
                 post.sent.pop(key, None)
             if kind != "s":
@@ -221,6 +231,7 @@ class Herd:
         run = self.ledger.runs.get(key)
         if run is not None and step == SCRIPT and self._lives(run, run.primary):
             mine = {pid for pid, _ in run.primary.pids.values()}
+            run.primary.killed |= number == signal.SIGKILL
             leaf = self.leaf(run, PRIMARY)
             send(lambda: [pid for pid in leaf.pids() if pid in mine], number)
         elif run is not None and step in run.steps:
@@ -236,6 +247,8 @@ class Herd:
             return
         target = self.group(run) if step.number == PRIMARY else self.leaf(run, step.number)
         target.signal(number)
+        if number == signal.SIGKILL:
+            memory_deaths.killed_by_us(run, step)
         if number == signal.SIGTERM:
             target.signal(signal.SIGCONT)  # a stopped process does not hear
 
@@ -256,6 +269,8 @@ class Herd:
         leaf = self.leaf(run, step.number)
         if not (run.native and self.nursery.orphanless()) and leaf.pids():
             leaf.kill()  # what a task left behind
+        if memory_deaths.of_step(run, step, leaf.deaths()):
+            self.ledger.memory(run)
         self.ledger.report(step_row(run, step), durable=True)
         self.on_step(run, step)
         self.ledger.drop_step(run, step.number)
@@ -285,12 +300,15 @@ class Herd:
     def _close(self, run: Run, group: JobGroup) -> None:
         step, bare = run.primary, self._bare(run) and not self.pens.driver.controllers
         usage = Usage(0.0, 0, 0, 0) if bare else group.usage()  # without cgroups it tells of the living only
-        cause = step.cause
-        if not cause and step.worst != 0 and usage.oom_kills and self.leaf(run, PRIMARY).usage().oom_kills:
-            cause = "oom"
+        own = self.leaf(run, PRIMARY).deaths() if usage.oom_kills else 0
+        deaths = own + run.memory_deaths
+        if deaths and not self.on_deaths(run, memory_deaths.sentence(run, deaths)):
+            return
+        cause = memory_deaths.of_script(run, own)
         number, text = step.number_text
+        text = text or memory_deaths.untold(run, cause, self.pens.driver)
         cpu_s, peak = max(usage.cpu_s, step.cpu_s), usage.memory_peak or step.peak
-        self.tell_end(run.key, Ending(step.worst, cause, step.began, step.ended, cpu_s, peak, number, text))
+        self.tell_end(run.key, Ending(step.worst, cause, step.began, step.ended, cpu_s, peak, number, text, deaths))
         if run.suspended_at:
             group.thaw()  # killed from outside while frozen: the next run in this group must not freeze
         if not self.pens.put(run.pen, bare=bare):

@@ -75,7 +75,7 @@ class Launching:
         id_, run_, job, environ, paths, *files = row
         if self._known((id_, run_)):
             return None
-        run = self._accept(id_, run_, jobs[job], environ, *files)
+        run = self._accept(id_, run_, jobs[job], environ, paths[2] or paths[1], *files)
         return (run, self._first(run, job, jobs[job], environ, paths)) if run is not None else None
 
     def _known(self, key: Key) -> bool:
@@ -91,7 +91,9 @@ class Launching:
             return True
         return key in self._ledger.closed
 
-    def _accept(self, id_: int, run_: int, job: dict[str, Any], environ: dict[str, str], files: Any = ()) -> Run | None:
+    def _accept(
+        self, id_: int, run_: int, job: dict[str, Any], environ: dict[str, str], output: str, files: Any = ()
+    ) -> Run | None:
         limits = Limits(job["cpus"], job["memory"] or None, job["pids"] or None)
         try:
             group = self._herd.pens.take(limits._replace(devices=numbers(files)) if files else limits)
@@ -101,7 +103,8 @@ class Launching:
         run = Run(
             id=id_, run=run_, uid=job["uid"], gid=job["gid"], groups=job["groups"], cpus=job["cpus"],
             memory=job["memory"], grace=job["grace"], limit=job["limit"] or 0.0, pen=group.name,
-            deadline=job.get("deadline", 0.0), warn=job.get("warn", []),
+            deadline=job.get("deadline", 0.0), warn=job.get("warn", []), output=output,
+            deaths_before=group.leaf(PRIMARY).deaths_before(),
         )  # fmt: skip
         run.native = True
         run.steps[PRIMARY] = Step(number=PRIMARY, flying=1)

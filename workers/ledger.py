@@ -2,7 +2,7 @@
 
 Lines of JSON, appended before the act they speak of: ``l`` a run accepted (before it goes to the spawner), ``c`` a
 crun step, ``d`` that step is over, ``k`` a stop asked for, ``o`` its times, ``w`` signals
-before its limit that were sent, ``h`` a prolog or epilog, ``t`` a
+before its limit that were sent, ``m`` memory deaths in its steps, ``h`` a prolog or epilog, ``t`` a
 tombstone (stopped before it came), ``r`` a report (before it is sent), ``a`` reports up to here are with the store,
 ``n`` never started after all, ``z`` a run is closed, ``q`` the last number given. It is written again, short, when it
 has grown. No fsync: what it must outlive is a process; after a power cut nothing runs any more, and another boot id
@@ -16,7 +16,7 @@ from collections import OrderedDict
 from typing import Any
 
 from crane_celery import faults
-from workers.records import Run, Step, run_from
+from workers.records import Killed, Run, Step, memory_line, run_from
 
 _COMPACT = 8 << 20
 #: closed runs that are remembered, to know a late second launch; a launch message expires long before so many more ran
@@ -104,6 +104,10 @@ class Ledger:
     def warned(self, run: Run) -> None:
         """Note which of the signals before its limit were sent."""
         self.note("w", *run.key, sorted(run.warned))
+
+    def memory(self, run: Run) -> None:
+        """Note what is known of memory deaths in a run."""
+        self.note(*memory_line(run))
 
     def stage(self, run: Run) -> None:
         """A run waits for a program, or does so no more."""
@@ -198,7 +202,7 @@ class Ledger:
                 self._apply_step(kind, (id_, run_), number, about)
             case ["k", id_, run_, step, cause, when]:
                 self.stops.setdefault(((id_, run_), step), (cause, when))
-            case ["o" | "h" | "w" as kind, id_, run_, *about]:
+            case ["o" | "h" | "w" | "m" as kind, id_, run_, *about]:
                 if known := self.runs.get((id_, run_)):
                     self._apply_state(kind, known, about)
             case ["t", id_, run_]:
@@ -223,6 +227,9 @@ class Ledger:
             run.limit, run.deadline, run.suspended_at, run.suspended_s = about
         elif kind == "w":
             run.warned = set(about[0])
+        elif kind == "m":
+            run.memory_deaths, killed, run.output_told = about
+            run.last_killed = Killed(*killed) if killed else None
         else:
             stage, pid, start, *ended = about
             run.restage(stage, pid, start, ended)
@@ -251,6 +258,7 @@ class Ledger:
             lines += [_step_line(run, step) for step in run.steps.values() if step.number > 1]
             lines += [["d", run.id, run.run, number] for number in sorted(run.past)]
             lines += [["h", *run.staged()]] if run.stage else []
+            lines += [memory_line(run)] if run.memory_deaths or run.last_killed or run.output_told else []
         lines += [["k", *key, step, cause, when] for (key, step), (cause, when) in self.stops.items()]
         lines += [["r", seq, row] for seq, row in self.reports.items() if row[0] != "b"]
         data = "".join(_ENCODE(line) + "\n" for line in lines).encode()

@@ -180,6 +180,11 @@ class Nursery:
                 for fd in start.fds:
                     os.close(fd)
 
+    def note(self, user: User, groups: list[int], message: dict[str, Any]) -> None:
+        """Have a user's spawner write a line into a file of that user. Raises OSError when no spawner can be had."""
+        post = self.posts.get(user) or self._fork(user, groups)
+        post.link.send(message)
+
     def _pen(self, post: Outpost, start: Start) -> None:
         if start.leaf_name in post.pens:
             return

@@ -25,6 +25,15 @@ class Ending(NamedTuple):
     memory_peak: int
     number: int = 0
     text: str = ""
+    #: processes killed because memory ran out, in all its leaves
+    memory_deaths: int = 0
+
+
+class Killed(NamedTuple):
+    """How the last step ended that was killed, or had a child killed: whether for want of memory, and when."""
+
+    memory: bool
+    at: float
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,6 +63,10 @@ class Step:
     number_text: tuple[int, str] = (0, "")
     cpu_s: float = 0.0
     peak: int = 0
+    #: processes killed in its leaf because memory ran out; known when it is over
+    memory_deaths: int = 0
+    #: a SIGKILL was sent to it on somebody's word
+    killed: bool = False
     #: signals that wait for starts in flight
     owed: list[int] = field(default_factory=list)
 
@@ -120,6 +133,15 @@ class Run:
     next_step: int = 2
     #: started by this very shepherd, not by one before it
     native: bool = False
+    #: the kernel's count of memory deaths in the script's leaf when the run took it
+    deaths_before: int = 0
+    #: memory deaths in the leaves of steps that have ended
+    memory_deaths: int = 0
+    last_killed: Killed | None = None
+    #: file of standard error ("" = none): told of memory deaths
+    output: str = ""
+    #: that was done, or is under way
+    output_told: bool = False
     #: numbers of crun steps that have ended
     past: set[int] = field(default_factory=set)
     #: the primary is over and what is left of the job is being killed
@@ -164,7 +186,7 @@ class Run:
         return [
             self.id, self.run, self.uid, self.gid, self.groups, self.cpus, self.memory, self.grace, self.limit,
             self.pen, self.deadline, self.warn, self.suspended_at, self.suspended_s, self.hooks,
-            sorted(self.warned),
+            sorted(self.warned), self.deaths_before, self.output,
         ]  # fmt: skip
 
 
@@ -172,13 +194,19 @@ def run_from(line: list[Any]) -> Run:
     """Back from the journal, with its primary step."""
     (id_, run, uid, gid, groups, cpus, memory, grace, limit, pen, deadline, warn, suspended_at, suspended_s,
      hooks, *more) = line  # fmt: skip
+    warned, deaths_before, output = more or ((), 0, "")  # a journal of before these fields were
     made = Run(
         id=id_, run=run, uid=uid, gid=gid, groups=groups, cpus=cpus, memory=memory, grace=grace, limit=limit, pen=pen,
         deadline=deadline, warn=warn, suspended_at=suspended_at, suspended_s=suspended_s, hooks=hooks,
-        warned=set(more[0] if more else ()),
+        warned=set(warned), deaths_before=deaths_before, output=output,
     )  # fmt: skip
     made.steps[PRIMARY] = Step(number=PRIMARY)
     return made
+
+
+def memory_line(run: Run) -> list[Any]:
+    """What is known of memory deaths in a run's steps, for the journal."""
+    return ["m", *run.key, run.memory_deaths, run.last_killed, run.output_told]
 
 
 def task_key(run: Run, step: int, task: int) -> str:
@@ -202,7 +230,7 @@ def step_row(run: Run, step: Step) -> list[Any]:
     return [
         "s", run.id, run.run, step.number, step.name, step.ntasks, step.cpus, step.memory, step.command,
         step.worst if step.over else None, step.cause, step.began, step.ended, step.cpu_s, step.peak,
-        step.over, *step.number_text,
+        step.over, *step.number_text, step.memory_deaths,
     ]  # fmt: skip
 
 

@@ -32,6 +32,7 @@ from workers.hooks import Hooks
 from workers.launching import Launching
 from workers.ledger import Ledger
 from workers.nursery import Nursery, Outpost
+from workers.output_notes import OutputNotes
 from workers.pens import Pens
 from workers.records import PRIMARY
 from workers.recovery import Adopted, Recovery
@@ -89,6 +90,7 @@ class Shepherd:
         self._reins.on_resume = self._clients.resumed
         self._hooks = Hooks(self._herd)
         TaskEpilogs(self._herd)
+        OutputNotes(self._herd)
         self._adopted = Adopted(self._register_pid, self._unregister_pid)
         self._recovery = Recovery(self._herd, self._nursery, self._adopted, self._strays, self._reap)
         self._hooks.recover()

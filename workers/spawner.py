@@ -26,7 +26,7 @@ from crane_celery.grammar.printable import visible
 from workers import exits
 from workers.frames import Hangup, Link, Message
 from workers.kept import Kept, Todo
-from workers.stdio import Files, Refusal, open_files
+from workers.stdio import Files, Refusal, add_line, open_files
 
 #: seconds without children and work after which it ends
 IDLE_S = 300.0
@@ -142,6 +142,9 @@ class Spawner:
                 self._pens[message["name"]] = link.take_fds(message["fds"])
             case "drop":
                 self._drop(message["name"])
+            case "note":
+                add_line(message["path"], message["text"])
+                self._rows.append(["n", message["key"]])
             case "stop":
                 self._stop = True
             case "home":

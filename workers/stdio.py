@@ -1,8 +1,10 @@
 """The files of a process to be, opened as the user, by the spawner. Every failure is an errno and a sentence."""
 
+import contextlib
 import errno
 import fcntl
 import os
+import stat
 from typing import NamedTuple
 
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
@@ -84,6 +86,19 @@ def make_folders(path: str) -> None:
         except FileExistsError:
             if not os.path.isdir(each):
                 raise
+
+
+def add_line(path: str, text: str) -> None:
+    """Append a line to a regular file, on a line of its own; leave alone what is none, or cannot be written."""
+    with contextlib.suppress(OSError, ValueError):
+        fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            about = os.fstat(fd)
+            if stat.S_ISREG(about.st_mode):
+                torn = about.st_size > 0 and os.pread(fd, 1, about.st_size - 1) != b"\n"
+                os.write(fd, ("\n" if torn else "").encode() + text.encode(errors="backslashreplace") + b"\n")
+        finally:
+            os.close(fd)
 
 
 def _blocking(fd: int) -> int:

@@ -41,22 +41,23 @@ def to_report(rows: list[list[Any]], offset: float) -> Report:
 
 
 def _ended(row: list[Any], offset: float) -> Ended:
-    _, _, id_, run, status, cause, began, end, cpu_s, peak, number, text = row
+    _, _, id_, run, status, cause, began, end, cpu_s, peak, number, text, *deaths = row  # none: an older shepherd's
     verdict = judge(status, cause, number, text)
     return Ended(
         id_, run, verdict.state.value, verdict.code, began + offset if began else 0.0, end + offset, verdict.reason,
-        cpu_s, peak,
+        cpu_s, peak, *deaths,
     )  # fmt: skip
 
 
 def _step(row: list[Any], offset: float) -> StepRow:
     (_, _, id_, run, step, name, ntasks, cpus, memory, command, status, cause, began, end, cpu_s, peak, over, number,
-     text) = row  # fmt: skip
+     text, *deaths) = row  # fmt: skip
     verdict = judge(status, cause, number, text) if over else None
     return StepRow(
         job=id_, run=run, step=step, name=name, state=verdict.state if verdict else State.RUNNING, node="",
         ntasks=ntasks, cpus=cpus, memory=memory, command=command, began_at=began + offset if began else end + offset,
         ended_at=end + offset if over else 0.0, code=verdict.code if verdict else 0, cpu_s=cpu_s, memory_peak=peak,
+        memory_deaths=deaths[0] if deaths else 0,
     )  # fmt: skip
 
 

@@ -46,4 +46,4 @@ def judge(status: int | None, cause: str, number: int, text: str) -> Verdict:
     code = status if status >= 0 else states.SIGNAL_BASE - status
     if cause == "oom":
         return Verdict(State.OOM, code, "out of memory")
-    return Verdict(State.COMPLETED if code == 0 else State.FAILED, code)
+    return Verdict(State.FAILED, code, text) if code else Verdict(State.COMPLETED, 0)

@@ -16,7 +16,7 @@ from crane_celery.model.asjson import job_from_json, node_from_json, step_from_j
 from crane_celery.model.event import Event
 from crane_celery.model.job import Element, Job, StepRow, elapsed, paused
 from crane_celery.model.node import Node, NodeState
-from crane_celery.model.states import CODE_MEANING, SIGNAL_BASE, TERMINATED, State, show_code
+from crane_celery.model.states import CODE_MEANING, SIGNAL_BASE, TERMINATED, State, show_code, show_deaths
 from crane_celery.store.api import Snapshot
 
 _MAX_ARGS = 200  # characters of a command
@@ -140,7 +140,8 @@ class Board:
         """A run that is not running any more, though its end was not heard of; ``found`` is what became of it."""
         run = self._running.get(key)
         if run and found and found.run == key[1] and found.ended_at:
-            yield from self._finish(key, run, found.state, found.code, found.began_at, found.ended_at, found.reason)
+            why = with_deaths(found.reason, found.memory_deaths)
+            yield from self._finish(key, run, found.state, found.code, found.began_at, found.ended_at, why)
         elif run:
             yield from self._finish(key, run, State.FAILED, 0, run.began_at, run.began_at, "its end was not heard of")
 
@@ -193,9 +194,9 @@ class Board:
         *rest: Any,
     ) -> Iterator[Message]:
         known = self._running.get((id, run))
-        reason, done = rest[0], rest[-1]
+        why, done = with_deaths(rest[0], rest[3] if len(rest) > 4 else 0), rest[-1]
         if known:
-            yield from self._finish((id, run), known, State(state), code, began_at, ended_at, reason)
+            yield from self._finish((id, run), known, State(state), code, began_at, ended_at, why)
         if done:
             self._labels.pop(job, None)
 
@@ -227,7 +228,7 @@ class Board:
             yield Message("task-started", host, {**identity, "timestamp": began})
         if step.ended_at:
             runtime = max(0.0, step.ended_at - began)
-            yield _ended(host, identity, step.state, step.code, runtime, step.ended_at, "")
+            yield _ended(host, identity, step.state, step.code, runtime, step.ended_at, show_deaths(step.memory_deaths))
 
     def _node(self, node: Node) -> Iterator[Message]:
         name = node.spec.name
@@ -273,12 +274,17 @@ def _host(node: str) -> str:
     return f"crane@{node}"
 
 
+def with_deaths(reason: str, deaths: int) -> str:
+    """Why a run ended so, and how many of its processes were killed because memory ran out."""
+    return "; ".join(filter(None, (reason, show_deaths(deaths))))
+
+
 def _ended(
     host: str, identity: dict[str, Any], state: State, code: int, runtime: float, at: float, why: str
 ) -> Message:
     fields = {**identity, "runtime": runtime, "timestamp": at}
     if state is State.COMPLETED:
-        return Message("task-succeeded", host, {**fields, "result": show_code(code)})
+        return Message("task-succeeded", host, {**fields, "result": f"{show_code(code)} {why}".rstrip()})
     if state is State.CANCELLED:
         signum = code - SIGNAL_BASE if SIGNAL_BASE < code < TERMINATED else None
         return Message("task-revoked", host, {**fields, "terminated": True, "signum": signum, "expired": False})

@@ -36,6 +36,7 @@ class Finished(NamedTuple):
     memory_peak: int
     again: int = FINAL  # schema.RUN
     suspended_s: float = 0.0  # of a run whose suspensions nobody saw
+    memory_deaths: int = 0
 
 
 class Cancelled(NamedTuple):
@@ -71,6 +72,9 @@ class Revived(NamedTuple):
     ranks: RangeSet
     again: int
 
+
+#: where a row has its memory deaths, counted from the run's number
+_DEATHS = 7
 
 RunKey = tuple[int, int]  # (plain id, run)
 
@@ -144,7 +148,8 @@ def _again(batch: Batch, event: Event) -> None:
 def _finish(batch: Batch, row: list[Any], again: int) -> None:
     """The first report of a run counts."""
     id, job, rank, run, *rest = row
-    batch.finished.setdefault((id, run), Finished._make((job, rank, *rest, again, 0.0)))
+    deaths = rest[_DEATHS] if len(rest) > _DEATHS else 0  # an event of before they were counted
+    batch.finished.setdefault((id, run), Finished._make((job, rank, *rest[:_DEATHS], again, 0.0, deaths)))
 
 
 def _cancel(batch: Batch, event: Event) -> None:

@@ -334,7 +334,7 @@ _MOVED = (
 _CLOSE = delete(OPEN_RUN).where(OPEN_RUN.c.id == bindparam("b_id"), OPEN_RUN.c.run == bindparam("b_run"))
 _STEP_CHANGES = (
     *("name", "state", "node", "ntasks", "cpus", "memory", "command"),
-    *("began_at", "ended_at", "code", "cpu_s", "memory_peak"),
+    *("began_at", "ended_at", "code", "cpu_s", "memory_peak", "memory_deaths"),
 )
 
 

@@ -95,7 +95,7 @@ def _take(batch: Batch, element: Element, again: int = FINAL) -> None:
     if element.state in ENDED:
         batch.finished[key] = Finished(
             *(element.job, element.rank, str(element.state), element.code, element.began_at, element.ended_at),
-            *(element.reason, 0.0, 0, again, element.paused(element.ended_at)),
+            *(element.reason, 0.0, 0, again, element.paused(element.ended_at), element.memory_deaths),
         )
 
 

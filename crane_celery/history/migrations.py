@@ -92,5 +92,11 @@ def _from_3(db: Connection) -> None:
         db.exec_driver_sql(statement)
 
 
+def _from_4(db: Connection) -> None:
+    """Processes killed because memory ran out."""
+    for table in ("run", "step"):
+        db.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN memory_deaths INTEGER NOT NULL DEFAULT 0")
+
+
 #: version -> what brings its tables to the next one
-STEPS: dict[int, Callable[[Connection], None]] = {1: _from_1, 2: _from_2, 3: _from_3}
+STEPS: dict[int, Callable[[Connection], None]] = {1: _from_1, 2: _from_2, 3: _from_3, 4: _from_4}

@@ -20,6 +20,7 @@ cpu_s memory_peak          used: CPU seconds, bytes
 elapsed                    seconds that it ran, until now if it still does, without those in which it was suspended (the
                            one place where that is worked out is model.job.elapsed); None = it never began
 suspended_s                seconds in which it was suspended
+memory_deaths              processes killed because memory ran out
 command cwd submit_host kind licenses begin deadline requeue gres
                            as submitted; depends: the dependency as typed
 again                      of a filed run: 0 = its element's last, 1 = pending again after it, 2 = and held then
@@ -94,6 +95,7 @@ def element_row(
         "suspended_s": element.paused(now),
         "cpu_s": cpu_s,
         "memory_peak": memory_peak,
+        "memory_deaths": element.memory_deaths,
     }
 
 
@@ -166,6 +168,7 @@ def common_step(row: Row, step: StepRow) -> Row:
         "elapsed": min(max(0.0, until - step.began_at), ran) if step.began_at else None,
         "cpu_s": step.cpu_s,
         "memory_peak": step.memory_peak,
+        "memory_deaths": step.memory_deaths,
     }
 
 
@@ -190,6 +193,7 @@ def _derived(row: Row, number: int, kind: str, began_at: float) -> Row:
         "elapsed": waited + (row["elapsed"] or 0.0),
         "cpu_s": row["cpu_s"] if number else 0.0,
         "memory_peak": row["memory_peak"] if number else 0,
+        "memory_deaths": row["memory_deaths"] if number else 0,
     }
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from crane_celery.history.text import AnyString, AnyText
 from crane_celery.model.states import TERMINATED, State
 
-VERSION = 4
+VERSION = 5
 METADATA = MetaData()
 
 
@@ -93,6 +93,7 @@ RUN = Table(
     Column("reason", AnyText, nullable=False),
     Column("cpu_s", Float(53), nullable=False),
     Column("memory_peak", BigInteger, nullable=False),
+    Column("memory_deaths", Integer, nullable=False, default=0),
     Column("again", SmallInteger, nullable=False, default=FINAL),
     Column("suspended_s", Float(53), nullable=False, default=0.0),  # seconds that do not count as run
     Index("run_by_user", "uid", "ended_at", "began_at", "state", "job"),
@@ -177,6 +178,7 @@ STEP = Table(
     Column("code", SmallInteger, nullable=False),
     Column("cpu_s", Float(53), nullable=False),
     Column("memory_peak", BigInteger, nullable=False),
+    Column("memory_deaths", Integer, nullable=False, default=0),
     sqlite_with_rowid=False,
 )
 

@@ -164,6 +164,7 @@ def sum_runs(ids: RangeSet) -> Select[Any]:
             func.sum(table.cpu_s).label("cpu_s"),
             func.sum(wall).label("wall_s"),
             func.max(table.memory_peak).label("memory_peak"),
+            func.sum(table.memory_deaths).label("memory_deaths"),
             func.max(table.code).label("code"),
             func.max(table.began_at).label("began_at"),
             func.max(table.ended_at).label("ended_at"),

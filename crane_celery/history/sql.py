@@ -203,7 +203,15 @@ def _group(job: Job, row: Row) -> Row:
 
 def _unused(count: int, state: str, code: int) -> Row:
     """So many elements that ended while pending, as a row of ``search.sum_runs``."""
-    sums = {"cpu_s": 0.0, "wall_s": 0.0, "memory_peak": 0, "code": code, "began_at": 0.0, "ended_at": 1.0}
+    sums = {
+        "cpu_s": 0.0,
+        "wall_s": 0.0,
+        "memory_peak": 0,
+        "memory_deaths": 0,
+        "code": code,
+        "began_at": 0.0,
+        "ended_at": 1.0,
+    }
     return {"state": state, "held": "", "count": count, **sums}
 
 
@@ -275,6 +283,7 @@ def _element(row: SqlRow[Any]) -> Element:
         code=row.code,
         reason=row.reason,
         suspended_s=row.suspended_s,
+        memory_deaths=row.memory_deaths,
     )
 
 

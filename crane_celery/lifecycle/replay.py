@@ -15,7 +15,7 @@ from typing import Any
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model import tagged
 from crane_celery.model.asjson import allocation_from_json, job_from_json, node_from_json, step_from_json
-from crane_celery.model.event import Event
+from crane_celery.model.event import Event, deaths_of
 from crane_celery.model.job import Element, Job, StepRow, paused
 from crane_celery.model.node import Node
 from crane_celery.model.overrides import depended, updated
@@ -163,18 +163,31 @@ def _end_one(records: Records, row: list[Any], at: float) -> None:
         _count_begin(records, id_, job_id)
     records.jobs[job_id] = _ended(records.jobs[job_id], 1, State(state), code, at)
     records.elements[id_] = replace(
-        element, state=State(state), code=code, began_at=began_at, ended_at=ended_at, reason=reason
+        element,
+        state=State(state),
+        code=code,
+        began_at=began_at,
+        ended_at=ended_at,
+        reason=reason,
+        memory_deaths=deaths_of(row),
     )
 
 
 def _again(records: Records, event: Event) -> None:
     """Runs that ended, and are pending again."""
-    for id_, job_id, rank, run, state, code, began_at, ended_at, reason, _cpu_s, _peak, held in event.data["rows"]:
+    for row in event.data["rows"]:
+        id_, job_id, rank, run, state, code, began_at, ended_at, reason, *_, held = row
         element, job = records.elements.get(id_), records.jobs.get(job_id)
         if not element or not job or element.run != run or element.state not in HOLDING:
             continue
         records.elements[id_] = replace(
-            element, state=State(state), code=code, began_at=began_at, ended_at=ended_at, reason=reason
+            element,
+            state=State(state),
+            code=code,
+            began_at=began_at,
+            ended_at=ended_at,
+            reason=reason,
+            memory_deaths=deaths_of(row),
         )
         one = RangeSet.of([rank])
         records.jobs[job_id] = replace(

@@ -24,8 +24,9 @@ depend   {"job", "text", "dep", "ready",          another dependency, "" = none:
 start    {"fence", "rows": [[id, job, rank, run, [[node, cpus, memory, {gres: [slots]}], ...]], ...],
           "guests"}                               of these, the ids of runs with guests (store.api.Start); absent: none
 begin    {"node", "rows": [[id, job, run, at], ...]}                     Starting -> Running
-end      {"node", "rows": [[id, job, rank, run, state, code, began_at, ended_at, reason, cpu_s, memory_peak, done],
-                           ...]}                  done: the whole submission has now ended
+end      {"node", "rows": [[id, job, rank, run, state, code, began_at, ended_at, reason, cpu_s, memory_peak,
+                           memory_deaths, done], ...]}  done: the whole submission has now ended;
+                                                  memory_deaths: absent in events of before
 again    as end, but the last value: "held"       the run ended and is pending again (held)
 revive   {"job": <Job>, "ranks", "held": bool}    these ranks had ended and are pending again; the whole record after it
 move     {"node", "rows": [[id, job, run, state, at, uid?], ...]}        Suspended, or Running again; by whom, if known
@@ -49,6 +50,11 @@ from typing import Any, NamedTuple
 def asked_by(uid: int) -> dict[str, Any]:
     """That somebody asked, as part of an event's data; nothing where nobody did (-1)."""
     return {"uid": uid} if uid >= 0 else {}
+
+
+def deaths_of(row: list[Any]) -> int:
+    """The memory deaths of a row of an end or again event."""
+    return int(row[11]) if len(row) > 12 else 0
 
 
 class Event(NamedTuple):

@@ -187,6 +187,7 @@ class Element:
     then: str = ""
     suspended_at: float = 0.0  # server time since which it is suspended; 0 = it is not
     suspended_s: float = 0.0  # seconds of earlier suspensions: they do not count against the time limit
+    memory_deaths: int = 0  # processes killed because memory ran out; known when it has ended
     guests: bool = False  # its nodes beside the first have a part in it (store.api.Start)
 
     def paused(self, now: float) -> float:
@@ -217,3 +218,4 @@ class StepRow:
     code: int = 0
     cpu_s: float = 0.0
     memory_peak: int = 0
+    memory_deaths: int = 0  # processes killed because memory ran out

@@ -73,6 +73,13 @@ def show_code(code: int) -> str:
     return f"{code}:0" if code < SIGNAL_BASE else f"0:{code - SIGNAL_BASE}"
 
 
+def show_deaths(deaths: int) -> str:
+    """How many processes were killed because memory ran out, for people; "" for none."""
+    if not deaths:
+        return ""
+    return f"{deaths} {'process was' if deaths == 1 else 'processes were'} killed: out of memory"
+
+
 class Reason(StrEnum):
     """Why a job is pending. The value is what commands show."""
 

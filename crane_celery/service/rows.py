@@ -217,7 +217,7 @@ PENDING: dict[str, Callable[[Line], Any]] = {
     "reason": lambda line: str(line.why),
     "nodelist": lambda _line: [],
     **dict.fromkeys(("alloc_cpus", "leased_at", "began_at", "ended_at", "suspended_s", "cpu_s"), _always(0.0)),
-    **dict.fromkeys(("alloc_memory", "memory_peak"), _always(0)),
+    **dict.fromkeys(("alloc_memory", "memory_peak", "memory_deaths"), _always(0)),
     "held": lambda line: line.why in (Reason.HELD, Reason.REQUEUE_LIMIT),
     "elapsed": _always(None),
 }

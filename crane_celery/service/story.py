@@ -14,7 +14,7 @@ from crane_celery.grammar.signals import signal_name
 from crane_celery.history.api import History
 from crane_celery.history.rows import Row
 from crane_celery.model.job import NEVER, Element, Job
-from crane_celery.model.states import ENDED, SIGNAL_BASE, TERMINATED, State
+from crane_celery.model.states import ENDED, SIGNAL_BASE, TERMINATED, State, show_deaths
 from crane_celery.service.rows import index_set, live_row
 from crane_celery.service.targets import Target, target
 from crane_celery.store.api import Store
@@ -131,7 +131,12 @@ def _run(row: Row, who: str) -> Iterator[Told]:
     if row["state"] in ENDED and row["ended_at"]:
         # the two are estimated apart, and a short run's may cross
         at = max(row["ended_at"], row["began_at"], row["leased_at"])
-        yield at, f"{run} ended {row['state']}{_code(row['code'])}{_why(row['reason'])}{_then(row)}"
+        yield at, f"{run} ended {row['state']}{_code(row['code'])}{_why(_reason(row))}{_then(row)}"
+
+
+def _reason(row: Row) -> str:
+    """Why it ended so, and how many of its processes were killed because memory ran out."""
+    return "; ".join(filter(None, (row["reason"], show_deaths(row["memory_deaths"]))))
 
 
 def _many(known: Material) -> Iterator[Told]:

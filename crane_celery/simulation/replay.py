@@ -148,7 +148,7 @@ class Replay:
     def _end(self, id: int, now: float) -> None:
         ran = self._ran[id]
         began, ended = EPOCH + ran.start, EPOCH + ran.end
-        row = [id, id, 0, 1, State.COMPLETED.value, 0, began, ended, "", 0.0, 0, True]
+        row = [id, id, 0, 1, State.COMPLETED.value, 0, began, ended, "", 0.0, 0, 0, True]
         self._tell(now, "end", {"rows": [row]})
         self._busy -= self._records[id - 1].spec.ntasks
 

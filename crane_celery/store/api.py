@@ -67,6 +67,7 @@ class Ended(NamedTuple):
     reason: str = ""
     cpu_s: float = 0.0
     memory_peak: int = 0
+    memory_deaths: int = 0  # processes killed because memory ran out
 
 
 class Moved(NamedTuple):

@@ -57,7 +57,7 @@ JOB_FIELDS = [
     *("began", "ended", "ok", "code", "state", "done", "changes", "again", "until", "judged", "gone", "corr", "dead"),
 ]
 ELEMENT_FIELDS = ["job", "rank", "run", "state", "alloc", "leased", "began", "ended", "code", "reason", "cancelled"]
-ELEMENT_FIELDS += ["then", "susp_at", "susp_s", "guests"]
+ELEMENT_FIELDS += ["then", "susp_at", "susp_s", "guests", "memory_deaths"]
 NODE_FIELDS = ["spec", "state", "epoch", "heard", "reason", "host", "driver", "version", "boot"]
 
 Record = TypeVar("Record")
@@ -134,7 +134,7 @@ def _allocation(text: str) -> tuple[Allocation, ...]:
 def element_from_row(row: list[str]) -> Element:
     """An element from ``[id, *ELEMENT_FIELDS]``."""
     id_, job, rank, run, state, alloc, leased, began, ended, code, reason, cancelled, *more = row
-    then, susp_at, susp_s, guests = more
+    then, susp_at, susp_s, guests, memory_deaths = more
     return Element(
         id=int(id_),
         job=int(job),
@@ -152,6 +152,7 @@ def element_from_row(row: list[str]) -> Element:
         suspended_at=_number(susp_at),
         suspended_s=_number(susp_s),
         guests=guests == "1",
+        memory_deaths=int(memory_deaths or 0),
     )
 
 

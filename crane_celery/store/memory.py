@@ -140,7 +140,7 @@ class MemoryStore(MemoryGuests):
         after = follows(spec, element, State(end.state), end.code)
         began_at = round(end.began_at, 6) if end.began_at > 0 else element.began_at
         row = [element.id, element.job, element.rank, element.run, str(end.state), end.code, began_at]
-        row += [self._past(end.ended_at), end.reason, end.cpu_s, end.memory_peak]
+        row += [self._past(end.ended_at), end.reason, end.cpu_s, end.memory_peak, end.memory_deaths]
         if after:
             self._tell(("again", {"node": node, "rows": [[*row, after == "hold"]]}))
             return

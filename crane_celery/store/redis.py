@@ -237,8 +237,8 @@ class RedisStore:
     def _report(self, node: str, epoch: int, report: Report) -> None:
         began = [(id_, run, f"{at:.6f}") for id_, run, at in report.began]
         ended = [
-            (id_, run, state, code, f"{a:.6f}", f"{b:.6f}", dumps(reason) if reason else '""', f"{cpu:.6g}", str(peak))
-            for id_, run, state, code, a, b, reason, cpu, peak in report.ended
+            (id_, run, state, code, f"{a:.6f}", f"{b:.6f}", dumps(reason) if reason else '""', f"{cpu:.6g}", *memory)
+            for id_, run, state, code, a, b, reason, cpu, *memory in report.ended
         ]
         steps = [(s.job, s.run, s.step, int(s.ended_at > 0), dumps(codec.step_to_json(s))) for s in report.steps]
         moved = [(id_, run, state, f"{at:.6f}") for id_, run, state, at in report.moved]

@@ -152,7 +152,8 @@ class SideBySide(RuleBasedStateMachine):
         ids = data.draw(st.lists(st.integers(1, self.last + 1), max_size=5))
         cut = data.draw(st.integers(0, 5))
         steps = [StepRow(job=id_, run=1, step=2, name="s", node=name, state=State.RUNNING) for id_ in ids[:1]]
-        ended = [Ended(id_, 1, state, int(state == "Failed"), 0.0, 0.0, "é" * (state == "Failed")) for id_ in ids[cut:]]
+        code, why = int(state == "Failed"), "é" * (state == "Failed")
+        ended = [Ended(id_, 1, state, code, 0.0, 0.0, why, 0.0, cut, cut % 3) for id_ in ids[cut:]]
         runs = {e.id: e.run for e in self.pair[1].elements(ids)}
         moved = [Moved(id_, runs.get(id_, 1), data.draw(_MOVES), 0.0) for id_ in ids[:2]]
         ended = [end._replace(run=runs.get(end.id, 1)) for end in ended]

@@ -163,12 +163,24 @@ def test_a_life(world: World) -> None:
 def test_begin_and_end_in_one_report(world: World) -> None:
     job, now = world.submit(3), world.store.now()
     world.start(job, 0, 1, 2)
-    ended = [Ended(job + 1, 1, "Completed", 0, 0, 0), Ended(job + 2, 1, "OutOfMemory", 9, now, now)]
+    oom = Ended(job + 2, 1, "OutOfMemory", 9, now, now, "", 0.0, 1 << 40, 3)
+    ended = [Ended(job + 1, 1, "Completed", 0, 0, 0), oom]
     world.store.report("n1", world.epoch, Report([Began(job, 1, now), Began(job + 1, 1, 0)], ended))
     record = world.store.job(job)
     assert record and (record.began, record.ended, record.ok, record.worst_state) == (3, 2, 1, State.OOM)
     assert [e.state for e in world.store.elements()] == [State.RUNNING]
+    assert [e.memory_deaths for e in world.store.elements([job + 1, job + 2])] == [0, 3]
     assert world.store.heartbeat("n1", world.epoch, 0).unanswered == []
+
+
+def test_memory_deaths_are_those_of_the_last_run(world: World) -> None:
+    job = world.submit(requeue="failure")
+    for run, state, deaths in ((1, "Failed", 2), (2, "Completed", 0)):
+        world.start(job, 0, run=run)
+        assert [e.memory_deaths for e in world.store.elements([job])] == [0]
+        ended = Ended(job, run, state, int(state == "Failed"), 0, 0, "", 0.0, 0, deaths)
+        world.store.report("n1", world.epoch, Report((), [ended]))
+        assert [e.memory_deaths for e in world.store.elements([job])] == [deaths]
 
 
 def test_a_report_repeated_says_nothing_new(world: World) -> None:

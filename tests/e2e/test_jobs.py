@@ -255,6 +255,25 @@ def test_out_of_memory_is_told_apart_from_a_kill(crane: Cluster) -> None:
 
 
 @pytest.mark.root
+def test_memory_deaths_that_a_job_outlives_are_counted(crane: Cluster) -> None:
+    step = EAT.removeprefix("exec ")
+    script = f"#!/bin/sh\n{step}\ncrun -Q {step}\nexit $1\n"
+    path = crane.work / "outlives.sh"
+    path.write_text(script)
+    job, failed = (crane.submit("--mem", "50M", "-o", "%j.out", str(path), code) for code in ("0", "3"))
+    last = crane.submit("--mem", "50M", "--wrap", f"crun -Q {step}; exit $?")
+    assert crane.wait(job, failed, last) == {job: 0, failed: 3, last: 137}
+    states = [shown(crane, each, "JobState") for each in (job, failed, last)]
+    assert states == ["Completed", "Failed", "OutOfMemory"]
+    assert [shown(crane, each, "MemoryDeaths") for each in (job, failed, last)] == ["2", "2", "1"]
+    said = (crane.work / f"{job}.out").read_text().splitlines()
+    assert said[-1] == f"crane: job {job} ran out of memory (limit 50M): 2 processes were killed"
+    rows = crane.run("cacct", "-j", str(job), "-N", "-o", "%j=%t=%O").stdout.split()
+    assert rows == [f"{job}=Completed=2", f"{job}.0=Completed=0", f"{job}.1=Completed=2", f"{job}.2=OutOfMemory=1"]
+    assert "(2 processes were killed: out of memory)" in crane.run("ccontrol", "story", str(job)).stdout
+
+
+@pytest.mark.root
 def test_the_processor_is_shared_by_quota(crane: Cluster) -> None:
     """A quarter of a CPU in a second of wall clock. A busy machine makes it less, never more."""
     spin = "import os, time\nend = time.monotonic() + 1\nwhile time.monotonic() < end: pass\nprint(os.times().user)"

@@ -85,6 +85,15 @@ class Leaf(Protocol):
     def usage(self) -> Usage:
         """Return what the step used."""
 
+    def deaths(self) -> int:
+        """Return how many processes of the step were killed because memory ran out."""
+
+    def deaths_before(self) -> int:
+        """Return the kernel's count of those from which `deaths` counts, for `count_deaths_from` after a restart."""
+
+    def count_deaths_from(self, before: int) -> None:
+        """Count from there: what was stored with the group may have been lost."""
+
     def signal(self, sig: int) -> int:
         """Send a signal to every process of the step; return how many were reached (SIGKILL: how many there were)."""
 

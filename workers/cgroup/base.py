@@ -127,6 +127,18 @@ class LeafBase:
         meter = self.meter
         return Usage(meter.cpu_since() / 1e6, meter.peak_since(), meter.ooms_since(), len(self.pids()))
 
+    def deaths(self) -> int:
+        """Return the OOM kills in the leaf."""
+        return self.meter.ooms_since()
+
+    def deaths_before(self) -> int:
+        """Return the base of that count."""
+        return self.meter.base[1]
+
+    def count_deaths_from(self, before: int) -> None:
+        """Set the base of that count."""
+        self.meter.base[1] = before
+
     def signal(self, sig: int) -> int:
         """Send a signal to all."""
         return signal_all(self._group.tracker, self.meter.path, sig)

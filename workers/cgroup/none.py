@@ -130,6 +130,17 @@ class NoneLeaf:
         """Return what the live processes have used."""
         return usage_of(self.seen())
 
+    def deaths(self) -> int:
+        """Return none: they look like any other kill."""
+        return 0
+
+    def deaths_before(self) -> int:
+        """Return none."""
+        return 0
+
+    def count_deaths_from(self, before: int) -> None:
+        """Do nothing: there is no count."""
+
     def signal(self, sig: int) -> int:
         """Send a signal to all."""
         return signal_all(self._group.processes, self.pids, sig)

@@ -32,7 +32,7 @@ class V2Meter(Meter):
         return keyed(self._cpu.text(), "usage_usec")
 
     def ooms(self) -> int:
-        """Read the number of victims; memory.oom.group makes it that of all processes."""
+        """Read the number of victims."""
         return keyed(self._oom.text(), "oom_kill")
 
     def peak(self) -> int:
@@ -83,10 +83,11 @@ class V2Group(GroupBase):
         super().__init__(name, path, [path], Unified(), V2Meter(path))
 
     def prepare(self) -> None:
-        """Have memory told per step, and have the whole job die when memory runs out (4.19)."""
+        """Have memory told per step. A group that an older version made has the whole job die at one death."""
         if self._idle:
             write(f"{self.path}/cgroup.subtree_control", "+memory")
-            try_write(f"{self.path}/memory.oom.group", "1")
+        else:
+            try_write(f"{self.path}/memory.oom.group", "0")
 
     def make_leaf(self, step: int) -> LeafBase:
         """Make a leaf."""

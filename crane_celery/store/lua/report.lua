@@ -2,7 +2,7 @@
 -- lib: pages ranges tags bits events later jobs blocks marks pending wants guests ends epoch
 -- KEYS   1 the prefix of all keys
 -- ARGV   1 node; 2 its epoch; 3 its name as JSON; 4 JSON
---        {"began": [[id, run, at], ...], "ended": [[id, run, state, code, began_at, ended_at, reason, cpu_s, memory], ...],
+--        {"began": [[id, run, at], ...], "ended": [[id, run, state, code, began_at, ended_at, reason, cpu_s, memory, deaths], ...],
 --         "moved": [[id, run, state, at], ...], "steps": [[id, run, step, ended (1 or 0), row], ...]}
 --        times and cpu_s as text; reason and row as JSON text
 -- Returns how many rows said something new. Error STALE for an older epoch.
@@ -31,7 +31,7 @@ for _, r in ipairs(told.began) do
 end
 for _, r in ipairs(told.steps) do steps[#steps + 1] = step(r[1], r[2], r[3], r[4], r[5]) or nil end
 for _, r in ipairs(told.moved) do moved[#moved + 1] = move(node, r[1], r[2], r[3], r[4]) or nil end
-for _, r in ipairs(told.ended) do note_end(finish(node, r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9])) end
+for _, r in ipairs(told.ended) do note_end(finish(node, r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10])) end
 keep_begun()
 tell_rows('begin', head, began)
 tell_rows('step', head, steps)

@@ -68,6 +68,7 @@ end
 
 local function lease(job, rank, run, id, node, alloc, others, guests)
   local member = id .. ':' .. run
+  if tonumber(run) > 1 then call('HDEL', key_el(id), 'memory_deaths') end
   call('HSET', key_el(id), 'job', job.id, 'rank', rank, 'run', run, 'state', 'Starting', 'node', node, 'alloc', alloc,
     'leased', NOW)
   later('ZADD', key_leases(node), NOW, member)

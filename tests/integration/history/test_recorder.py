@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,7 @@ def test_a_job_with_a_step(site: Site, filing: Filing, history: SqlHistory) -> N
     drain(recorder)
     assert history.query(Query()) == []
     step = StepRow(job=job, run=1, step=2, name="s", state=State.FAILED, node="n1", began_at=1.0, ended_at=2.0, code=3)
+    step = replace(step, memory_deaths=2)
     site.store.report("n1", site.epochs["n1"], Report(steps=[step]))
     site.end(job, code=4)
     drain(recorder)
@@ -49,10 +51,10 @@ def test_a_job_with_a_step(site: Site, filing: Filing, history: SqlHistory) -> N
     assert (row["jobid"], row["run"], row["state"], row["code"], row["nodelist"]) == (str(job), 1, "Failed", 4, ["n1"])
     assert row["began_at"] and row["leased_at"] and row["ended_at"] > row["began_at"]
     assert (row["cpu_s"], row["memory_peak"], row["alloc_cpus"], row["user"]) == (0.5, 4096, 1.0, "ada")
-    assert [(each["stepid"], each["code"]) for each in row["steps"]] == [
-        (f"{job}.0", 0),
-        (f"{job}.1", 4),
-        (f"{job}.2", 3),
+    assert [(each["stepid"], each["code"], each["memory_deaths"]) for each in row["steps"]] == [
+        (f"{job}.0", 0, 0),
+        (f"{job}.1", 4, 0),
+        (f"{job}.2", 3, 2),
     ]
 
 

@@ -209,6 +209,23 @@ def test_efficiency(past: Shell, cluster: Base, record: Callable[[], None]) -> N
     assert "WARNING" in past("ceff", "6").out
 
 
+def test_memory_deaths_are_shown_wherever_a_job_is(past: Shell, cluster: Base, record: Callable[[], None]) -> None:
+    now = cluster.store.now()
+    usual = past("cacct", "-j", "1").out
+    done = Ended(5, 1, "Completed", 0, now - 100, now, "", 25.0, 1 << 29, 2)
+    cluster.store.report("cn1", cluster.epochs["cn1"], Report(ended=[done]))
+    record()
+    assert past("cacct", "-j", "1").out == usual  # no column of zeros where there are none
+    assert past("cacct", "-N", "-j", "5", "-o", "%j=%t=%O").out.split()[0] == "5=Completed=2"
+    header, row, *_ = past("cacct", "-j", "5").out.splitlines()
+    assert (header.split()[-1], row.split()[-1]) == ("MEMORYDEATHS", "2")
+    assert json.loads(past("cacct", "--json", "-j", "5").out)["job_info_list"][0]["memory_deaths"] == 2
+    assert " MemoryDeaths=2" in past("ccontrol", "show", "job", "5").out
+    assert "ended Completed (2 processes were killed: out of memory)" in past("ccontrol", "story", "5").out
+    assert past("ceff", "5").out.endswith("WARNING: 2 processes were killed: out of memory\n")
+    assert json.loads(past("ceff", "--json", "5").out)["efficiency_info_list"][0]["memory_deaths"] == 2
+
+
 def test_a_story_has_the_run_that_ends_while_it_is_asked_for(
     past: Shell, cluster: Base, record: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

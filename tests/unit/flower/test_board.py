@@ -55,7 +55,7 @@ def test_a_life() -> None:
     on = board()
     told = tell(on, "start", at=8.0, fence=1, rows=[[37, 36, 1, 1, [["n1", 1.0, 1, {}]]]])
     told += tell(on, "begin", node="n1", rows=[[37, 36, 1, 8.5]])
-    told += tell(on, "end", node="n1", rows=[[37, 36, 1, 1, "Completed", 0, 8.5, 10.0, "", 0.1, 1, False]])
+    told += tell(on, "end", node="n1", rows=[[37, 36, 1, 1, "Completed", 0, 8.5, 10.0, "", 0.1, 1, 0, False]])
     assert types(told) == [(f"task-{kind}", "36_3.1") for kind in ("received", "started", "succeeded")]
     assert (told[0].fields["timestamp"], told[2].fields["runtime"], told[2].fields["result"]) == (8.0, 1.5, "0:0")
     assert not on.running
@@ -67,6 +67,17 @@ def test_an_end_without_a_beginning_told_tells_both() -> None:
     told = tell(on, "end", node="n1", rows=[[37, 36, 1, 1, "OutOfMemory", 265, 8.5, 10.0, "", 0.1, 1, True]])
     assert types(told) == [("task-started", "36_3.1"), ("task-failed", "36_3.1")]
     assert told[1].fields["exception"] == "OutOfMemory 0:9"
+
+
+def test_memory_deaths_are_told_with_the_result() -> None:
+    on = board()
+    for id, rank, end in ((37, 1, ("Completed", 0)), (38, 2, ("OutOfMemory", 137))):
+        tell(on, "start", rows=[[id, 36, rank, 1, [["n1", 1.0, 1, {}]]]])
+        told = tell(on, "end", node="n1", rows=[[id, 36, rank, 1, *end, 8.5, 10.0, "", 0.1, 1, rank, True]])
+        shown = told[-1].fields.get("result") or told[-1].fields["exception"]
+        assert shown.endswith(
+            ("0:0 1 process was killed: out of memory", "137:0 2 processes were killed: out of memory")
+        )
 
 
 def test_a_cancelled_run_is_revoked() -> None:

@@ -108,15 +108,15 @@ local function over(e, id, state, code)
   return job.ended == job.count and 'true' or 'false'
 end
 
--- Ends a run. state, code (number), began_at, ended_at, cpu, memory (text); reason (JSON text). Returns the event's row
+-- Ends a run. state, code (number), began_at, ended_at, cpu (text), memory, deaths (numbers); reason (JSON text). Returns the event's row
 -- and its kind (end, or again where another run follows), or false.
-local function finish(node, id, run, state, code, began_at, ended_at, reason, cpu, memory)
+local function finish(node, id, run, state, code, began_at, ended_at, reason, cpu, memory, deaths)
   local e = held_run(nil, id, run)
   if not e then return false end
   if node and e.parts then
-    local how = leave(e, node, { state, code, began_at, ended_at, reason, cpu, memory })
+    local how = leave(e, node, { state, code, began_at, ended_at, reason, cpu, memory, deaths })
     if not how then return false end
-    state, code, began_at, ended_at, reason, cpu, memory = unpack(how)
+    state, code, began_at, ended_at, reason, cpu, memory, deaths = unpack(how)
   elseif node and e.node ~= node then return false
   elseif not node and e.wide then compare(e)
   end
@@ -134,9 +134,10 @@ local function finish(node, id, run, state, code, began_at, ended_at, reason, cp
   end
   e.state, e.changed = state, false
   call('HSET', key_el(e.id), 'state', state, 'code', code, 'began', began_at, 'ended', ended_at, 'reason', reason)
+  if deaths > 0 then call('HSET', key_el(e.id), 'memory_deaths', deaths) end
   if job_of(e.job).array then later('ZREM', key_live(e.job), e.rank) end
   local row = table.concat({ '[' .. e.id, e.job, e.rank, e.run, '"' .. state .. '"', code, began_at, ended_at, reason, cpu,
-    memory, last .. ']' }, ',')
+    string.format('%.0f', memory), deaths, last .. ']' }, ',')
   return row, after and 'again' or 'end'
 end
 
