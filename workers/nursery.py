@@ -52,8 +52,11 @@ class Outpost:
         self.stopped = False  # when it was looked at last
 
     def know(self, pid: int, start: int = 0) -> None:
-        """Its pid, held fast by a pidfd; with ``start`` (clock ticks) only while it is the process that began then."""
-        if self.pidfd < 0:
+        """Its pid, held fast by a pidfd; with ``start`` (clock ticks) only while it is the process that began then.
+
+        A pid of 0 is not known: whoever made the spawner was killed before it wrote the pid down.
+        """
+        if pid and self.pidfd < 0:
             with contextlib.suppress(ProcessLookupError):
                 fd = os.pidfd_open(pid)
                 if start and start_ticks(pid) != start:

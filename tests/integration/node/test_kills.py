@@ -42,6 +42,17 @@ def test_a_dead_spawner_costs_no_exit_code(node: Herder) -> None:
     assert node.ended(1) == (5, "")
 
 
+def test_a_spawner_that_nobody_wrote_down(node: Herder) -> None:
+    node.launch([1], "until [ -e $OUT/go ]; do sleep 0.05; done; exit 5")
+    node.began(1)
+    node.kill_shepherd()
+    (note,) = (node.base / "spool").glob("spawner.*")
+    note.unlink()  # as when it was killed between the fork and the note
+    node.open()
+    (node.out / "go").touch()
+    assert node.ended(1) == (5, "")
+
+
 def test_both_dead_is_status_lost_but_orderly(node: Herder) -> None:
     node.launch([1], "until [ -e $OUT/go ]; do sleep 0.05; done; exit 5")
     node.launch([2], "exit 4")
