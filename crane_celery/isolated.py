@@ -69,12 +69,15 @@ class _RestOfSite:
 
 def _run() -> None:
     """Run the module named by the first argument, from no directory of the caller's."""
+    import io
     import runpy
 
     if ROOT not in sys.path:
         sites = (at for at, place in enumerate(sys.path) if place.endswith("-packages"))
         sys.path.insert(next(sites, len(sys.path)), ROOT)
     os.chdir("/")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a log is to have what was said, PYTHONUNBUFFERED or not
     del sys.argv[0]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 

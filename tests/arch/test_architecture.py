@@ -76,3 +76,15 @@ def test_every_configuration_key_is_in_the_docs() -> None:
     rows = (ROOT / "docs" / "configuration.md").read_text().splitlines()
     described = {row.split("|")[1].strip() for row in rows if row.startswith("| ")} - {"key"}
     assert described == set(KEYS)
+
+
+#: who may name the interpreter: to start one with -I, or to look beside it
+_OF_THE_INTERPRETER = ("isolated", "pasture", "zygote", "bootsteps", "doctor")
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_python_is_started_that_hears_the_callers_variables(path: Path) -> None:
+    """Ours are started by crane_celery.isolated.command, or with -I."""
+    text = path.read_text()
+    assert path.stem in _OF_THE_INTERPRETER or "sys.executable" not in text
+    assert 'sys.executable, "-m"' not in text and 'sys.executable, "-c"' not in text

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from crane_celery import isolated
 from crane_celery.isolated import start
 from tests.support.hostile import VARIABLES, fill, variables
 
@@ -82,3 +83,16 @@ def test_the_interpreter_is_the_one_that_the_installer_chose(tmp_path: Path) -> 
     first = (tmp_path / "crane-start").read_text().partition("\n")[0]
     assert os.path.realpath(first.removeprefix("#!")) == os.path.realpath(sys.executable)
     assert run(tmp_path, tmp_path / "cinfo", "--help").returncode == 0
+
+
+def test_a_daemon_says_at_once_what_it_says(tmp_path: Path) -> None:
+    """Though it does not hear PYTHONUNBUFFERED, and its output is a pipe."""
+    folder = tmp_path / "crane_celery"
+    folder.mkdir()
+    shutil.copy(isolated.__file__, folder)
+    (tmp_path / "daemon.py").write_text("import sys\nprint('ready')\nsys.stdin.read()\n")
+    argv = [sys.executable, "-I", folder / "isolated.py", "daemon"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin and process.stdout
+        assert process.stdout.readline() == "ready\n"
+        process.stdin.close()
