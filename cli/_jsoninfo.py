@@ -86,8 +86,8 @@ def job_info(row: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in info.items() if value is not None}
 
 
-def elements(rows: list[dict[str, Any]], limit: int) -> tuple[list[dict[str, Any]], bool]:
-    """A row for each element of those that share one, up to ``limit``; and whether there are more."""
+def elements(rows: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
+    """A row for each element of those that share one, up to ``limit``."""
     from itertools import islice
 
     def apart() -> Iterator[dict[str, Any]]:
@@ -102,8 +102,7 @@ def elements(rows: list[dict[str, Any]], limit: int) -> tuple[list[dict[str, Any
                 own = {"id": row["job"] + rank, "jobid": f"{row['job']}_{index}"}
                 yield {**row, **own, "index": index, "indexes": str(index)}
 
-    found = list(islice(apart(), limit + 1))
-    return found[:limit], len(found) > limit
+    return list(islice(apart(), limit))
 
 
 def gres_map(asked: dict[str, int], nodes: int) -> dict[str, Any]:

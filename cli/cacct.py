@@ -7,7 +7,8 @@ and ``%u`` and ``%U`` mean what they mean in cqueue.
 
 from __future__ import annotations
 
-from cli._main import complain, run
+from cli import _cut
+from cli._main import run
 from cli._options import Parser, add_output_options, ids, split_list
 
 TYPE_CHECKING = False
@@ -57,7 +58,8 @@ def parser() -> Parser:
         " such as 09:00 (the last one), yesterday, friday, -3d, now-2hours or 2026-11-29T12:00")  # fmt: skip
     add("-E", "--end-time", metavar="A~B", help="only what ended in this interval")
     add("-s", "--submit-time", metavar="A~B", help="only what was submitted in this interval")
-    add("-m", "--max-lines", type=int, default=MAX_LINES, metavar="N", help=f"jobs at most (default {MAX_LINES})")
+    add("-m", "--max-lines", type=int, default=MAX_LINES, metavar="N", help=f"runs at most, the newest (default"
+        f" {MAX_LINES}); stderr, or a field of --json, says how many are left out")  # fmt: skip
     add("--deadline", metavar="A~B", help="only what has its deadline in this interval")
     add("--type", metavar="LIST", help="only these types: Interactive, Batch, Container")
     add("--array-summary", action="store_true", help="a line for each array: how many elements are in which state")
@@ -70,30 +72,29 @@ def parser() -> Parser:
 def body(argv: list[str]) -> int:
     """Parse, ask once, print."""
     options = parser().parse(argv)
-    if options.max_lines < 1:
-        from crane_celery.errors import InputError
-
-        raise InputError(f"--max-lines: {options.max_lines} is not a number from 1")
+    _cut.max_lines(options.max_lines)
     from cli._render import CUT, lines, parse_format, print_json, print_lines
     from crane_celery.gateway.client import call
 
     known = {**columns(), **(summary_columns() if options.array_summary else {})}
     fields = parse_format(_format(options), known)  # before asking: a bad format costs nobody anything
-    jobs = call("history", _request(options))
-    jobs = _last(jobs) if options.last else jobs
-    more = len(jobs) > options.max_lines
-    jobs = jobs[: options.max_lines]
+    answer = call("history", _request(options))
+    jobs = answer["rows"]
     if options.json:
         made = array_info if options.array_summary else job_info
-        print_json({"ok": True, "job_info_list": [made(row) for row in jobs]})
-    else:
-        if not options.format and not options.array_summary and any(row["memory_deaths"] for row in jobs):
-            fields = parse_format(f"{_format(options)} {DEATHS}", known)
-        cut = 0 if options.format or options.full else CUT
-        print_lines(lines(fields, with_steps(jobs, options.job or ""), not options.noheader, cut))
-    if more:
-        complain(f"only the newest {options.max_lines} jobs are shown; see --max-lines", "")
+        infos = [made(row) for row in jobs]
+        print_json({"ok": True, "job_info_list": infos, **_cut.left_out(len(jobs), answer)})
+        return 0
+    if not options.format and not options.array_summary and any(row["memory_deaths"] for row in jobs):
+        fields = parse_format(f"{_format(options)} {DEATHS}", known)
+    cut = 0 if options.format or options.full else CUT
+    print_lines(lines(fields, with_steps(jobs, options.job or ""), not options.noheader, cut))
+    _cut.tell(len(jobs), answer["total"], exact=answer["exact"], which="newest", what=_what(options))
     return 0
+
+
+def _what(options: argparse.Namespace) -> str:
+    return "arrays" if options.array_summary else "jobs" if options.last else "runs"
 
 
 def _request(options: argparse.Namespace) -> dict[str, Any]:
@@ -122,7 +123,7 @@ def _request(options: argparse.Namespace) -> dict[str, Any]:
     }
     asked |= {key: value for key, value in texts.items() if value}
     kind = {"summary": True} if options.array_summary else {"steps": True}
-    return {**asked, **kind, "tz": zone(), "limit": options.max_lines + 1}
+    return {**asked, **kind, "last": options.last, "tz": zone(), "limit": options.max_lines, "count": True}
 
 
 def _format(options: argparse.Namespace) -> str:
@@ -224,14 +225,6 @@ def summary_columns() -> dict[str, Column]:
         "oom": Column("OOM", of("OutOfMemory")),
         "deadlined": Column("DEADLINED", of("Deadline")),
     }
-
-
-def _last(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of several runs of one job the newest, which comes first."""
-    newest: dict[int, dict[str, Any]] = {}
-    for row in jobs:
-        newest.setdefault(row["id"], row)
-    return list(newest.values())
 
 
 def array_info(row: dict[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from cli import _cut
 from cli._iterate import add_iterate, repeated
-from cli._main import complain, run
+from cli._main import run
 from cli._options import Parser, add_output_options, ids, split_list
 
 TYPE_CHECKING = False
@@ -59,7 +60,8 @@ def parser() -> Parser:
     add("-r", "--array", action="store_true", help="a line for each array element")
     add("--sort", metavar="LIST", help="order by these columns of a format; a '-' before one: from high to low")
     add("--tree", action="store_true", help="what waits stands under what it waits for")
-    add("-m", "--max-lines", type=int, default=MAX_LINES, metavar="N", help=f"lines at most (default {MAX_LINES})")
+    add("-m", "--max-lines", type=int, metavar="N", help=f"lines at most (default {MAX_LINES}; of --json all): what"
+        " waits by priority, what runs, the newest of what has ended; stderr says how many are left out")  # fmt: skip
     add_output_options(made)
     add_iterate(made)
     add("--watch", action="store_true", help="show it again whenever it changes, until Ctrl-C")
@@ -71,10 +73,7 @@ def body(argv: list[str]) -> int:
     options = parser().parse(argv)
     from crane_celery.gateway.client import call
 
-    if options.max_lines < 1:
-        from crane_celery.errors import InputError
-
-        raise InputError(f"--max-lines: {options.max_lines} is not a number from 1")
+    _cut.max_lines(options.max_lines)
     show = _steps if options.step is not None else _jobs
     if options.watch:
         from cli._watch import watched
@@ -104,38 +103,40 @@ def _filters(options: argparse.Namespace) -> dict[str, Any]:
 
 def _jobs(options: argparse.Namespace, ask: Ask) -> int:
     from cli import _queuecols as columns
-    from cli._render import CUT, parse_format, print_json, print_lines
+    from cli._render import CUT, parse_format, print_lines
 
     fields = parse_format(_format(options), columns.jobs())  # before asking: a bad format costs nobody anything
     chosen = ids(options.job)
     asked = {**_filters(options), **({"selectors": chosen} if chosen else {})}
     if options.json:
-        from cli._jsoninfo import job_info
-
-        rows, more = ask("jobs", asked), False
-        if _one_per_element(options):
-            from cli._jsoninfo import elements
-
-            rows, more = elements(rows, options.max_lines)
-        print_json({"ok": True, "job_info_list": [job_info(row) for row in rows]})
-        if more:
-            _tell_cut(options)
-        return 0
+        return _json(options, asked, ask)
     from cli._table import table
 
-    answer, total = _lines(options, fields, asked, ask)
+    answer, total, exact = _lines(options, fields, asked, ask)
     print_lines(table(fields, answer, not options.noheader, 0 if options.format or options.full else CUT))
-    if total > options.max_lines:
-        _tell_cut(options)
+    _cut.tell(answer["count"], total, exact=exact)
     return 0
 
 
-def _tell_cut(options: argparse.Namespace) -> None:
-    complain(f"only the first {options.max_lines} lines are shown; see --max-lines", "")
+def _json(options: argparse.Namespace, asked: dict[str, Any], ask: Ask) -> int:
+    from cli._jsoninfo import elements, job_info
+    from cli._render import print_json
+
+    limit, each = options.max_lines or 0, _one_per_element(options)
+    answer = ask("jobs", {**asked, "count": True, "limit": 0 if each else limit})
+    rows = answer["rows"]
+    if each:
+        answer = {**answer, "total": answer["total"] + sum(row["count"] - 1 for row in rows)}
+        rows = elements(rows, limit or MAX_LINES)
+    infos = [job_info(row) for row in rows]
+    print_json({"ok": True, "job_info_list": infos, **_cut.left_out(len(infos), answer)})
+    return 0
 
 
-def _lines(options: argparse.Namespace, fields: list[Field], asked: dict[str, Any], ask: Ask) -> tuple[Answer, int]:
-    """The lines to show, and how many there are (or one more than are shown)."""
+def _lines(
+    options: argparse.Namespace, fields: list[Field], asked: dict[str, Any], ask: Ask
+) -> tuple[Answer, int, bool]:
+    """The lines to show, how many there are, and whether that is exact."""
     from cli._table import NUMBERS, first, unfolded, values
 
     keys = {key for field in fields if field.column for key in field.column.keys}
@@ -145,26 +146,26 @@ def _lines(options: argparse.Namespace, fields: list[Field], asked: dict[str, An
         from cli._order import sort_keys
 
         order = sort_keys(options.sort, _queuecols.jobs())
-    each, limit = _one_per_element(options), options.max_lines
+    each, limit = _one_per_element(options), options.max_lines or MAX_LINES
     apart = each and any(key in NUMBERS for key, _ in order)  # elements have places of their own
     keys |= {key for key, _ in order} | ({"job", "jobid", "indexes", "count"} if each else {"jobid"})
     keys |= ({"job", "depends"} if options.tree else set()) | ({"id"} if options.start else set())
     keys |= {"ranks", *NUMBERS} if apart else set()
     asked = {**asked, "columns": sorted(keys), "cut": 0 if each else _short(options)}
-    answer = ask("jobs", asked if order or options.tree else {**asked, "limit": limit + 1})
-    total = sum(values(answer, "count")) if each else answer["count"]
+    answer = ask("jobs", asked if order or options.tree else {**asked, "limit": limit})
+    total, exact = answer["elements" if each else "total"], answer["exact"]
     if options.start:
         answer = _with_starts(answer, asked, ask)
     if apart:
-        answer = unfolded(answer, total, numbers=True)
+        answer = unfolded(answer, sum(values(answer, "count")), numbers=True)
     if order or options.tree:
         from cli._order import sorted_by, tree
 
         answer = sorted_by(answer, order)
         answer = tree(answer) if options.tree else answer
     if each and not apart:
-        return unfolded(answer, limit), total
-    return (first(answer, limit) if total > limit else answer), total
+        return unfolded(answer, limit), total, exact
+    return (first(answer, limit) if answer["count"] > limit else answer), total, exact
 
 
 def _with_starts(answer: Answer, asked: dict[str, Any], ask: Ask) -> Answer:
@@ -231,15 +232,15 @@ def _steps(options: argparse.Namespace, ask: Ask) -> int:
     asked = _filters(options)
     wanted = options.step or options.job
     rows = ask("steps", {**asked, **({"selectors": wanted} if wanted else {})})
+    shown = rows[: options.max_lines or (None if options.json else MAX_LINES)]
     if options.json:
         from cli._jsoninfo import step_info
 
-        print_json({"ok": True, "step_info_list": [step_info(row) for row in rows]})
+        infos = [step_info(row) for row in shown]
+        print_json({"ok": True, "step_info_list": infos, **_cut.left_out(len(shown), {"total": len(rows)})})
         return 0
-    cut = 0 if options.format or options.full else CUT
-    print_lines(lines(fields, rows[: options.max_lines], not options.noheader, cut))
-    if len(rows) > options.max_lines:
-        _tell_cut(options)
+    print_lines(lines(fields, shown, not options.noheader, 0 if options.format or options.full else CUT))
+    _cut.tell(len(shown), len(rows), which="newest", what="steps")
     return 0
 
 

@@ -145,9 +145,12 @@ class Cluster:
         return list(self._call("jobs", {"selectors": ",".join(map(str, ids)), **_lists(filters)}))
 
     def history(self, *ids: int | str, steps: bool = False, **filters: Any) -> list[Row]:
-        """What has run, newest first; filters as of ``cacct``, intervals as text under start, end and submit."""
-        asked: Row = {"selectors": ",".join(map(str, ids)), "steps": steps}
-        asked.update({name: filters.pop(name) for name in ("start", "end", "submit", "limit") if name in filters})
+        """What has run, newest first, all of it without a ``limit``; filters as of ``cacct``, intervals as text under
+        start, end and submit; with ``last`` only the last run of each."""
+        asked: Row = {"selectors": ",".join(map(str, ids)), "steps": steps, "limit": 0}
+        asked.update(
+            {name: filters.pop(name) for name in ("start", "end", "submit", "limit", "last") if name in filters}
+        )
         return list(self._call("history", {**asked, **_lists(filters)}))
 
     def show(self, what: str, *names: int | str) -> list[Row]:

@@ -16,7 +16,7 @@ from crane_celery.model.states import ENDED
 from crane_celery.service.caller import Caller
 from crane_celery.service.cancel import How, Outcome
 from crane_celery.service.filters import Filters, parse_kinds, parse_states
-from crane_celery.service.listing import Wanted, conditions
+from crane_celery.service.listing import Listed, Wanted, conditions
 from crane_celery.service.service import Service
 from crane_celery.service.spans import TIMES
 from crane_celery.service.submit import MAX_KEY
@@ -140,9 +140,16 @@ def _told(outcome: Outcome) -> object:
 
 def _jobs(service: Service, request: Request) -> object:
     """Rows; with ``columns`` (names of a row's keys) these by columns."""
-    read.only(request.args, "selectors", "limit", "columns", "cut", *_FILTERS)
+    read.only(request.args, "selectors", "limit", "columns", "cut", "count", *_FILTERS)
     want, keys = _wanted(request), read.texts(request.args, "columns")
-    return service.table(want, keys) if keys else service.jobs(want)
+    return service.table(want, keys) if keys else _counted(service.jobs(want), request)
+
+
+def _counted(found: Listed, request: Request) -> object:
+    """The rows; with ``count`` also how many there are: ``total``, of which at least so many unless ``exact``."""
+    if not read.flag(request.args, "count"):
+        return found.rows
+    return {"rows": found.rows, "total": found.total.number, "exact": found.total.exact}
 
 
 def _wanted(request: Request) -> Wanted:
@@ -174,7 +181,7 @@ def _nodes(service: Service, request: Request) -> object:
 def _history(service: Service, request: Request) -> object:
     """Rows of runs; with ``summary`` one of each array."""
     args = request.args
-    read.only(args, "selectors", *TIMES, "tz", "limit", "steps", "summary", *_FILTERS)
+    read.only(args, "selectors", *TIMES, "tz", "limit", "steps", "summary", "last", "count", *_FILTERS)
     filters = _filters(args, request.caller)
     zone = read.text(args, "tz", limit=100)
     spans: dict[str, Any] = dict(service.spans({name: read.text(args, name) for name in TIMES}, zone))
@@ -184,8 +191,9 @@ def _history(service: Service, request: Request) -> object:
         **spans,
         limit=read.number(args, "limit", 1000),
         steps=read.flag(args, "steps"),
+        last=read.flag(args, "last"),
     )
-    return service.arrays(want) if read.flag(args, "summary") else service.history(want)
+    return _counted(service.arrays(want) if read.flag(args, "summary") else service.history(want), request)
 
 
 def _output(service: Service, request: Request) -> object:

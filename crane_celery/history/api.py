@@ -25,6 +25,13 @@ class Span(NamedTuple):
 ANY_TIME = Span()
 
 
+class Total(NamedTuple):
+    """How many there are: at least, unless ``exact``."""
+
+    number: int
+    exact: bool = True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """Which runs are wanted: all conditions must hold; within one, any of its values. Empty = no condition."""
@@ -47,6 +54,8 @@ class Query:
     end: Span = ANY_TIME
     submit: Span = ANY_TIME
     deadline: Span = ANY_TIME
+    #: only the last run of each, and none where it is pending again
+    last: bool = False
     #: rows of runs at most, newest (highest id, then highest run) first; steps do not count
     limit: int = 1000
     #: whether rows carry their steps
@@ -58,6 +67,9 @@ class History(Protocol):
 
     def query(self, want: Query) -> list[Row]:
         """Ended runs, and elements that ended before they ran (run 0), newest first. Raises SystemFault."""
+
+    def count(self, want: Query) -> Total:
+        """How many rows ``query`` would return without a limit."""
 
     def submission(self, id: int) -> Row | None:
         """The submission that a plain id belongs to, whether ended or not: a row without a run; None = never filed."""
@@ -89,9 +101,10 @@ class History(Protocol):
     def counts(self, job: int) -> dict[str, int]:
         """Final state -> how many elements of this submission ended so (the last run of each counts)."""
 
-    def arrays(self, want: Query) -> list[Row]:
+    def arrays(self, want: Query) -> tuple[list[Row], Total]:
         """Arrays by what their submission says (ids, names, users, ..., time of submission), newest first: rows without
-        a run, each with ``counts``. Conditions on states, nodes and on times of runs are the caller's."""
+        a run, each with ``counts``; and how many there are without the limit. With states, those of which any element
+        ended so. Conditions on nodes and on times of runs are not looked at."""
 
     def usage(self, selectors: Sequence[Selector], without: RangeSet) -> list[Row]:
         """What the last runs of these elements used, but for those ids: a row for each submission, state and shape of

@@ -51,14 +51,18 @@ class Way(Enum):
     BY_SUBMISSION = "submissions by name or time, and their runs"
 
 
-def find_runs(want: Query, ids: RangeSet | None, way: Way = Way.BY_INDEX) -> Select[Any]:
-    """Runs with their submission and allocation, newest first. ``ids`` None = any id."""
-    inner = select(RUN.c.id, RUN.c.run).order_by(RUN.c.id.desc(), RUN.c.run.desc())
+def matching_runs(want: Query, ids: RangeSet | None, way: Way) -> Select[Any]:
+    """(id, run) of the runs that match, in no order; ``ids`` None = any id."""
+    inner = select(RUN.c.id, RUN.c.run)
     if way is Way.BY_SUBMISSION:
         inner = inner.select_from(SUBMISSION.join(RUN, _OF_BLOCK)).where(*_submissions(want))
-        inner = inner.where(*_run_conditions(want, ids, _WALKED, apart=True))
-    else:
-        inner = inner.where(*_run_conditions(want, ids, _WALKED if way is Way.NEWEST_FIRST else _RUNS))
+        return inner.where(*_run_conditions(want, ids, _WALKED, apart=True))
+    return inner.where(*_run_conditions(want, ids, _WALKED if way is Way.NEWEST_FIRST else _RUNS))
+
+
+def find_runs(want: Query, ids: RangeSet | None, way: Way = Way.BY_INDEX) -> Select[Any]:
+    """Runs with their submission and allocation, newest first. ``ids`` None = any id."""
+    inner = matching_runs(want, ids, way).order_by(RUN.c.id.desc(), RUN.c.run.desc())
     if want.limit and not sifts(ids):
         inner = inner.limit(want.limit)
     found = inner.subquery()
@@ -127,12 +131,7 @@ def find_arrays(want: Query, ids: RangeSet | None) -> Select[Any]:
     if ids is not None:
         reach = table.job + table.count - 1
         conditions.append(or_(false(), *(and_(table.job <= high, reach >= low) for low, high in _spans(ids))))
-    return (
-        select(table.job, table.record, table.changes)
-        .where(*conditions)
-        .order_by(table.job.desc())
-        .limit(want.limit or None)
-    )
+    return select(table.job, table.record, table.changes).where(*conditions).order_by(table.job.desc())
 
 
 def portions(ids: RangeSet) -> Iterator[RangeSet]:
@@ -257,6 +256,8 @@ def _run_conditions(
         conditions.append(table.began_at > 0)
     if want.states:
         conditions.append(table.state.in_(want.states))
+    if want.last:
+        conditions.append(table.again == FINAL)
     if want.nodes:
         there = select(ALLOCATION_NODE.c.allocation).where(ALLOCATION_NODE.c.node.in_(want.nodes))
         conditions.append(table.allocation.in_(there))

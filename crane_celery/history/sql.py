@@ -1,8 +1,9 @@
 """The history in SQL, read. One query is one transaction, so its rows fit together."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from itertools import islice
 from typing import Any
 
@@ -11,8 +12,8 @@ from sqlalchemy.engine import Row as SqlRow
 
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import Selector
-from crane_celery.history import gone, record, rows, search, selection, shares, sifting
-from crane_celery.history.api import ANY_TIME, Query, Row
+from crane_celery.history import counting, gone, record, rows, search, selection, shares, sifting
+from crane_celery.history.api import ANY_TIME, Query, Row, Total
 from crane_celery.history.engine import Database
 from crane_celery.history.schema import CANCELLED, FINAL, RUN, STEP, SUBMISSION, TOLD
 from crane_celery.model.job import Allocation, Element, Job, StepRow
@@ -22,6 +23,8 @@ _CHUNK = 500
 _ALL = Query(limit=0)
 #: so many times as many are read where too few were meant
 _MORE = 16
+#: so many arrays beyond the limit are counted
+_MORE_ARRAYS = 2_000
 #: rows come from the server as they are read, not all before the first
 _AS_READ = {"stream_results": True}
 #: an empty server goes on with ids from the next multiple of this: more than can have been given out and not filed
@@ -46,6 +49,13 @@ class SqlHistory:
             if want.steps:
                 self._add_steps(db, newest, picked)
         return newest
+
+    def count(self, want: Query) -> Total:
+        """See ``api.History``."""
+        with self._database.reading() as db:
+            picked = selection.pick(want.selectors, lambda id: self._owner(db, id)) if want.selectors else None
+            ids = _submitted(db, want, picked.ids if picked else None)
+            return counting.count(db, want, ids, _way(db, want, ids), _Jobs())
 
     def submission(self, id: int) -> Row | None:
         """See ``api.History``."""
@@ -75,12 +85,15 @@ class SqlHistory:
             owner = self._owner(db, job)
             return _counts(db, owner) if owner and owner.id == job else {}
 
-    def arrays(self, want: Query) -> list[Row]:
+    def arrays(self, want: Query) -> tuple[list[Row], Total]:
         """See ``api.History``."""
         with self._database.reading() as db:
             ids = selection.pick(want.selectors, lambda id: self._owner(db, id)).ids if want.selectors else None
-            jobs = [record.decode(row.record, row.changes) for row in db.execute(search.find_arrays(want, ids))]
-            return [{**rows.job_row(job), "counts": _counts(db, job)} for job in jobs if job.is_array]
+            with db.execute(search.find_arrays(want, ids), execution_options=_AS_READ) as filed:
+                found = _arrays(db, (record.decode(row.record, row.changes) for row in filed), want)
+                first = [{**row, "counts": row["counts"]()} for row in islice(found, want.limit or None)]
+                more = sum(1 for _ in islice(found, _MORE_ARRAYS))
+                return first, Total(len(first) + more, more < _MORE_ARRAYS)
 
     def usage(self, selectors: Sequence[Selector], without: RangeSet) -> list[Row]:
         """See ``api.History``."""
@@ -167,6 +180,17 @@ class SqlHistory:
         for row in found:
             steps = rows.step_rows(row, common.get((row["id"], row["run"]), ()))
             row["steps"] = picked.narrow(row["id"], steps) if picked else steps
+
+
+def _arrays(db: Connection, jobs: Iterable[Job], want: Query) -> Iterator[Row]:
+    """Those that are arrays and meant; ``counts`` is what counts their elements."""
+    for job in jobs:
+        row = rows.job_row(job) if job.is_array else None
+        if row is None or not sifting.meant(row, want):
+            continue
+        counts = cache(partial(_counts, db, job))
+        if not want.states or not counts().keys().isdisjoint(want.states):
+            yield {**row, "counts": counts}
 
 
 def _submitted(db: Connection, want: Query, ids: RangeSet | None) -> RangeSet | None:

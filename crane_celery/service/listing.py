@@ -1,13 +1,14 @@
 """What ``cqueue`` lists: what waits, what runs and, when asked for, what has ended within the window."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import reduce
-from operator import itemgetter, or_
+from operator import or_
 from typing import Any, NamedTuple
 
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import Selector
-from crane_celery.history.api import Query, Span
+from crane_celery.history.api import History, Query, Span, Total
 from crane_celery.history.rows import Row
 from crane_celery.model.states import ENDED, State
 from crane_celery.service import queue
@@ -32,6 +33,13 @@ class Wanted(NamedTuple):
     cut: int = 0
 
 
+class Listed(NamedTuple):
+    """Rows, and how many there are without the limit."""
+
+    rows: list[Row]
+    total: Total
+
+
 def live(found: queue.Alive, want: Wanted, store: Store) -> queue.Chosen:
     """What waits and what has started."""
     if want.selectors:
@@ -39,14 +47,17 @@ def live(found: queue.Alive, want: Wanted, store: Store) -> queue.Chosen:
     return queue.Chosen(queue.pending(found, want.filters), queue.holding(found, want.filters))
 
 
-def with_past(chosen: queue.Chosen, want: Wanted, since: float, history: Callable[[Query], list[Row]]) -> queue.Chosen:
-    """And what has ended since: the last run of each, unless another followed it, or it waits or runs again."""
-    alive = ids_of(chosen)
-    last = {row["id"]: row for row in chosen.rows}
-    for row in reversed(history(_ended(want, since))):  # ascending: later runs replace earlier ones
-        if row["id"] not in alive and not row.get("again") and want.filters.row(row):
-            last[row["id"]] = past_row(row)
-    return queue.Chosen(chosen.lines, sorted(last.values(), key=by_state_and_priority))
+def with_past(chosen: queue.Chosen, want: Wanted, since: float, history: History) -> tuple[queue.Chosen, Total]:
+    """And what has ended since, newest first: the last run of each, unless it waits or runs again. Of what lives
+    nothing is left out for it. Also how many there are in all."""
+    alive, here = ids_of(chosen), len(chosen.lines) + len(chosen.rows)
+    room = max(0, want.limit - here) if want.limit else MAX_PAST
+    asked = replace(_ended(want, since), limit=room + 1)
+    ended = [row for row in history.query(asked) if row["id"] not in alive]
+    found = Total(len(ended)) if len(ended) <= room else history.count(asked)
+    past = [past_row(row) for row in ended[:room]]
+    total = Total(here + max(found.number, len(past)), found.exact)
+    return queue.Chosen(chosen.lines, sorted([*chosen.rows, *past], key=by_state_and_priority)), total
 
 
 def ids_of(chosen: queue.Chosen) -> RangeSet:
@@ -63,7 +74,7 @@ def _ended(want: Wanted, since: float) -> Query:
         selectors=want.selectors,
         **conditions(filters, filters.states & ENDED or ENDED),
         end=Span(since),
-        limit=want.limit or MAX_PAST,
+        last=True,
         steps=False,
     )
 
@@ -104,6 +115,12 @@ def table(chosen: queue.Chosen, want: Wanted, keys: Sequence[str]) -> Row:
     return queue.table(lines, rows, keys, want.cut)
 
 
+def totals(chosen: queue.Chosen, total: Total) -> Row:
+    """How many lines there are, and how many elements they stand for, without the limit: at least, unless exact."""
+    more = sum(len(line.ranks) - 1 for line in chosen.lines if line.job.is_array)
+    return {"total": total.number, "elements": total.number + more, "exact": total.exact}
+
+
 def filters_of(want: Query) -> Filters:
     """A question about the past, as conditions on what lives."""
     return Filters(
@@ -118,19 +135,6 @@ def filters_of(want: Query) -> Filters:
         kinds=want.kinds,
         licenses=want.licenses,
     )
-
-
-def summaries(filed: Sequence[Row], chosen: queue.Chosen, want: Query) -> list[Row]:
-    """Arrays with the counts of their elements: those that ended, as filed, and those that live."""
-    found: dict[int, Row] = {row["job"]: {**row, "counts": dict(row["counts"])} for row in filed}
-    for row in (*map(pending_row, chosen.lines), *chosen.rows):
-        if row["array"] and row["state"] not in ENDED:
-            counts = found.setdefault(row["job"], {**row, "counts": {}})["counts"]
-            counts[row["state"]] = counts.get(row["state"], 0) + row["count"]
-    kept = [row for row in found.values() if not want.states or any(state in want.states for state in row["counts"])]
-    for row in kept:
-        row.update(id=row["job"], jobid=str(row["job"]), count=sum(row["counts"].values()))
-    return sorted(kept, key=itemgetter("job"), reverse=True)[: want.limit or None]
 
 
 def used(row: Row) -> Row:

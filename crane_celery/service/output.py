@@ -41,7 +41,7 @@ def outputs(
         wanted = selector._replace(step=None)
         target = sources.target(wanted)
         limit = failed or MAX_OUTPUTS
-        want = Query(selectors=(wanted,), states=_BAD if failed else _ALL, limit=limit + 1, steps=False)
+        want = Query(selectors=(wanted,), states=_BAD if failed else _ALL, limit=limit + 1, last=True, steps=False)
         newest = _newest(query(want))
         if len(newest) > limit and not failed:
             raise Refused(

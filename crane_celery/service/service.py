@@ -10,7 +10,7 @@ from crane_celery.grammar.duration import parse_duration
 from crane_celery.grammar.hostlist import expand
 from crane_celery.grammar.names import instead
 from crane_celery.grammar.selector import Selector
-from crane_celery.history.api import History, Query, Span
+from crane_celery.history.api import History, Query, Span, Total
 from crane_celery.history.rows import Row, newest_first, step_rows
 from crane_celery.model.dependency import Resolved, encode
 from crane_celery.model.event import Position
@@ -33,6 +33,7 @@ from crane_celery.service.rows import pending_row
 from crane_celery.service.scarce import Limits
 from crane_celery.service.spans import parse_spans, within
 from crane_celery.service.submit import Accepted, Gate
+from crane_celery.service.summary import summaries
 from crane_celery.service.targets import Target, targets
 from crane_celery.settings import Settings
 from crane_celery.store.api import Store
@@ -196,9 +197,10 @@ class Service:
         """Whether the caller may act on everybody's jobs."""
         return is_operator(caller, self.settings.operators)
 
-    def jobs(self, want: listing.Wanted) -> list[Row]:
+    def jobs(self, want: listing.Wanted) -> listing.Listed:
         """The queue as rows (service.listing)."""
-        return listing.rows_of(self._listed(self.queue.alive(), want), want.limit)
+        chosen, total = self._listed(self.queue.alive(), want)
+        return listing.Listed(listing.rows_of(chosen, want.limit), total)
 
     def table(self, want: listing.Wanted, keys: Sequence[str]) -> Row:
         """The queue by columns."""
@@ -206,15 +208,17 @@ class Service:
         asked = (found.version, found.until, want, tuple(keys))
         last = self._last_table
         if last is None or last[0] != asked or found.elements or want.past:  # what runs has a time that goes on
-            last = self._last_table = asked, listing.table(self._listed(found, want), want, keys)
+            chosen, total = self._listed(found, want)
+            last = self._last_table = asked, {**listing.table(chosen, want, keys), **listing.totals(chosen, total)}
         return last[1]
 
-    def _listed(self, found: queue.Alive, want: listing.Wanted) -> queue.Chosen:
-        chosen = listing.live(found, want, self.store)
-        if not (want.past and self._history):
-            return chosen
+    def _listed(self, found: queue.Alive, want: listing.Wanted) -> tuple[queue.Chosen, Total]:
+        past = self._history if want.past else None
+        chosen = listing.live(found, want._replace(past=False) if past else want, self.store)
+        if past is None:
+            return chosen, Total(len(chosen.lines) + len(chosen.rows))
         self._await_filing()
-        return listing.with_past(chosen, want, found.around.now - self.settings.window_s, self._history.query)
+        return listing.with_past(chosen, want, found.around.now - self.settings.window_s, past)
 
     def steps(self, selectors: Sequence[Selector], filters: Filters) -> list[Row]:
         """Steps of what runs."""
@@ -255,23 +259,29 @@ class Service:
             places.partition_record(each, by_name, each.name == default) for each in self.settings.partitions.values()
         ]
 
-    def history(self, want: Query) -> list[Row]:
+    def history(self, want: Query) -> listing.Listed:
         """Rows of runs, newest first: the history's, and the live ones that match."""
-        rows = {(row["id"], row["run"]): row for row in self._live(want)}
+        live = self._live(want)
+        rows = {(row["id"], row["run"]): row for row in live}
+        filed: list[Row] = []
         if self._history:
             self._await_filing()
-            rows.update({(row["id"], row["run"]): row for row in self._history.query(want)})
-        return newest_first(list(rows.values()), want.limit)
+            filed = self._history.query(want)
+            rows.update({(row["id"], row["run"]): row for row in filed})
+        total = Total(len(rows))
+        if self._history and want.limit and len(filed) == want.limit:
+            counted = self._history.count(want)
+            alive = sum(row["state"] not in ENDED for row in live)
+            total = Total(max(len(rows), counted.number + alive), counted.exact)
+        return listing.Listed(newest_first(list(rows.values()), want.limit), total)
 
-    def arrays(self, want: Query) -> list[Row]:
-        """Arrays, newest first, each with how many of its elements are in which state; those with none in a state that
-        was asked for are left out."""
+    def arrays(self, want: Query) -> listing.Listed:
+        """Arrays, newest first, with how many of their elements are in which state (service.summary)."""
         asked = listing.Wanted(want.selectors, listing.filters_of(want)._replace(states=frozenset()))
         chosen = listing.live(self.queue.alive(), asked, self.store)
         if self._history:
             self._await_filing()
-        filed = self._history.arrays(want) if self._history else []
-        return listing.summaries(filed, chosen, want)
+        return summaries(self._history, chosen, want)
 
     def usage(self, selectors: Sequence[Selector]) -> list[Row]:
         """What jobs used of what they held, in groups (``History.usage``); none for what never was."""
@@ -294,7 +304,8 @@ class Service:
     def output(self, selectors: Sequence[Selector], failed: int = 0) -> list[Row]:
         """Where the output of jobs lies (service.output). Raises NotFound, Refused."""
         hosts = {node.spec.name: node.host for node in self.store.nodes()}
-        return output.outputs(selectors, story.Sources(self.store, self._history), self.history, hosts, failed)
+        past = story.Sources(self.store, self._history)
+        return output.outputs(selectors, past, lambda want: self.history(want).rows, hosts, failed)
 
     def _await_filing(self) -> None:
         """Wait until the recorder has filed what had happened by now: an end that was told must be seen here too.
@@ -308,7 +319,8 @@ class Service:
     def _live(self, want: Query) -> list[Row]:
         filters = listing.filters_of(want)
         found = self.queue.alive()
-        asked = listing.Wanted(want.selectors, filters, past=bool(filters.states & ENDED))
+        past = self._history is None and bool(filters.states & ENDED)
+        asked = listing.Wanted(want.selectors, filters, past=past)
         rows = listing.rows_of(listing.live(found, asked, self.store), 0)
         rows = [row for row in rows if within(row, want)]
         if want.steps:

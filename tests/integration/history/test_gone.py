@@ -74,7 +74,7 @@ def test_every_second_of_many_is_one_row(filing: Filing, history: SqlHistory) ->
     log.file()
     assert rows_of(filing, 20) == 2
     assert history.counts(20) == {"Cancelled": MANY // 4 * 3}
-    (found,) = history.arrays(Query())
+    (found,), _ = history.arrays(Query())
     assert found["counts"] == history.counts(20)
     for want in (Query(limit=4), Query(limit=4, selectors=parse_selectors("20")), Query(limit=4, users=("u20",))):
         last = [(MANY - 2, 0, "Cancelled", 9.0), (MANY - 3, 0, "Cancelled", 10.0), (MANY - 4, 0, "Cancelled", 9.0)]

@@ -65,6 +65,8 @@ EVERYTHING = "40_7#0 40_5#1 40_3#0 40_1#2 40_1#1 30#1 20#1 10#1"
         (Query(), EVERYTHING),
         (Query(limit=3), "40_7#0 40_5#1 40_3#0"),
         (Query(limit=0), EVERYTHING),
+        (Query(last=True), EVERYTHING.replace(" 40_1#1", "")),
+        (Query(last=True, states=("Failed",)), "20#1"),
         (Query(users=("ada",)), "30#1 10#1"),
         (Query(users=("nobody",)), ""),
         (Query(uids=(1001,), limit=2), "40_7#0 40_5#1"),
@@ -89,6 +91,7 @@ EVERYTHING = "40_7#0 40_5#1 40_3#0 40_1#2 40_1#1 30#1 20#1 10#1"
 )
 def test_filters(asked: SqlHistory, want: Query, found: str) -> None:
     assert " ".join(f"{row['jobid']}#{row['run']}" for row in asked.query(want)) == found
+    assert asked.count(want) == (len(asked.query(replace(want, limit=0))), True)
 
 
 def test_steps(asked: SqlHistory) -> None:
@@ -128,7 +131,7 @@ def test_submissions_and_counts(asked: SqlHistory) -> None:
 
 
 def test_arrays_with_counts(asked: SqlHistory) -> None:
-    (found,) = asked.arrays(Query())
+    (found,), _ = asked.arrays(Query())
     assert (found["job"], found["counts"]) == (40, {"Completed": 2, "Cancelled": 2})
     for want, expected in (
         (Query(names=("array",)), [40]),
@@ -139,7 +142,7 @@ def test_arrays_with_counts(asked: SqlHistory) -> None:
         (Query(kinds=("Batch",)), [40]),
         (Query(kinds=("Interactive",)), []),
     ):
-        assert [row["job"] for row in asked.arrays(want)] == expected
+        assert [row["job"] for row in asked.arrays(want)[0]] == expected
 
 
 def test_what_the_last_runs_used(asked: SqlHistory) -> None:
@@ -207,7 +210,7 @@ def test_many_ranges(filing: Filing, history: SqlHistory, monkeypatch: pytest.Mo
     picked = parse_selectors("1_[3,5,900,7-600:2,699].1,1_5")
     steps = [(row["index"], len(row["steps"])) for row in history.query(Query(selectors=picked, limit=3))]
     assert steps == [(900, 0), (699, 1), (599, 1)]
-    (found,) = history.arrays(Query(selectors=picked))
+    (found,), _ = history.arrays(Query(selectors=picked))
     assert found["job"] == 1
 
 

@@ -33,7 +33,7 @@ def test_elements_are_sorted_each_by_itself(some: Shell, order: str, lines: str)
     said = some("cqueue", "-r", f"--sort={order}", "-N", "-o", "%j").out.split()
     assert said == lines.split()
     cut = some("cqueue", "-r", f"--sort={order}", "-N", "-o", "%j", "-m", "3")
-    assert (cut.out.split(), "first 3 lines" in cut.err) == (said[:3], True)
+    assert (cut.out.split(), "first 3 of 5 lines are" in cut.err) == (said[:3], True)
 
 
 def test_a_line_of_json_has_a_record_for_each(some: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,8 +123,60 @@ def test_steps_can_be_asked_for_alone(past: Shell) -> None:
 
 
 def test_a_cut_list_says_so(past: Shell) -> None:
-    assert "newest 2 jobs" in past("cacct", "-m", "2").err
+    said = "only the newest 2 of 5 runs are shown, 3 are left out; see --max-lines\n"
+    for argv in (["-N"], ["-o", "%j"], ["-F"], []):
+        assert past("cacct", "-m", "2", *argv).err == said
     assert past("cacct", "-m", "4").err and not past("cacct", "-m", "5").err
+    for limit, left in ((2, 3), (5, 0)):
+        assert json.loads(past("cacct", "-m", str(limit), "--json").out)["left_out"] == left
+    assert "newest 1 of 2 runs" in past("cacct", "-m", "1", "-t", "c").err
+    assert past("cacct", "-m", "1", "-t", "c", "-N", "-n", "sweep").err == ""
+
+
+def again(shell: Shell, cluster: Base, job: int, runs: int) -> None:
+    """Run and requeue a job until it has completed."""
+    for run in range(1, runs + 1):
+        cluster.begin(job, run=run)
+        cluster.end(job, run=run)
+        assert run == runs or shell("ccontrol", "requeue", str(job)).code == 0
+
+
+def test_runs_that_were_repeated_take_no_place_of_other_jobs(
+    past: Shell, cluster: Base, record: Callable[[], None]
+) -> None:
+    past("cbatch", "--wrap", "true")
+    again(past, cluster, 6, 5)
+    record()
+    listed = past("cqueue", "-t", "all", "-N", "-o", "%j", "-m", "4")
+    assert (listed.out.split(), listed.err[:40]) == (["5", "4", "6", "1_5"], "only the first 4 of 6 lines are shown, 2")
+    assert len(past("cqueue", "-t", "all", "-N", "-m", "6").out.splitlines()) == 6
+    assert past("cqueue", "-t", "all", "-m", "6").err == ""
+    assert past("cacct", "--last", "-N", "-o", "%j", "-m", "3").out.split()[::3] == ["6", "5", "4"]
+    assert "newest 3 of 6 jobs are shown" in past("cacct", "--last", "-m", "3").err
+    assert "newest 3 of 10 runs" in past("cacct", "-m", "3").err
+    info = json.loads(past("cqueue", "-t", "all", "--json", "-m", "3").out)
+    assert (len(info["job_info_list"]), info["left_out"]) == (3, 3)
+    assert json.loads(past("cqueue", "-t", "all", "--json").out)["left_out"] == 0
+
+
+def test_what_waits_again_is_no_last_run(past: Shell, record: Callable[[], None]) -> None:
+    past("ccontrol", "requeue", "4")
+    record()
+    assert past("cacct", "--last", "-N", "-j", "4", "-o", "%j=%t").out.split() == ["4=Pending"]
+    assert past("cqueue", "-t", "all", "-N", "-j", "4", "-o", "%j=%t").out.split() == ["4=Pending"]
+
+
+def test_a_cut_summary_says_so(past: Shell, record: Callable[[], None]) -> None:
+    for _ in range(3):
+        past("cbatch", "--array=0-1", "--wrap", "true")
+    record()
+    cut = past("cacct", "--array-summary", "-N", "-o", "%j", "-m", "2")
+    assert (cut.out.split(), "newest 2 of 4 arrays are shown, 2 are" in cut.err) == (["10", "8"], True)
+    assert past("cacct", "--array-summary", "-N", "-o", "%j", "-m", "1", "-t", "f") == (0, "1\n", "")
+    cut = past("cacct", "--array-summary", "-N", "-o", "%j", "-m", "1", "-t", "f,p")
+    assert (cut.out, "newest 1 of 4 arrays" in cut.err) == ("10\n", True)
+    refused = past("cacct", "--array-summary", "-S", "yesterday")
+    assert (refused.code, "leave -S out" in refused.err) == (2, True)
 
 
 def test_json(past: Shell) -> None:

@@ -46,7 +46,10 @@ def test_array_by_environment(busy: Shell, monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_huge_array_costs_no_more_than_the_lines_shown(busy: Shell) -> None:
     busy("cbatch", "--array=0-999999", "--wrap", "true")
     said = busy("cqueue", "-r", "-j", "10", "-m", "3", "-N", "-o", "%j")
-    assert (said.out, "first 3 lines" in said.err) == ("10_0\n10_1\n10_2\n", True)
+    assert said.out == "10_0\n10_1\n10_2\n"
+    assert said.err == "only the first 3 of 1000000 lines are shown, 999997 are left out; see --max-lines\n"
+    info = json.loads(busy("cqueue", "-r", "-j", "10", "-m", "3", "--json").out)
+    assert (len(info["job_info_list"]), info["left_out"]) == (3, 999997)
 
 
 def test_queue_filters_and_limits(busy: Shell) -> None:
@@ -54,7 +57,11 @@ def test_queue_filters_and_limits(busy: Shell) -> None:
     assert busy("cqueue", "-n", "merge", "-N", "-o", "%j %R").out == "8 Dependency\n"
     assert busy("cqueue", "--self", "-w", "cn[1-2]", "-N", "-o", "%.6j|%3t|").out == "   1_1|Run|\n"
     cut = busy("cqueue", "-m", "2", "-N", "-o", "%j")
-    assert (cut.out.count("\n"), "first 2 lines" in cut.err) == (2, True)
+    assert (cut.out.count("\n"), "first 2 of 5 lines are shown, 3 are left out" in cut.err) == (2, True)
+    info = json.loads(busy("cqueue", "-m", "2", "--json").out)
+    assert (len(info["job_info_list"]), info["left_out"]) == (2, 3)
+    cut = busy("cqueue", "-s", "-m", "1", "-N")
+    assert (cut.out.count("\n"), "newest 1 of 2 steps are shown, 1 are" in cut.err) == (1, True)
     assert busy("cqueue", "-m", "0").code == 2
     assert busy("cqueue", "-t", "runing").err.count("did you mean 'running'") == 1
     for bad in ("j", "%zz", "%"):
@@ -164,7 +171,7 @@ def test_watching(busy: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
         if verb != "watch":
             return real(verb, question, news, path)
         asked.append((verb, question["verb"]))
-        answer = {"count": 1, "same": {"jobid": "7"}, "each": {}}
+        answer = {"count": 1, "same": {"jobid": "7"}, "each": {}, "total": 1, "elements": 1, "exact": True}
         news(answer)
         news(answer)
         if next(lost):

@@ -59,20 +59,20 @@ class Cluster:
         }
         self.fence = self.store.lead(HOLDER, 3600)
 
-    def begin(self, job: int, rank: int = 0, node: str = "cn1") -> int:
+    def begin(self, job: int, rank: int = 0, node: str = "cn1", run: int = 1) -> int:
         """Start one element and let it run; its plain id."""
         self.judge()
-        start = Start(job, rank, 1, (Allocation(node=node, cpus=1.0, memory=GIB),))
+        start = Start(job, rank, run, (Allocation(node=node, cpus=1.0, memory=GIB),))
         assert self.store.start(self.fence, [start]) == [""]
-        report = Report(began=[Began(job + rank, 1, self.store.now())])
+        report = Report(began=[Began(job + rank, run, self.store.now())])
         self.store.report(node, self.epochs[node], report)
         return job + rank
 
-    def end(self, id: int, code: int = 0, node: str = "cn1") -> None:
+    def end(self, id: int, code: int = 0, node: str = "cn1", run: int = 1) -> None:
         """End a running element."""
         now = self.store.now()
         state = State.FAILED if code else State.COMPLETED
-        self.store.report(node, self.epochs[node], Report(ended=[Ended(id, 1, str(state), code, now, now)]))
+        self.store.report(node, self.epochs[node], Report(ended=[Ended(id, run, str(state), code, now, now)]))
 
     def run(self, job: int, rank: int = 0, code: int = 0) -> None:
         """Begin and end."""

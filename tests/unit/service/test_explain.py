@@ -108,7 +108,7 @@ def test_the_queue_and_the_explanation_give_one_reason(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path, licenses={"matlab": 1, "ansys": 3}, max_jobs=4, partitions=parts)
 
     def reasons(*jobs: int) -> list[str]:
-        rows = {int(row["jobid"]): row["reason"] for row in cluster.service.jobs(Wanted())}
+        rows = {int(row["jobid"]): row["reason"] for row in cluster.service.jobs(Wanted()).rows}
         found = [rows[job] for job in jobs]
         assert [told(cluster, str(job))[0].removeprefix("Pending: ").split(";")[0] for job in jobs] == found
         return found
@@ -118,7 +118,7 @@ def test_the_queue_and_the_explanation_give_one_reason(tmp_path: Path) -> None:
     assert cluster.store.start(cluster.fence, [Start(holder, 0, 1, (take,))]) == [""]
     short = [submit(cluster, licenses=text) for text in ("matlab:1", "matlab:1,ansys:1", "matlab:1|ansys:3")]
     assert reasons(*short[:2]) == ["Licenses", "Licenses"]
-    assert {int(row["jobid"]): row["reason"] for row in cluster.service.jobs(Wanted())}[short[2]] == "Resource"
+    assert {int(row["jobid"]): row["reason"] for row in cluster.service.jobs(Wanted()).rows}[short[2]] == "Resource"
     cluster.begin(submit(cluster, partition="few"))
     again = submit(cluster, partition="few")
     assert reasons(again) == ["UserPartitionJobsLimit"]

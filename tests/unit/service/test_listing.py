@@ -1,10 +1,14 @@
 """What has ended, beside what lives."""
 
+from crane_celery.grammar.ranges import RangeSet
+from crane_celery.history.api import Query
 from crane_celery.history.rows import Row, element_row
+from crane_celery.history.sql import SqlHistory
 from crane_celery.model.job import Element, Job, JobSpec
-from crane_celery.model.states import State
+from crane_celery.model.states import Reason, State
 from crane_celery.service.listing import Wanted, with_past
 from crane_celery.service.queue import Chosen
+from crane_celery.service.rows import Line
 
 
 def test_a_run_that_another_followed_is_not_the_end_of_its_job() -> None:
@@ -18,6 +22,19 @@ def test_a_run_that_another_followed_is_not_the_end_of_its_job() -> None:
         )
         return {**element_row(job, element), "again": again}
 
-    filed = [run(1, 1, 1), run(0, 2, 0), run(0, 1, 1)]
-    found = with_past(Chosen([], []), Wanted(past=True), 0.0, lambda _want: filed)
+    filed = [run(1, 1, 0), run(0, 2, 0)]
+    waits = Line(job, RangeSet.span(1, 1), Reason.PRIORITY, job.spec)
+    found, total = with_past(Chosen([waits], []), Wanted(past=True), 0.0, _Filed(filed))
     assert [(row["jobid"], row["run"]) for row in found.rows] == [("7_0", 2)]
+    assert total == (2, True)
+
+
+class _Filed(SqlHistory):
+    """A history of these rows."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self._rows = rows
+
+    def query(self, want: Query) -> list[Row]:
+        assert want.last
+        return self._rows

@@ -25,7 +25,7 @@ def shown(cluster: Cluster, ids: str = "", **filters: object) -> list[tuple[str,
     """(id, state, reason) of each row."""
     given = Filters()._replace(**filters)
     want = Wanted(parse_selectors(ids) if ids else (), given, past=bool(given.states & ENDED))
-    rows = cluster.service.jobs(want)
+    rows = cluster.service.jobs(want).rows
     return [(row["jobid"], row["state"], row["reason"]) for row in rows]
 
 
@@ -259,7 +259,7 @@ def test_by_columns_it_is_the_same_queue(cluster: Cluster) -> None:
     submit(cluster, hold=True)
     cluster.begin(array, 1)
     keys = sorted(PENDING.keys() - {"elapsed"})
-    rows = cluster.service.jobs(Wanted())
+    rows = cluster.service.jobs(Wanted()).rows
     answer = cluster.service.table(Wanted(), keys)
     columns = {key: answer["each"].get(key) or [answer["same"].get(key)] * answer["count"] for key in keys}
     assert [[columns[key][at] for key in keys] for at in range(3)] == [
