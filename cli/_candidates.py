@@ -32,7 +32,7 @@ _BY_NAME = {
     "name": "names of nodes",
 }
 #: arguments of each command
-_ARGUMENTS = {"ccancel": "ids", "ceff": "ids", "cwait": "ids", "cbatch": "files", "crun": "programs"}
+_ARGUMENTS = {"ccancel": "ids", "ceff": "ids", "cwait": "ids", "clog": "ids", "cbatch": "files", "crun": "programs"}
 _SHELL = ("files", "folders", "programs", "users")
 #: kinds that are lists, each item of its own
 _LISTS = ("ids", "nodes", "partitions", "states", "node states", "kinds")

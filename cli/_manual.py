@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cli._options import Parser
 
 #: the commands that have a parser of their own to describe
-COMMANDS = ("cacct", "cbatch", "ccancel", "ccontrol", "ceff", "cinfo", "cqueue", "crun", "cwait")
+COMMANDS = ("cacct", "cbatch", "ccancel", "ccontrol", "ceff", "cinfo", "clog", "cqueue", "crun", "cwait")
 
 _MADE = "Made from the command's own parser by `make docs`: do not edit."
 

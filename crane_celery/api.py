@@ -19,6 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from crane_celery import outputs
 from crane_celery.errors import InputError
 from crane_celery.gateway import client
 from crane_celery.surroundings import of_caller, to_submit
@@ -156,6 +157,15 @@ class Cluster:
     def show(self, what: str, *names: int | str) -> list[Row]:
         """Full records: ``show("job", 12)``, ``show("node")``."""
         return list(self._call("show", {"what": what, "names": [str(each) for each in names]}))
+
+    def output(self, id: int | str, error: bool = False, lines: int | None = None) -> str:
+        """What a job or element has written, from where it lies in this host's reach, read as this user; of an array
+        all of it in the order of its elements. ``error``: standard error; ``lines``: only the last of them, of each.
+
+        Bytes that are not UTF-8 are kept as ``os.fsdecode`` keeps them. Raises NotFound, Refused: why there is nothing.
+        """
+        rows = self._call("output", {"selectors": str(id)})
+        return "".join(os.fsdecode(outputs.read(row, error, lines)) for row in rows)
 
     def nodes(self) -> list[Row]:
         """All nodes with what is free."""

@@ -7,7 +7,7 @@ by who asks, never here.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from crane_celery.errors import Refused
+from crane_celery.errors import NotFound, Refused
 from crane_celery.grammar.selector import Selector, format_selector
 from crane_celery.history.api import Query
 from crane_celery.history.rows import Row
@@ -48,6 +48,8 @@ def outputs(
                 f"{format_selector(wanted)} has more than {limit} elements: name some of them, such as"
                 f" {target.job.id}_[0-9]"
             )
+        if not newest and not failed:
+            raise NotFound(f"job {format_selector(wanted)} never ran, or nothing of it is known any more")
         jobs: dict[int, Job] = {target.job.id: target.job}
         found += [_row(row, jobs.get(row["job"]) or sources.job(row["job"]), hosts) for row in newest[:limit]]
     return found
@@ -66,4 +68,5 @@ def _row(row: Row, job: Job | None, hosts: Mapping[str, str]) -> Row:
     paths: dict[str, Any] = files(row, job, spec_of(job.spec, job.changes, row["rank"])) if job else {}
     node = row["nodelist"][0] if row["nodelist"] else ""
     where = {"node": node, "host": hosts.get(node, ""), "count": row.get("count", 1)}
+    where["open_mode"] = job.spec.open_mode if job else ""
     return {**{key: row[key] for key in _KEYS}, **where, "stdout": "", "stderr": "", **paths}

@@ -62,7 +62,7 @@ def test_files_and_functions_stay_small(path: Path) -> None:
 
 
 #: what writes bytes of its own to a terminal, after it has escaped what is foreign
-_WRITERS = ("_main", "_render", "_progress", "_screen", "_watch")
+_WRITERS = ("_main", "_render", "_progress", "_screen", "_tail", "_watch")
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "cli").rglob("*.py")), ids=lambda path: path.stem)

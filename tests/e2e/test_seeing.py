@@ -4,10 +4,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.support.cluster import Cluster, cluster
+from tests.support.cluster import PATIENCE_S, Cluster, cluster
 
 
 @pytest.fixture(scope="module")
@@ -146,3 +147,43 @@ def wait_for(lines: Iterator[str], *wanted: str) -> None:
 
 def test_what_the_helper_reads() -> None:
     wait_for(iter(["2026-01-01 00:00:00\n", "1=a\n", "2026-01-01 00:00:01\n", "1=b\n", "2=b\n"]), "1=b", "2=b")
+
+
+def test_output_is_followed_through_a_requeue(seen: Cluster) -> None:
+    go = seen.work / "go-on"
+    script = f'echo "run $CRANE_RESTART_COUNT"; while [ ! -e {go} ]; do sleep 0.05; done; echo done'
+    job = seen.submit("-o", "sub/%j.log", "--hold", "--requeue", "--wrap", script)
+    argv = [sys.executable, "-m", "cli.clog", "-f", str(job)]
+    with subprocess.Popen(argv, env=seen.env, cwd=seen.work, stdout=-1, stderr=-1, text=True) as following:
+        assert following.stdout and following.stderr
+        seen.run("ccontrol", "release", str(job))
+        assert following.stdout.readline().startswith("run")
+        seen.run("ccontrol", "requeue", str(job))
+        assert following.stdout.readline().startswith("run")
+        go.touch()
+        assert following.communicate(timeout=PATIENCE_S)[0] == "done\n"
+        assert following.returncode == 0
+    assert seen.run("clog", "-n1", str(job)).stdout == "done\n"
+
+
+def test_nothing_foreign_reaches_a_terminal_raw(seen: Cluster) -> None:
+    folder = seen.work / "d\n\x1b[31mred\u202e"
+    folder.mkdir()
+    comment = "x\nJobState=Forged \x1b[2J\u202e\u200b"
+    job = seen.submit("-D", str(folder), "--comment", comment, "--wrap", "exit 3")
+    seen.wait(job)
+    for words in (
+        ("ccontrol", "show", "job", str(job)),
+        ("ccontrol", "explain", str(job)),
+        ("ccontrol", "story", str(job)),
+        ("cacct", "-j", str(job), "-o", "%j %k"),
+        ("cqueue", "-t", "all", "-j", str(job), "-o", "%j %k"),
+        ("clog", str(job)),
+    ):
+        said = seen.run(*words)
+        assert all(line.replace("\t", "").isprintable() for line in (said.stdout + said.stderr).split("\n")), words
+    assert r"Comment=x\x0aJobState=Forged \x1b[2J\u202e\u200b" in seen.run("ccontrol", "show", "job", str(job)).stdout
+    (row,) = seen.json("cacct", "-j", str(job))["job_info_list"]
+    assert row["cwd"] == str(folder)
+    for log in Path(seen.settings.log_dir).glob("*.log"):
+        assert "\x1b[2J" not in log.read_text(errors="replace"), log

@@ -21,7 +21,7 @@ from pathlib import Path
 from crane_celery.grammar.printable import width
 
 PATIENCE_S = 30.0
-_PIECES = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])|[\r\n]|[^\x00-\x1f\x7f]+|(.)", re.DOTALL)
+_PIECES = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])|[\r\n\t]|[^\x00-\x1f\x7f]+|(.)", re.DOTALL)
 
 
 class Page:
@@ -128,6 +128,8 @@ class Terminal:
                 self._command(piece[1], piece[2])
             elif piece[0] == "\r":
                 self.page.column = 0
+            elif piece[0] == "\t":
+                self.page.put(" " * (8 - self.page.column % 8))
             elif piece[0] == "\n":
                 self.page.row += 1
                 self.page.column = 0
