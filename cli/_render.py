@@ -129,8 +129,11 @@ def print_lines(texts: Iterable[str]) -> None:
         sys.stdout.write(text + "\n")
 
 
-def print_json(value: object) -> None:
-    """One line of JSON (ASCII without control characters: any terminal and any parser takes it)."""
+def print_json(value: object, *, blanks: bool = False) -> None:
+    """One line of JSON (ASCII without control characters: any terminal and any parser takes it); ``blanks``: some
+    between its words, as a submission has always had them."""
     import json
 
-    sys.stdout.write(json.dumps(value, separators=(",", ":")).replace("\x7f", "\\u007f") + "\n")
+    sys.stdout.write(
+        json.dumps(value, separators=(", ", ": ") if blanks else (",", ":")).replace("\x7f", "\\u007f") + "\n"
+    )

@@ -124,7 +124,7 @@ def _test(job: dict[str, Any], as_json: bool) -> int:
     if as_json:
         from cli._render import print_json
 
-        print_json({"ok": True, **found})
+        print_json({"ok": True, **found}, blanks=True)
         return 0
     if not found.get("start"):
         say(f"Job would wait, nobody can say how long: {found.get('reason') or 'no reason known'}")
@@ -153,7 +153,7 @@ def _refused(error: CraneError, as_json: bool) -> int:
     if as_json:
         from cli._render import print_json
 
-        print_json({"ok": False, "code": error.code, "reason": error.message})
+        print_json({"ok": False, "code": error.code, "reason": error.message}, blanks=True)
     else:
         sys.stdout.flush()
         complain(f"Job allocation failed: {error.message.rstrip('.')}{'' if error.message.endswith('?') else '.'}")

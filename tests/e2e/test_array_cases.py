@@ -93,10 +93,10 @@ def test_released_one_by_one_and_together(crane: Cluster) -> None:
 def test_a_range_wider_than_its_array(crane: Cluster, command: list[str], said: str) -> None:
     """What exists is acted on, the rest is told; a range of nothing changes nothing."""
     job = crane.submit("--hold", "--array=0-8:2", "--wrap", "true")
-    done = crane.run(*command, f"{job}_[3-99]", code=4).stdout
-    assert f"{job}_[4,6,8] {said} successfully." in done
-    assert f" {job}_[3-99]. Reason: it has elements that array {job} has not: its indexes are 0-8:2." in done
-    none = crane.run(*command, f"{job}_[90-99]", code=4).stdout
+    done = crane.run(*command, f"{job}_[3-99]", code=4)
+    assert f"{job}_[4,6,8] {said} successfully." in done.stdout
+    assert f" {job}_[3-99]. Reason: it has elements that array {job} has not: its indexes are 0-8:2." in done.stderr
+    none = crane.run(*command, f"{job}_[90-99]", code=4).stderr
     assert "successfully" not in none and "its indexes are 0-8:2" in none
     crane.run("ccancel", f"{job}_[0-2]", code=None)
     crane.run("ccancel", str(job), code=None)
@@ -129,7 +129,7 @@ def test_throttles_that_are_changed(crane: Cluster) -> None:
     crane.run("ccontrol", "update", f"jobid={job}", "ArrayTaskThrottle=1")
     for bad in ("-1", "x", "1.5", ""):
         crane.run("ccontrol", "update", f"jobid={job}", f"ArrayTaskThrottle={bad}", code=None)
-    assert crane.run("ccontrol", "update", f"jobid={job}_1", "arraytaskthrottle=9", code=4).stdout.endswith(f"{job}.\n")
+    assert crane.run("ccontrol", "update", f"jobid={job}_1", "arraytaskthrottle=9", code=4).stderr.endswith(f"{job}.\n")
     assert listed(crane, job) == [f"{job}_[3-5%1]", *(f"{job}_{index}" for index in range(3))]
     crane.run("ccancel", f"{job}_[0-1]")
     assert crane.wait(job + 1) == {job + 1: 320}

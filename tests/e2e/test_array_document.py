@@ -85,7 +85,7 @@ def test_an_element_and_its_plain_id_are_the_same_everywhere(crane: Cluster) -> 
     waiters = [crane.submit("-d", f"afternotok:{name}", "--wrap", "true") for name in (element, plain)]
     crane.run("ccancel", plain)
     assert crane.wait(*waiters) == dict.fromkeys(waiters, 0)
-    assert crane.run("ccancel", element, code=4).stdout.endswith("Reason: Job has already ended (Cancelled).\n")
+    assert crane.run("ccancel", element, code=4).stderr.endswith("Reason: Job has already ended (Cancelled).\n")
     go.touch()
     assert set(crane.wait(job, job + 1, job + 2).values()) == {0, 320}
 

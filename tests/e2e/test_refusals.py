@@ -232,7 +232,7 @@ def test_too_much_environment(refuses: Cluster) -> None:
     env = {f"BIG{number}": "x" * 100_000 for number in range(17)}
     said = refuses.run("cbatch", "--wrap", "true", code=2, env=env).stderr
     assert re.fullmatch(
-        r"cbatch: error: arguments and environment have \d+ bytes together, the limit is 1572864:"
+        r"cbatch: error: arguments and environment have \d+K together, the limit is 1536K:"
         r" pass large data in files, or fewer variables with --export\ntry 'cbatch --help'\n",
         said,
     )
