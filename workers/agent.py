@@ -18,7 +18,7 @@ from crane_celery.errors import CraneError, Denied, StaleFence
 from crane_celery.model.node import NodeState
 from crane_celery.model.states import State
 from crane_celery.settings import Settings
-from crane_celery.settings.devices import FAULT, fault_of
+from crane_celery.settings.devices import fault_of
 from crane_celery.store.api import Beat, Report, Store, Wanted
 from crane_celery.store.clock import ServerClock
 from crane_celery.wire import Inbox, Kill, Verifier
@@ -28,8 +28,10 @@ from workers.aside import Aside
 from workers.bodies import Bodies
 from workers.environ import Place
 from workers.frames import Message
+from workers.health import FAULT, OWN, Health
 from workers.shepherding import Shepherding
 from workers.uplink import News, Uplink
+from workers.verdict import of_node
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +80,9 @@ class Agent:
         self._stop = threading.Event()
         self._hello: Message = {}
         self._epoch = self._beats = 0
-        self._register_again = self._faulty = True  # an earlier worker may have found a fault
+        self._register_again = True
+        self._fault: str | None = None  # not known: an earlier worker may have found one
+        self._health = Health(spool, place.devices, clock)
         self._consumed_at = clock()
         self._missing_since = self._compared_at = 0.0
         self._sent: set[Kill] = set()
@@ -124,6 +128,8 @@ class Agent:
                 self._bodies.take({(launch.id, launch.run): launch.job for launch in message.launches})
                 self._shepherd.send(batch.frame)
             self._order(message.orders)
+        if batch.unable:
+            self._unable([(id_, run) for id_, run, _ in batch.unable], batch.unable[0][2])
         if batch.hopeless:
             self._bodies.ended((id_, run) for id_, run, _, _ in batch.hopeless)
             now = self._clock()
@@ -163,8 +169,15 @@ class Agent:
                 self._register_again = True
                 self._ready.clear()
             case "reports":
+                if why := next((w for row in message["rows"] if (w := of_node(row))), ""):
+                    self._health.launch_failed(why)
+                    self._uplink.put(News(0, [[0, "d", FAULT + why]]))  # first: what runs again must not come back
                 self._bodies.ended((row[2], row[3]) for row in message["rows"] if row[1] == "e")
                 self._uplink.put(News(generation, message["rows"]))
+            case "unable":
+                self._unable([(id_, run) for id_, run in message["rows"]], message["why"])
+            case "tested":
+                self._health.tested(message["faults"])
             case "missing":
                 self._lost([(i, r) for i, r in message["rows"]], {(i, r) for i, r in message.get("closed", ())})
 
@@ -197,16 +210,33 @@ class Agent:
             self._store.set_node(self._node, NodeState.DRAIN, reason)
 
     def _inspect(self) -> None:
-        """Take no jobs while a device file is missing: one that appears later would be open to all that run by then."""
-        fault = fault_of(self._place.devices)
+        """Take no jobs while the node cannot start any (workers.health), nor while a device file is missing: one that
+        appears later would be open to all that run by then."""
+        if self._health.due():
+            self._shepherd.send({"op": "test"})
+        fault = self._health.fault(self._skew())
         if fault:
+            if fault != self._fault:
+                log.error("this node cannot start jobs: %s", fault)
             self._drain(fault)
-        elif self._faulty:
+        elif self._fault is None or self._fault:
             known = self._store.node(self._node)
-            if known is not None and known.state is NodeState.DRAIN and known.reason.startswith(FAULT):
-                log.info("all device files are there: jobs may come again")
+            if known is not None and known.state is NodeState.DRAIN and known.reason.startswith(OWN):
+                log.info("the node is well again: jobs may come")
                 self._store.set_node(self._node, NodeState.UP, "")
-        self._faulty = bool(fault)
+        self._fault = fault
+
+    def _skew(self) -> float:
+        """Seconds by which this host's clock is ahead of the server's, as far as it can be said."""
+        return time.time() - self._time.now() if self._clock is time.monotonic else 0.0
+
+    def _unable(self, runs: list[tuple[int, int]], why: str) -> None:
+        """Launches that failed by this node's fault: the node drains first, so that what runs again goes elsewhere."""
+        self._health.launch_failed(why)
+        now = self._clock()
+        rows = [[0, "e", *key, None, "rpc", 0.0, now, 0.0, 0, 0, why] for key in runs]
+        self._bodies.ended(runs)
+        self._uplink.put(News(0, [[0, "d", FAULT + why], *rows]))
 
     def _send(self, report: Report) -> None:
         steps = [replace(step, node=self._node) for step in report.steps]

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from crane_celery.errors import CraneError, Denied, NotFound
+from crane_celery.errors import CraneError, Denied, NotFound, SystemFault
 from crane_celery.grammar.directives import interpreter_of
 from crane_celery.model import body as stored
 from crane_celery.model.job import JobSpec
@@ -26,6 +26,10 @@ _LOGIN_SHELLS = ("bash", "sh", "dash", "ksh", "zsh")
 _FILE = re.compile(r"job(\d+)\.[0-9a-f]+\.(?:sh|items)(?:\.\d+)?")
 Key = tuple[int, int]
 _LOGIN = 'PATH="${1:+$1:}$PATH"; export PATH; shift; exec "$@"'
+
+
+class SpoolFault(SystemFault):
+    """The node cannot write its spool: no job's fault."""
 
 
 class Body(NamedTuple):
@@ -78,6 +82,8 @@ class Bodies:
             raise Denied(f"the script of job {job} is not the one that was signed; it is not run")
         try:
             return self._made(job, spec, *stored.split(data))
+        except OSError as error:
+            raise SpoolFault(f"the script of job {job} cannot be written to {self._spool}: {error.strerror}") from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise Denied(f"the script of job {job} cannot be read ({type(error).__name__}: {error})") from error
 

@@ -10,8 +10,7 @@ from celery import bootsteps
 
 from crane_celery import faults
 from crane_celery.bootstrap import open_store
-from crane_celery.daemon import failed
-from crane_celery.errors import ConfigError, CraneError, SystemFault
+from crane_celery.errors import ConfigError
 from crane_celery.settings import Settings, load
 from crane_celery.wire import Verifier
 from workers.agent import Agent
@@ -37,17 +36,9 @@ class Node(bootsteps.StartStopStep):
         self._gateway: NodeGateway | None = None
 
     def start(self, parent: Any) -> None:
-        """Start, or end the worker with one line that says why not."""
-        del parent
-        try:
-            self._start()
-        except (CraneError, OSError) as error:
-            status = failed(error.message if isinstance(error, CraneError) else str(error), SystemFault.status)
-            raise SystemExit(status) from error
-
-    def _start(self) -> None:
         """Start the gateway first: a step that runs already may be waiting for it."""
         global agent
+        del parent
         settings = self._settings
         os.makedirs(settings.node_run_dir(self._node), mode=0o755, exist_ok=True)
         os.makedirs(settings.spool(self._node), mode=0o711, exist_ok=True)

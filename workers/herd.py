@@ -5,6 +5,7 @@ start is under way there; a run is over when its script is over, its steps are, 
 """
 
 import contextlib
+import logging
 import signal
 import time
 from collections.abc import Callable
@@ -13,12 +14,13 @@ from typing import Any
 from workers import memory_deaths
 from workers.cgroup import PRIMARY, SPAWN_KEY, CgroupError, JobGroup, Leaf, Usage
 from workers.cgroup.procs import send
-from workers.kernel_log import KernelLog
 from workers.ledger import Key, Ledger
 from workers.nursery import Nursery, Outpost, Start
 from workers.pens import Pens
 from workers.records import SCRIPT, Ending, Run, Step, leaf_name, parse_key, step_row, task_key
 from workers.timers import Timers
+
+log = logging.getLogger("crane.runs")
 
 #: seconds after which a KILL that has not ended a step is sent again
 _KILL_AGAIN_S = 1.0
@@ -34,7 +36,6 @@ class Herd:
         self.pens = pens
         self.nursery = nursery
         self.timers = timers
-        self._kernel_log = KernelLog()
         for run in ledger.runs.values():
             with contextlib.suppress(KeyError):
                 self.leaf(run, PRIMARY).count_deaths_from(run.deaths_before)
@@ -65,10 +66,8 @@ class Herd:
         try:
             self.nursery.send(user, groups, starts)
         except (OSError, CgroupError) as exc:
-            rows = [
-                ["f", start.key, "spawn", getattr(exc, "errno", 0) or 0, str(exc), time.monotonic()] for start in starts
-            ]
-            self.events(None, rows)
+            stage, number = ("spawn", exc.errno or 0) if isinstance(exc, OSError) else ("cgroup", 0)
+            self.events(None, [["f", start.key, stage, number, str(exc), time.monotonic()] for start in starts])
 
     def resend(self, user: tuple[int, int], starts: list[Start]) -> None:
         """Start anew what a dead spawner had not begun. A crun's descriptors went with it: such a step fails."""
@@ -222,8 +221,8 @@ class Herd:
     def _kill(self, run: Run, step: Step) -> None:
         """KILL, again until the step is over: a process may be missed in the moment of a fork or an exec."""
         if self._lives(run, step):
-            self._signal(run, step, signal.SIGKILL)
             self.timers.at(time.monotonic() + _KILL_AGAIN_S, lambda: self._kill(run, step))
+            self._signal(run, step, signal.SIGKILL)
 
     def _lives(self, run: Run, step: Step) -> bool:
         return run.key in self.ledger.runs and not step.over and run.steps.get(step.number) is step
@@ -271,7 +270,7 @@ class Herd:
         leaf = self.leaf(run, step.number)
         if not (run.native and self.nursery.orphanless()) and leaf.pids():
             leaf.kill()  # what a task left behind
-        if memory_deaths.of_step(run, step, leaf.deaths(), self._kernel_log):
+        if memory_deaths.of_step(run, step, leaf.deaths()):
             self.ledger.memory(run)
         self.ledger.report(step_row(run, step), durable=True)
         self.on_step(run, step)
@@ -280,19 +279,30 @@ class Herd:
         self.nursery.drop(leaf_name(run, step.number))
 
     def drain(self, run: Run, pause: float) -> None:
-        """Kill what is left of a run whose script is over; close it when nothing is."""
+        """Kill what is left of a run whose script is over; close it when nothing is. Looked at again and again."""
+        if self.ledger.runs.get(run.key) is not run:
+            return
+        try:
+            if self._drained(run):
+                return
+        except (OSError, CgroupError) as exc:  # no descriptor to read its group with, for a moment
+            log.warning("run %d.%d cannot be closed yet: %s", run.id, run.run, exc)
+        self.timers.at(time.monotonic() + pause, lambda: self.drain(run, min(pause * 2, _POLL_S[1])))
+
+    def _drained(self, run: Run) -> bool:
+        """Whether there is nothing more to be done here: it is closed, or its epilog will have it closed."""
         group = self.group(run)
         empty = not run.flying and (self._bare(run) or group.empty())
         if empty and len(run.steps) == 1:
             if not run.hooks or self.on_empty(run):
                 self._close(run, group)
-            return
+            return True
         for step in run.steps.values():
             if step.number != PRIMARY:
                 step.cause = step.cause or "job"
         if not empty and not run.flying:
             group.signal(signal.SIGKILL)
-        self.timers.at(time.monotonic() + pause, lambda: self.drain(run, min(pause * 2, _POLL_S[1])))
+        return False
 
     def _bare(self, run: Run) -> bool:
         """Whether it is sure, without asking its group, that no process of it is left."""
@@ -301,12 +311,12 @@ class Herd:
 
     def _close(self, run: Run, group: JobGroup) -> None:
         step, bare = run.primary, self._bare(run) and not self.pens.driver.controllers
-        usage = Usage(0.0, 0, 0, 0) if bare else group.usage()  # without cgroups it tells of the living only
+        usage = Usage(0.0, 0, 0, 0) if bare or not step.began else group.usage()  # without cgroups: of the living only
         own = self.leaf(run, PRIMARY).deaths() if usage.oom_kills else 0
         deaths = own + run.memory_deaths
         if deaths and not self.on_deaths(run, memory_deaths.sentence(run, deaths)):
             return
-        cause = memory_deaths.of_script(run, own, self._kernel_log)
+        cause = memory_deaths.of_script(run, own)
         number, text = step.number_text
         text = text or memory_deaths.untold(run, cause, self.pens.driver)
         cpu_s, peak = max(usage.cpu_s, step.cpu_s), usage.memory_peak or step.peak

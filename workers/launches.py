@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from crane_celery import faults
@@ -13,7 +13,7 @@ from crane_celery.model.job import JobSpec
 from crane_celery.settings.model import Hooks
 from crane_celery.wire import Kill, Launch, Message
 from workers import environ
-from workers.bodies import Bodies, account_of, login
+from workers.bodies import Bodies, SpoolFault, account_of, login
 from workers.devices import files_of
 from workers.environ import Place
 from workers.taskhooks import with_prolog
@@ -29,6 +29,8 @@ class Batch(NamedTuple):
     frame: dict[str, Any]
     hopeless: list[tuple[int, int, str, str]]
     cancelled: list[Kill]
+    #: what failed by the fault of the node, not of the job: (id, run, why)
+    unable: Sequence[tuple[int, int, str]] = ()
 
 
 def build(message: Message, bodies: Bodies, place: Place, grace_s: float, now: float) -> Batch:
@@ -37,12 +39,14 @@ def build(message: Message, bodies: Bodies, place: Place, grace_s: float, now: f
     ``now`` is server time. Raises Unreachable when a body must be fetched and the server does not answer.
     """
     jobs: dict[str, dict[str, Any]] = {}
-    rows, hopeless = [], []
+    rows, hopeless, unable = [], [], []
     for launch in message.launches:
         try:
             rows.append(_row(message, launch, jobs, bodies, place, grace_s, now))
         except Unreachable:
             raise
+        except SpoolFault as error:
+            unable.append((launch.id, launch.run, error.message))
         except CraneError as error:
             hopeless.append((launch.id, launch.run, "rpc" if isinstance(error, NotFound) else "spawn", error.message))
         except Exception as error:
@@ -50,7 +54,7 @@ def build(message: Message, bodies: Bodies, place: Place, grace_s: float, now: f
             why = f"the node could not make sense of this launch ({type(error).__name__}: {error})"
             hopeless.append((launch.id, launch.run, "spawn", why))
     cancelled = [Kill(launch.id, launch.run, 0) for launch in message.launches if launch.cancelled]
-    return Batch({"op": "launch", "jobs": jobs, "rows": rows}, hopeless, cancelled)
+    return Batch({"op": "launch", "jobs": jobs, "rows": rows}, hopeless, cancelled, unable)
 
 
 def _row(

@@ -55,10 +55,20 @@ class Launching:
                 self._ledger.runs.pop(run.key, None)
                 self._herd.pens.put(run.pen)
             raise
+        self._dispatch(batches, held)
+
+    def _dispatch(self, batches: dict[tuple[int, int], list[Start]], held: list[tuple[Run, Start]]) -> None:
+        """Hand what was accepted to the spawners, or to the programs before it; what fails costs that user's only."""
         for user, starts in batches.items():
-            self._herd.send(user, self._ledger.runs[parse_key(starts[0].key)[0]].groups, starts)
+            try:
+                self._herd.send(user, self._ledger.runs[parse_key(starts[0].key)[0]].groups, starts)
+            except Exception:
+                faults.record("starts could not be handed on: uid", user[0])
         for run, start in held:
-            self._herd.on_hold(run, start)
+            try:
+                self._herd.on_hold(run, start)
+            except Exception:
+                faults.record("a prolog could not be started: job, run", run.key)
 
     def _refuse(self, key: Key, exc: Exception) -> None:
         """End one run whose launch makes no sense; the others go on."""

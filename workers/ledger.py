@@ -80,6 +80,16 @@ class Ledger:
         if size + len(data) > self._limit:
             self._compact()
 
+    def probe(self) -> None:
+        """Write a line that changes nothing. Raises OSError when the disk takes no more."""
+        mark = self.mark()
+        self.note("q", self.seq)
+        try:
+            self.commit()
+        except OSError:
+            self.rollback(mark)
+            raise
+
     def mark(self) -> int:
         """Where `rollback` goes back to."""
         return len(self._pending)

@@ -37,6 +37,10 @@ class Pens:
             raise CgroupError(str(exc)) from exc
         return group
 
+    def probe(self) -> None:
+        """Take a group and give it back. Raises CgroupError, OSError when none can be had."""
+        self.put(self.take(Limits()).name, bare=True)
+
     def _make(self) -> JobGroup:
         name, self._next = f"p{self._next}", self._next + 1
         return self.driver.group(name)
@@ -51,15 +55,16 @@ class Pens:
         ``bare``: nothing is left in it, for sure.
         """
         group = self._used.pop(name)
-        if len(self._free) < _KEEP and group.release(bare=bare):
-            self._free.append(group)
-            return True
+        with contextlib.suppress(CgroupError, OSError):
+            if len(self._free) < _KEEP and group.release(bare=bare):
+                self._free.append(group)
+                return True
         self._stuck.append(group)
         return False
 
     def sweep(self) -> None:
         """Try to remove the groups that are not fit for use."""
-        self._stuck = [group for group in self._stuck if not group.remove()]
+        self._stuck = [group for group in self._stuck if not _removed(group)]
 
     def close(self) -> None:
         """Remove every group that no run is in."""
@@ -67,3 +72,10 @@ class Pens:
             group.remove()
         self._free.clear()
         self.sweep()
+
+
+def _removed(group: JobGroup) -> bool:
+    try:
+        return group.remove()
+    except (CgroupError, OSError):
+        return False

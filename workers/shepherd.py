@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 from crane_celery import faults, log_lines
-from workers import zygote
+from workers import selftest, zygote
 from workers.cgroup import favour, probe
 from workers.clients import Clients
 from workers.closing import Closer
@@ -68,6 +68,7 @@ class Shepherd:
         self._acks: list[tuple[Outpost, list[str]]] = []
         self._stopping = False
         self._look_at = 0.0
+        self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)  # given up to turn a connection away
         self._wake = self._signals()
         self._driver = probe(
             config["cluster"], config["node"], want=config["cgroup"], devices=bool(config.get("devices"))
@@ -207,10 +208,17 @@ class Shepherd:
             self._strays.popitem(last=False)
 
     def _accept(self) -> None:
-        """Take the connections that wait: one left there wakes us again."""
-        with contextlib.suppress(BlockingIOError):
+        """Take the connections that wait: one left there wakes us again. Without a descriptor it is turned away."""
+        try:
             for _ in range(_MAX_ACCEPTED):
                 self._connections.admit(self._listener.accept()[0])
+        except BlockingIOError:
+            return
+        except OSError:
+            os.close(self._spare)
+            with contextlib.suppress(OSError):
+                self._listener.accept()[0].close()
+            self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
     def _hear_spawner(self, post: Outpost) -> None:
         try:
@@ -256,7 +264,7 @@ class Shepherd:
             case "agent":
                 self._welcome(link)
             case "launch":
-                self._launch(message)
+                self._launch(link, message)
             case "ack":
                 self._ledger.ack(message["seq"])
             case "kill":
@@ -265,6 +273,8 @@ class Shepherd:
                 _each(message["rows"], self._order)
             case "keep":
                 self._keep(link, {(id_, run) for id_, run in message["live"]})
+            case "test":
+                link.send({"op": "tested", "faults": selftest.faults(self._ledger, self._pens)})
             case "stop":
                 self._stopping = True
 
@@ -304,13 +314,19 @@ class Shepherd:
         closed = missing & self._ledger.closed.keys()
         link.send({"op": "missing", "rows": sorted(missing), "closed": sorted(closed)})
 
-    def _launch(self, message: Message) -> None:
+    def _launch(self, link: Link, message: Message) -> None:
         if self._stopping:
             return
         try:
             self._launching.launch(message["jobs"], message["rows"])
         except OSError as exc:
             log.error("no start: the journal takes no more: %s", exc)
+            keys = [(row[0], row[1]) for row in message["rows"]]
+            keys = [key for key in keys if key not in self._ledger.runs and key not in self._ledger.closed]
+            for key in keys:  # they start elsewhere: a late message must not start them here
+                self._ledger.bury(key)
+            why = f"the node's journal cannot be written: {exc.strerror}"
+            link.send({"op": "unable", "rows": keys, "why": why})
 
     def _tell(self) -> None:
         """The journal first; then the spawners may forget and the agent is told."""

@@ -1,7 +1,7 @@
 """From the shepherd's facts to a state, a stored exit code and a reason (model.states). Pure."""
 
 import errno
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from crane_celery.model import states
 from crane_celery.model.states import State
@@ -32,10 +32,24 @@ _STAGES = {
 }
 
 
+#: errors of a start that are the node's: its tables or its disk are full, or it is broken
+_OF_NODE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EIO, errno.EROFS)
+
+
+def of_node(row: list[Any]) -> str:
+    """Return why a launch failed, where that is the node's fault, else "". ``row``: of a shepherd's report."""
+    if row[1] != "e" or row[4] is not None:
+        return ""
+    cause, number, text = str(row[5]), row[10], str(row[11])
+    return text or cause if cause == "cgroup" or (cause == "spawn" and number in _OF_NODE) else ""
+
+
 def judge(status: int | None, cause: str, number: int, text: str) -> Verdict:
     """``status``, ``cause``, ``number``, ``text`` as in workers.records.Ending."""
     if cause in _STOPPED:
         return _STOPPED[cause]
+    if cause == "spawn" and number in _OF_NODE:
+        return Verdict(State.FAILED, states.RPC, text)
     if cause in _STAGES:
         return Verdict(State.FAILED, _STAGES[cause], text)
     if cause in ("cwd", "input", "output"):

@@ -7,6 +7,7 @@ spawner is handed to the shepherd (a subreaper) as its child, and so are the orp
 """
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -51,7 +52,7 @@ class Zygote:
             self._start()
             raise ConnectionResetError("the zygote was killed")
         if not int(answer):
-            raise OSError("the host has no room for another process")
+            raise OSError(errno.ENOMEM, "the host has no room for another process")
         return int(answer)
 
     def close(self) -> None:

@@ -138,16 +138,13 @@ def step_rows(row: Row, common: Iterable[StepRow]) -> list[Row]:
     """All steps of a run: 0 DAEMON and 1 PRIMARY follow from the run itself, COMMON ones were recorded.
 
     A run that never began has none. Step 0 holds the resources from the lease on; it ends with its run, Completed
-    unless the run never got to its script. Memory deaths that were not in COMMON steps were in the script's.
+    unless the run never got to its script.
     """
     if not row["run"]:
         return []
-    others = sorted(common, key=_by_number)
     daemon = _derived(row, 0, "DAEMON", row["leased_at"])
     primary = [_derived(row, 1, "PRIMARY", row["began_at"])] if row["began_at"] else []
-    for each in primary:
-        each["memory_deaths"] = max(0, row["memory_deaths"] - sum(step.memory_deaths for step in others))
-    return [daemon, *primary, *(common_step(row, step) for step in others)]
+    return [daemon, *primary, *(common_step(row, step) for step in sorted(common, key=_by_number))]
 
 
 def common_step(row: Row, step: StepRow) -> Row:
@@ -196,7 +193,7 @@ def _derived(row: Row, number: int, kind: str, began_at: float) -> Row:
         "elapsed": waited + (row["elapsed"] or 0.0),
         "cpu_s": row["cpu_s"] if number else 0.0,
         "memory_peak": row["memory_peak"] if number else 0,
-        "memory_deaths": 0,
+        "memory_deaths": row["memory_deaths"] if number else 0,
     }
 
 

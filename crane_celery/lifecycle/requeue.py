@@ -4,10 +4,10 @@ The ends of the store's scripts decide by the same table in Lua (store/lua/lib/e
 """
 
 from crane_celery.model.job import Element, JobSpec
-from crane_celery.model.states import NODE_DOWN, RPC, State
+from crane_celery.model.states import CGROUP, NODE_DOWN, RPC, State
 
 #: ends that are nobody's will but the machine's
-_NODE_CODES = frozenset({NODE_DOWN, RPC})
+_NODE_CODES = frozenset({NODE_DOWN, RPC, CGROUP})
 _NEVER_BY_POLICY = frozenset({State.COMPLETED, State.CANCELLED, State.DEADLINE})
 
 

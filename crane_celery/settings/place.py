@@ -10,9 +10,8 @@ import os
 import re
 import stat
 from collections.abc import Mapping
-from errno import EACCES
 
-from crane_celery.errors import ConfigError, SystemFault
+from crane_celery.errors import ConfigError
 
 #: bytes that `<run>/node.<name>/gateway.sock` may still need behind the run directory
 _ROOM = 60
@@ -49,32 +48,18 @@ def fits(path: str) -> bool:
     return len(os.fsencode(path)) + _ROOM <= _PATH_MAX and _PLAIN.fullmatch(path) is not None
 
 
-def usable(folder: str, mode: int = 0o755, must_write: bool = True) -> None:
-    """Make a folder if need be. Raises SystemFault where it cannot be made, or where we cannot write to it."""
-    try:
-        os.makedirs(folder, mode=mode, exist_ok=True)
-    except OSError as error:
-        raise SystemFault(f"cannot make {folder}: {error.strerror}; make it writable for uid {os.geteuid()}") from error
-    if must_write and not os.access(folder, os.W_OK | os.X_OK):
-        raise SystemFault(f"cannot write to {folder}: make it writable for uid {os.geteuid()}")
-
-
 def prepare_run_dir(home: str, run_dir: str) -> None:
     """Make the run directory, mode 0755 as commands of others look for sockets in it, and the link to it.
 
     Raises ConfigError when the directory belongs to somebody else or is a link: /tmp is everybody's.
     """
-    if not os.path.lexists(run_dir):
-        usable(run_dir, must_write=False)
+    with contextlib.suppress(FileExistsError):
+        os.makedirs(run_dir, mode=0o755)
     found = os.lstat(run_dir)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
         raise ConfigError(f"run directory {run_dir} is not a directory of ours alone: remove it, then try again")
     link = os.path.join(home, "run")
     if os.path.realpath(link) != os.path.realpath(run_dir):
-        try:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(link)
-            os.symlink(run_dir, link)
-        except OSError as error:
-            mend = f"make {home} writable for uid {os.geteuid()}" if error.errno == EACCES else f"move {link} away"
-            raise SystemFault(f"cannot make the link {link}: {error.strerror}; {mend}") from error
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(link)
+        os.symlink(run_dir, link)

@@ -83,7 +83,7 @@ local function move(node, id, run, state, at)
   return '[' .. e.id .. ',' .. e.job .. ',' .. e.run .. ',"' .. state .. '",' .. at .. (uid and ',' .. uid or '') .. ']'
 end
 
-local NODE_CODES = { [326] = true, [328] = true }
+local NODE_CODES = { [322] = true, [326] = true, [328] = true }
 
 -- What follows this end: 'requeue', 'hold' or nothing. The same table as lifecycle/requeue.py.
 local function follows(e, state, code)
