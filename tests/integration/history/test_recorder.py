@@ -213,12 +213,12 @@ class TestGap:
 
 
 def test_killed_at_any_moment_nothing_is_lost_or_doubled(
-    site: Site, server: Server, url: str, history: SqlHistory, store: RedisStore
+    site: Site, server: Server, url: str, history: SqlHistory, store: RedisStore, tmp_path: Path
 ) -> None:
     """A real process is killed between submissions; a cursor in the store tells how far each one came."""
     jobs = [site.ran(count=50) for _ in range(3)]
     for turn in range(5):
-        process = _recorder(server.url, url)
+        process = _recorder(server.url, url, tmp_path)
         if turn < 4:
             _wait_for_progress(store, process)
         else:
@@ -227,7 +227,7 @@ def test_killed_at_any_moment_nothing_is_lost_or_doubled(
         process.wait()
         _run_again(site, jobs[-1])
         jobs.append(site.ran(count=50))
-    process = _recorder(server.url, url)
+    process = _recorder(server.url, url, tmp_path)
     _wait_until_filed(store)
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=30) == 0
@@ -253,12 +253,12 @@ from types import SimpleNamespace
 from crane_celery.history.recorder import run
 from crane_celery.sched.weights import Priority
 run(SimpleNamespace(server_url=sys.argv[1], prefix="{test}", history_url=sys.argv[2], min_free_bytes=0,
-    priority=Priority()))
+    priority=Priority(), home=sys.argv[3], log_dir=sys.argv[3]))
 """
 
 
-def _recorder(server_url: str, url: str) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, "-c", _PROGRAM, server_url, url])
+def _recorder(server_url: str, url: str, home: Path) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, "-c", _PROGRAM, server_url, url, str(home)])
 
 
 def _wait_for_progress(store: RedisStore, process: "subprocess.Popen[bytes]") -> None:
