@@ -175,7 +175,6 @@ def common_step(row: Row, step: StepRow) -> Row:
 def _derived(row: Row, number: int, kind: str, began_at: float) -> Row:
     """Step 0 or 1, from its run."""
     held_well = number == 0 and row["began_at"] and row["ended_at"]
-    waited = max(0.0, (row["began_at"] or row["ended_at"] or began_at) - began_at)  # step 0, for the script
     return {
         "stepid": f"{row['jobid']}.{number}",
         "step": number,
@@ -190,7 +189,7 @@ def _derived(row: Row, number: int, kind: str, began_at: float) -> Row:
         "command": row["command"] if number else "",
         "began_at": began_at,
         "ended_at": row["ended_at"],
-        "elapsed": waited + (row["elapsed"] or 0.0),
+        "elapsed": row["elapsed"],  # that of the run, one figure, though step 0 holds the resources from the lease on
         "cpu_s": row["cpu_s"] if number else 0.0,
         "memory_peak": row["memory_peak"] if number else 0,
         "memory_deaths": row["memory_deaths"] if number else 0,

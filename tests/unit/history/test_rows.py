@@ -42,6 +42,7 @@ def test_steps_of_a_run() -> None:
     common = StepRow(job=38, run=1, step=2, name="s", state=State.COMPLETED, node="n1,n2", began_at=7.5, ended_at=8.0)
     row = rows.element_row(JOB, FAILED)
     daemon, primary, third = rows.step_rows(row, [common])
+    assert daemon["elapsed"] == primary["elapsed"] == row["elapsed"] and third["elapsed"] <= row["elapsed"]
     assert [each["stepid"] for each in (daemon, primary, third)] == ["36_5.0", "36_5.1", "36_5.2"]
     assert (daemon["type"], daemon["state"], daemon["began_at"]) == ("DAEMON", "Completed", 6.0)
     assert (primary["type"], primary["state"], primary["code"]) == ("PRIMARY", "Failed", 3)
