@@ -39,11 +39,14 @@ def show(kind: str, words: Sequence[str], as_json: bool) -> int:
 
 
 def names_of(text: str) -> list[str]:
-    """All names of a list, also those written twice, as launchers count on. Raises InputError."""
+    """All names of a list, also those written twice, as launchers count on; ``CRANE_JOB_NODELIST`` has semicolons.
+
+    Raises InputError.
+    """
     from crane_celery.grammar._lex import split_outside
 
     names: list[str] = []
-    for item in split_outside(text, ",\n"):
+    for item in split_outside(text, ",;\n"):
         names += expand(item.strip()) if item.strip() else []
         if len(names) > MAX_NAMES:
             raise InputError(f"the list stands for more than {MAX_NAMES} names: write a shorter one")

@@ -43,7 +43,7 @@ def test_a_jobs_own_nodes(show: Callable[..., Said], monkeypatch: pytest.MonkeyP
     assert (said.code, said.out) == (2, "") and "inside a job" in said.err
     monkeypatch.setenv("SLURM_JOB_NODELIST", "s[1-2]")
     assert show("hostnames").out == "s1\ns2\n"
-    monkeypatch.setenv("CRANE_JOB_NODELIST", "c[1-2]")
+    monkeypatch.setenv("CRANE_JOB_NODELIST", "c1;c2")
     assert show("hostnames").out == "c1\nc2\n"
     assert show("hostnames", "--json").out == '{"ok":true,"hostnames":["c1","c2"]}\n'
 
