@@ -22,6 +22,7 @@ from math import inf
 
 from beat.dispatch import Dispatcher
 from beat.reaper import Reaper
+from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model.dependency import decode, encode, judge
 from crane_celery.model.event import Position
 from crane_celery.model.node import Partition
@@ -174,9 +175,18 @@ class Loop:
         return Answer(job, encode(verdict.dep), verdict.ready, verdict.corr, verdict.dead)
 
     def _end_hopeless(self, now: float) -> None:
-        """Cancel what can never start, once its grace is over, with all that waits for it in vain, in one pass."""
-        for job, some in self.view.waits.lost(now - self._config.invalid_depend_grace_s).items():
-            self._store.expire(self.fence, job, some.text, State.CANCELLED, TERMINATED, Reason.NEVER)
+        """Cancel what can never start, once its grace is over, with all that waits for it in vain, in one pass. What a
+        requeue has given another chance meanwhile stays, and so does what waits for it."""
+        how = (State.CANCELLED, TERMINATED, Reason.NEVER)
+        roots = self.view.waits.hopeless(now - self._config.invalid_depend_grace_s)
+        ended = {
+            job: some
+            for job, some in roots.items()
+            if self._store.expire(self.fence, job, some.text, *how, hopeless=True)
+        }
+        for job, some in self.view.waits.lost(ended).items():
+            if left := some - ended.get(job, RangeSet()):
+                self._store.expire(self.fence, job, left.text, *how)
 
     def _settle_due(self, now: float) -> None:
         """What time alone decides: holds that end, deadlines of what is pending. It comes back as events."""

@@ -21,14 +21,15 @@ _SIMPLE = {
     "release": ("release", "modified"),
     "suspend": ("suspend", "suspended"),
     "resume": ("resume", "resumed"),
-    "requeuehold": ("requeuehold", "requeued and held"),
     "top": ("top", "moved to the top"),
 }
 _HOLDS = ("hold", "holdu", "uhold")
 _TOLD = ("explain", "story")
 #: what is known elsewhere and not here
 _LATER = ("create", "delete", "reset", "reconfigure")
-_ACTIONS = ("show", "update", "requeue", *_HOLDS, *_SIMPLE, *_TOLD)
+#: how ``requeue`` and its kin are told of
+_REQUEUES = {"requeue": "requeued", "requeuehold": "requeued and held"}
+_ACTIONS = ("show", "update", *_REQUEUES, *_HOLDS, *_SIMPLE, *_TOLD)
 _REFUSED = 4
 
 
@@ -53,8 +54,10 @@ def parser() -> Parser:
         "  hold IDS [timelimit=TIME]          keep from starting; with a time, that long\n"
         "  release IDS                        let start again\n"
         "  suspend IDS, resume IDS            stop and go on, resources kept\n"
-        "  requeue [incomplete] IDS           run again; incomplete: only what is at work\n"
-        "  requeuehold IDS                    run again once released\n"
+        "  requeue IDS                        run again: what has ended, and what is at work, which is stopped\n"
+        "  requeue incomplete [--running] IDS all that ended without completing runs again, in the same array; what\n"
+        "                                     is at work is left alone unless --running is given\n"
+        "  requeuehold [incomplete] IDS       the same, once released\n"
         "  top IDS                            before all of one's own other jobs\n"
         "  explain IDS                        why it waits, in numbers\n"
         "  story IDS                          what has happened to it\n\n"
@@ -64,6 +67,7 @@ def parser() -> Parser:
         "  ccontrol requeue incomplete 36\n",
     )
     made.add_argument("-J", "--json", action="store_true", help="answer in one line of JSON")
+    made.add_argument("--running", action="store_true", help="with requeue incomplete: what is at work too")
     made.add_argument("action", metavar="ACTION", help="what to do (see below)")
     made.add_argument("rest", nargs="*", metavar="...", help="to what, and how; KEY=VALUE or KEY VALUE, in any case")
     return made
@@ -78,16 +82,18 @@ def body(argv: list[str]) -> int:
         if page := asked(argv):
             print_lines([page])
             return 0
-    options = parser().parse(["--help"] if argv[:1] == ["help"] else argv)
+    options = parser().parse(["--help"] if argv[:1] == ["help"] else _switches_first(argv))
     action, words = options.action.lower(), options.rest
+    if options.running and action not in _REQUEUES:
+        raise InputError("--running goes with requeue incomplete")
     if action == "show":
         return _show(words, options.json)
     if action == "update":
         return _update(words, options.json)
     if action in _HOLDS:
         return _hold(words, options.json)
-    if action == "requeue":
-        return _requeue(words, options.json)
+    if action in _REQUEUES:
+        return _requeue(action, words, options.running, options.json)
     if action in _SIMPLE:
         verb, said = _SIMPLE[action]
         return _act(verb, {"selectors": _some(action, _listed(words))}, said, options.json)
@@ -180,10 +186,21 @@ def _hold(words: list[str], as_json: bool) -> int:
     return _act("hold", asked, "modified", as_json)
 
 
-def _requeue(words: list[str], as_json: bool) -> int:
+def _switches_first(argv: list[str]) -> list[str]:
+    """``--running`` may stand anywhere behind ``requeue``."""
+    if "--running" not in argv or not any(word.lower() in _REQUEUES for word in argv[: argv.index("--running")]):
+        return argv
+    return ["--running", *(word for word in argv if word != "--running")]
+
+
+def _requeue(action: str, words: list[str], running: bool, as_json: bool) -> int:
     incomplete = bool(words) and words[0].lower() == "incomplete"
-    chosen = _some("requeue", _listed(words[1:] if incomplete else words))
-    return _act("requeue", {"selectors": chosen, "incomplete": incomplete}, "requeued", as_json)
+    if running and not incomplete:
+        raise InputError(f"--running goes with {action} incomplete: without it what is at work is requeued anyway")
+    asked: dict[str, Any] = {"selectors": _some(action, _listed(words[1:] if incomplete else words))}
+    if incomplete:
+        asked |= {"incomplete": True, "running": running}
+    return _act(action, asked, _REQUEUES[action], as_json)
 
 
 def _listed(words: Sequence[str]) -> str:
@@ -212,12 +229,15 @@ def _act(verb: str, asked: dict[str, Any], said: str, as_json: bool, what: str =
     outcome: dict[str, Any] = call(verb, asked)
     done, failed = outcome["done"], outcome["failed"]
     if as_json:
-        _as_json({"ok": not failed, "modified": done, "failed": failed})
+        notes = {"notes": outcome["notes"]} if outcome.get("notes") else {}
+        _as_json({"ok": not failed, "modified": done, "failed": failed, **notes})
         return _REFUSED if failed else 0
     from cli._brief import brief
 
     if done:
         say(f"{what[: -1 if said == 'requeued' else None]} {', '.join(map(brief, done))} {said} successfully.")
+    for note in outcome.get("notes", ()):
+        say(note)
     doing = "requeue" if verb.startswith("requeue") else "modify"
     for shown, why in failed:
         full = why if why.endswith(("?", ".")) else f"{why}."

@@ -128,9 +128,12 @@ class Cluster:
         """Let what is suspended go on: done, failed."""
         return self._act("resume", ids)
 
-    def requeue(self, *ids: int | str, incomplete: bool = False) -> Row:
-        """Run jobs or elements again, with ``incomplete`` only what has not completed: done, failed."""
-        return self._act("requeue", ids, incomplete=incomplete)
+    def requeue(self, *ids: int | str, incomplete: bool = False, running: bool = False) -> Row:
+        """Run jobs or elements again, in the same array: done, failed, notes.
+
+        ``incomplete``: only what ended without completing; what is at work is left alone unless ``running``.
+        """
+        return self._act("requeue", ids, incomplete=incomplete, running=running)
 
     def update(self, *ids: int | str, **changes: object) -> Row:
         """Change jobs or elements; keys as of ``ccontrol update``, such as ``timelimit="2:00:00"``: done, failed."""

@@ -115,7 +115,7 @@ class Board:
     def take(self, event: Event) -> Iterator[Message]:
         """What an event means to Flower."""
         match event.kind:
-            case "submit":
+            case "submit" | "revive":
                 job = job_from_json(event.data["job"])
                 self._labels[job.id] = _label(job)
             case "start":
@@ -126,9 +126,9 @@ class Board:
                     yield from self._begin((id, run), at)
             case "move":
                 self._move(event.data["rows"])
-            case "end":
-                for row in event.data["rows"]:
-                    yield from self._end(*row)
+            case "end" | "again":
+                for *row, done in event.data["rows"]:
+                    yield from self._end(*row, done and event.kind == "end")
             case "step":
                 yield from chain.from_iterable(self._step(step_from_json(row)) for row in event.data["rows"])
             case "cancel" if event.data["done"]:

@@ -40,8 +40,18 @@ def wait(service: Service, request: Request) -> object:
     with ExitStack() as stack:
         stack.enter_context(request.turn.following())
         waiter = _insist(request, lambda: stack.enter_context(request.waiters.waiter(jobs)))
-        _follow(service, request, goals, waiter.fd, waiter.clear)
-    return {"codes": _insist(request, lambda: {goal.shown: waiting.code(goal, service.store) for goal in goals})}
+        codes: dict[str, int] = {}
+        while not codes:
+            _follow(service, request, goals, waiter.fd, waiter.clear)
+            codes = _insist(request, lambda: _codes(service, goals))
+    return {"codes": codes}
+
+
+def _codes(service: Service, goals: Sequence[waiting.Goal]) -> dict[str, int]:
+    """The code of each; none where one that had ended was requeued meanwhile."""
+    codes = {goal.shown: waiting.code(goal, service.store) for goal in goals}
+    ended = (stand.ended == stand.total for stand in (waiting.standing(goal, service.store) for goal in goals))
+    return codes if all(ended) else {}
 
 
 def watch(service: Service, request: Request, listing: Callable[[Service, Request], object]) -> object:

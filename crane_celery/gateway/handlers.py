@@ -13,10 +13,11 @@ from crane_celery.grammar.selector import Selector, parse_selectors
 from crane_celery.grammar.signals import signal_number
 from crane_celery.history.api import Query
 from crane_celery.model.states import ENDED
+from crane_celery.service import cancel as cancelling
 from crane_celery.service.caller import Caller
-from crane_celery.service.cancel import How, Outcome
+from crane_celery.service.cancel import Outcome
 from crane_celery.service.filters import Filters, parse_kinds, parse_states
-from crane_celery.service.listing import Listed, Wanted, conditions
+from crane_celery.service.requeue import How, Result
 from crane_celery.service.service import Service
 from crane_celery.service.spans import TIMES
 from crane_celery.service.submit import MAX_KEY
@@ -81,7 +82,9 @@ def _cancel(service: Service, request: Request) -> object:
     script = read.flag(request.args, "script")
     if script and not number:
         raise InputError("a script alone can be signalled, not cancelled: name a signal too")
-    outcome = service.cancel(request.caller, chosen, filters, How(number, script, read.flag(request.args, "cascade")))
+    outcome = service.cancel(
+        request.caller, chosen, filters, cancelling.How(number, script, read.flag(request.args, "cascade"))
+    )
     return {"cancelled": outcome.done, "failed": outcome.failed, "never": outcome.never}
 
 
@@ -101,9 +104,11 @@ def _suspend(service: Service, request: Request) -> object:
 
 
 def _requeue(service: Service, request: Request) -> object:
-    read.only(request.args, "selectors", "incomplete")
-    hold, incomplete = request.verb == "requeuehold", read.flag(request.args, "incomplete")
-    return _told(service.requeue(request.caller, _named(request), hold, incomplete))
+    read.only(request.args, "selectors", "incomplete", "running")
+    flags = read.flag(request.args, "incomplete"), read.flag(request.args, "running")
+    if flags == (False, True):
+        raise InputError("running goes with incomplete: without it what is at work is requeued anyway")
+    return _told(service.requeue(request.caller, _named(request), How(request.verb == "requeuehold", *flags)))
 
 
 def _top(service: Service, request: Request) -> object:
@@ -134,8 +139,9 @@ def _named(request: Request) -> tuple[Selector, ...]:
     return chosen
 
 
-def _told(outcome: Outcome) -> object:
-    return {"done": outcome.done, "failed": outcome.failed}
+def _told(outcome: Outcome | Result) -> object:
+    notes = {"notes": list(outcome.notes)} if isinstance(outcome, Result) and outcome.notes else {}
+    return {"done": outcome.done, "failed": outcome.failed, **notes}
 
 
 def _jobs(service: Service, request: Request) -> object:

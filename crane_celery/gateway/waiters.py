@@ -148,7 +148,7 @@ def moved_safely(events: list[Event]) -> set[int]:
 
 
 def jobs_moved(events: Iterable[Event]) -> set[int]:
-    """The submissions of which something started or ended, and ANYTHING."""
+    """The submissions of which something started or ended, or was requeued, and ANYTHING."""
     moved = {ANYTHING}
     for event in events:
         data: dict[str, Any] = event.data
@@ -156,6 +156,8 @@ def jobs_moved(events: Iterable[Event]) -> set[int]:
             moved.update(row[1] for row in data["rows"])
         elif event.kind == "cancel":
             moved.add(data["job"])
+        elif event.kind == "revive":
+            moved.add(data["job"]["id"])
         elif event.kind == "forget":
             moved.update(data["jobs"])
     return moved

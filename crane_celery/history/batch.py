@@ -202,10 +202,11 @@ def _hold(batch: Batch, event: Event) -> None:
 
 
 def _judge(batch: Batch, event: Event) -> None:
-    """That it waits on is no news: many judgements of one job say so."""
+    """That it waits on is no news, unless a verdict was taken back: many judgements of one job say so."""
+    again = {"requeued": event.data["requeued"]} if "requeued" in event.data else {}
     for job, ready in event.data["rows"]:
-        if ready != WAITING:
-            batch.tell(event, job, "", ready=ready)
+        if ready != WAITING or again:
+            batch.tell(event, job, "", ready=ready, **again)
 
 
 def _depend(batch: Batch, event: Event) -> None:

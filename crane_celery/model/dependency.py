@@ -7,7 +7,7 @@ element of the same index, so its verdict is two sets of ranks, which cost their
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from crane_celery.grammar.array import IndexSet
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model.job import NEVER, WAITING
 
-#: ``Block.fired_at`` of what can never come true any more; it stays so even if the dependee runs again
+#: ``Block.fired_at`` of what can never come true any more, unless the dependee is requeued
 FAILED = -1.0
 _NONE = RangeSet()
 
@@ -138,6 +138,39 @@ def fire(block: Block, facts: Facts) -> Block:
     if verdict is None:
         return block
     return replace(block, fired_at=(facts.at or 1.0) if verdict else FAILED)
+
+
+#: kinds that come true, or cannot any more, by ends alone
+_OF_ENDS = frozenset({"afterok", "afternotok", "afterany", "afterexcept", "aftercorr"})
+
+
+def outdated(block: Block, facts: Facts) -> bool:
+    """Whether what is stamped of a block is true no longer, since some of its ids were requeued.
+
+    A ``singleton`` keeps its turn, and so does what came true while an ``expand``'s job ran. The same rules as in
+    store/lua/lib/reopen.lua.
+    """
+    met = block.fired_at > 0
+    if not block.fired_at or block.kind == "singleton" or (block.kind == "expand" and met):
+        return False
+    match block.kind:
+        case "after":
+            return facts.began < block.count
+        case "aftercorr":
+            return facts.ok < block.count
+        case "afterok" if not met and not block.last:
+            return facts.ended == facts.ok
+    return facts.ended < block.count
+
+
+def unstamped(dep: Resolved, facts: Callable[[Block], Facts], ends: bool = False) -> Resolved:
+    """The dependency without the stamps that are outdated; ``ends``: without those of any end."""
+
+    def one(block: Block) -> Block:
+        stale = block.fired_at and (outdated(block, facts(block)) or (ends and block.kind in _OF_ENDS))
+        return replace(block, fired_at=0.0) if stale else block
+
+    return Resolved(dep.any_of, tuple(tuple(map(one, group)) for group in dep.groups))
 
 
 def judge(dep: Resolved, facts: Mapping[Block, Facts]) -> Verdict:

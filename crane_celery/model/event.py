@@ -11,7 +11,8 @@ kind     data
 submit   {"job": <Job as codec.job_to_json>}
 judge    {"rows": [[job, ready], ...],            ready as in Job.ready
           "deps": [dep, ...],                     the Job.dep of each row
-          "gates": [[corr, dead], ...]}           its Job.corr and Job.dead
+          "gates": [[corr, dead], ...]}           its Job.corr and Job.dead; with "requeued": <job>, these verdicts
+                                                  were taken back, since that one runs again
 hold     {"job", "ranks", "until"}                ranks as range text; now held; until: released by itself then, 0 = not
 release  {"job", "ranks", "until": 0}             now free
 cancel   {"job", "ranks", "uid", "done": bool}    these PENDING ranks ended as Cancelled, code 320, without a run;

@@ -70,7 +70,7 @@ class Entry:
         self.priority = job.priority
         self.pending = ranks(job.pending)
         self.held = ranks(job.held)
-        self.dep = _blocks(job)
+        self.dep = blocks_in_force(job)
         self.blocked = _blocked(job)
         self.free = self.pending - self.held - self.blocked
         self.ready = job.waits_until
@@ -113,7 +113,7 @@ class Entry:
     def depend(self, data: Mapping[str, Any]) -> None:
         """Another dependency, as its event tells."""
         self.job = depended(self.job, data)
-        self.ready, self.dep, self.blocked = self.job.waits_until, _blocks(self.job), _NONE
+        self.ready, self.dep, self.blocked = self.job.waits_until, blocks_in_force(self.job), _NONE
         self.parts = parts_of(self.job)
         self._refresh()
 
@@ -198,7 +198,7 @@ class Run:
         return min(limit, self.deadline or inf)
 
 
-def _blocks(job: Job) -> tuple[Block, ...]:
+def blocks_in_force(job: Job) -> tuple[Block, ...]:
     """What it waits for; nothing once it has been judged for good."""
     return tuple(blocks_of(job.dep)) if undecided(job.dep, job.ready, job.judged_at, job.corr) else ()
 

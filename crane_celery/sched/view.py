@@ -20,7 +20,7 @@ from crane_celery.model.job import Allocation, Element, Job
 from crane_celery.model.node import Node, NodeState, Partition
 from crane_celery.model.overrides import updated
 from crane_celery.model.states import PRIMARY_STEP, State
-from crane_celery.sched.entry import Entry, Part, Run, parts_of, ranks
+from crane_celery.sched.entry import Entry, Part, Run, blocks_in_force, parts_of, ranks
 from crane_celery.sched.pool import Pool
 from crane_celery.sched.queue import PARTS, Kind, Place, Queue
 from crane_celery.sched.todo import Todo
@@ -164,6 +164,9 @@ class View:
                 entry.judged(ready, self._at, dep, corr, dead)
                 if not undecided(dep, ready, self._at, corr):
                     self.waits.unwatch(entry)
+                elif not entry.dep:  # a requeue of what it waits for took the verdict back
+                    entry.dep, self.todo.ask = blocks_in_force(entry.job), True
+                    self.waits.watch(entry)
                 self.waits.doom(entry)
                 self._settle(entry)
 

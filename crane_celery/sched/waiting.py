@@ -124,14 +124,18 @@ class Waiting:
         """The time of the oldest such verdict."""
         return self._never[0][0] if self._never else None
 
-    def lost(self, until: float) -> dict[int, RangeSet]:
-        """Pending ranks that can never start by verdicts up to a time, and all that can never start without them."""
+    def hopeless(self, until: float) -> dict[int, RangeSet]:
+        """Pending ranks that can never start by verdicts up to a time, each verdict once."""
         roots: dict[int, RangeSet] = {}
         while self._never and self._never[0][0] <= until:
             at, job = heappop(self._never)
             entry = self._entries.get(job)
             if entry is not None and entry.job.judged_at == at and (ranks := _lost_of(entry)):
                 roots[job] = ranks
+        return roots
+
+    def lost(self, roots: Mapping[int, RangeSet]) -> dict[int, RangeSet]:
+        """These ranks, and all pending ones that can never start without them."""
         return downstream(roots, self._waiters()) if roots else {}
 
     def _waiters(self) -> Iterator[Waiter]:

@@ -26,8 +26,6 @@ from crane_celery.service.rows import index_set, priority
 from crane_celery.service.targets import Missed, Target
 from crane_celery.store.api import Store
 
-#: characters of an id in a message
-_SHORT = 60
 #: jobs of one person that ``top`` lowers at most
 MAX_LOWERED = 1000
 
@@ -106,40 +104,6 @@ def live(target: Target, store: Store) -> list[Element]:
     else:
         found = [element for element in store.elements() if element.job == job.id and element.rank in target.ranks]
     return sorted((element for element in found if element.state in HOLDING), key=lambda element: element.rank)
-
-
-def requeue(target: Target, hold: bool, incomplete: bool, requeues: bool, uid: int, store: Store) -> Outcome:
-    """Have elements run again: what runs is stopped first, what has ended is pending again. ``incomplete``: only what
-    runs. ``hold``: they are held then, those that are pending already too."""
-    job = target.job
-    for _, spec in spec_parts(job.spec, job.changes, target.ranks):
-        _refuse_requeue(spec, requeues)
-    pending = RangeSet.parse(job.pending) & target.ranks
-    if hold and pending:
-        store.hold(job.id, pending.text, True, uid=uid)
-    done = store.requeue(job.id, "" if target.whole else target.ranks.text, hold, incomplete, uid)
-    did = done.ended + len(done.running)
-    never = 0 if incomplete else max(0, len(target.ranks) - len(pending) - did)
-    if not did and not (hold and pending):
-        raise Refused("Job is pending already" if pending else _no_run(target, never) or "Job not found or not running")
-    return Outcome([target.shown], [(target.shown, _no_run(target, never))] if never else [])
-
-
-def _no_run(target: Target, never: int) -> str:
-    """What is said of elements that ended while pending, "" where there are none."""
-    which = target.shown if len(target.shown) <= _SHORT else target.job.id
-    again = f"cbatch --array-retry {which}" if target.job.is_array else "submit it again"
-    who = "it ended before it" if len(target.ranks) == 1 else f"{never} of its elements ended before they"
-    return f"{who} started, so there is no run to repeat: {again}" if never else ""
-
-
-def _refuse_requeue(spec: JobSpec, requeues: bool) -> None:
-    if spec.kind == "Interactive":
-        raise Refused("Interactive jobs cannot be requeued")
-    if not requeues and spec.requeue != "failure":
-        raise Refused("Job requeue is disabled by configuration")
-    if spec.requeue == "never":
-        raise Refused("Job requested no requeue")
 
 
 class Plan(NamedTuple):

@@ -38,7 +38,7 @@ def retry(
     if selector.step is not None:
         raise InputError(f"{shown} is a step: name its array, {selector.job}")
     if store.job(selector.job) is None and store.find(selector.job) is None:
-        raise _gone(selector, settings, store, past)
+        raise left_server(selector, settings, store, past)
     chosen = target(selector, store)
     if chosen.job.spec.uid != caller.uid:
         raise Denied(f"job {shown} is {chosen.job.spec.user}'s: only its owner can submit it again")
@@ -50,7 +50,7 @@ def retry(
         raise Refused(f"nothing of {shown} is to be run again: what has ended of it has completed{waits}")
     body = store.body(chosen.job.id)
     if body is None:
-        raise _gone(selector, settings, store, past)
+        raise left_server(selector, settings, store, past)
     notices = [f"{left.alive} elements of {shown} have not ended: they are left as they are"] if left.alive else []
     ids = store.submit([_again(chosen.job, left.ranks, body, held, settings)], [f"{caller.uid}:{key}:0" if key else ""])
     return Accepted(ids, notices)
@@ -85,10 +85,14 @@ def _indexes(array: str, ranks: RangeSet) -> str:
     return IndexSet.parse(indexes.text_of(ranks)).text
 
 
-def _gone(selector: Selector, settings: Settings, store: Store, past: Past) -> NotFound:
+def left_server(selector: Selector, settings: Settings, store: Store, past: Past) -> NotFound:
     """The script is not there any more; what can be said is which elements to submit."""
     shown = format_selector(selector)
     array = past.array_of(selector.job) if store.known(selector.job) else ""
+    if not array and store.known(selector.job):
+        return NotFound(
+            f"job {shown} has left the server (Window: {settings.window_s:g} s after its end): submit it again"
+        )
     if not array:
         return NotFound(f"there is no array {shown}; see cqueue and cacct for what there is")
     count = len(IndexSet.parse(array))

@@ -20,6 +20,7 @@ from crane_celery.sched import feasible
 from crane_celery.service import cancel as cancelling
 from crane_celery.service import control, explain, listing, output, queue, show, story, submit, waiting
 from crane_celery.service import nodes as places
+from crane_celery.service import requeue as again
 from crane_celery.service.caller import Caller, is_operator
 from crane_celery.service.dependents import dependents
 from crane_celery.service.dryrun import dry_run
@@ -41,6 +42,8 @@ from crane_celery.store.api import Store
 #: seconds that a question about the past waits for the recorder, which is started again within 5
 FILING_PATIENCE_S = 8.0
 _FILING_POLL_S = 0.005
+#: all that is named
+AGAIN = again.How()
 
 
 class Service:
@@ -146,14 +149,15 @@ class Service:
         """Stop running jobs where they are, or let them go on."""
         return self._control(caller, selectors, lambda target: control.suspend(target, on, caller.uid, self.store))
 
-    def requeue(
-        self, caller: Caller, selectors: Sequence[Selector], hold: bool = False, incomplete: bool = False
-    ) -> cancelling.Outcome:
+    def requeue(self, caller: Caller, selectors: Sequence[Selector], how: again.How = AGAIN) -> again.Result:
         """Have jobs run again."""
-        allowed = self.settings.job_requeue
-        return self._control(
-            caller, selectors, lambda target: control.requeue(target, hold, incomplete, allowed, caller.uid, self.store)
+        found, missed = targets(tuple(selectors), self.store)
+        missed = again.explained(missed, selectors, self.settings, self.store, self)
+        allowed, who, notes = self.settings.job_requeue, control.Who(caller.uid, self.operator(caller)), list[str]()
+        did = control.each(
+            found, missed, who, lambda each: again.requeue(each, how, allowed, caller.uid, self.store, notes)
         )
+        return again.Result(did.done, did.failed, tuple(notes))
 
     def update(
         self, caller: Caller, selectors: Sequence[Selector], wanted: Mapping[str, str], zone: str

@@ -180,6 +180,8 @@ def _hold(row: Row, job: Job) -> str:
 
 def _judge(row: Row, _job: Job) -> str:
     ready = row["detail"]["ready"]
+    if "requeued" in row["detail"]:
+        return f"waits again: job {row['detail']['requeued']} was requeued"
     if ready == NEVER:
         return "its dependency can never be met"
     left = round(ready - row["at"])

@@ -93,4 +93,5 @@ def code(goal: Goal, store: Store) -> int:
         return 0
     ran = store.elements(goal.job + rank for rank in goal.ranks)
     never_ran = job is not None and len(ran) < stand.total
-    return max([element.code for element in ran] + [TERMINATED if never_ran else 0, 0 if ran or never_ran else FAILED])
+    codes = [element.code for element in ran] + [TERMINATED if never_ran else 0]
+    return max(codes) or (TERMINATED if ran else FAILED)  # cancelled while pending, after a run that Completed

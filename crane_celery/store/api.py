@@ -132,6 +132,7 @@ class Requeued(NamedTuple):
     """What a requeue did."""
 
     ended: int  # elements that had ended and are pending again
+    never: int  # of these, how many had never run
     running: list[int]  # plain ids that were told to stop, and are pending again when they have
 
 
@@ -208,9 +209,20 @@ class JobStore(Protocol):
         """Give a submission another dependency ("" = none), queued for judgement; False when nothing of it is pending.
         ``text``: as typed. Raises NotFound as ``submit`` does."""
 
-    def requeue(self, job: int, ranks: str, hold: bool = False, only_live: bool = False, uid: int = NOBODY) -> Requeued:
-        """Have ranks ("" = all) run again. Running ones are told to stop; ended ones are pending again at once, unless
-        ``only_live``; pending ones stay as they are. ``hold``: they are held then. A cancel wins. Raises NotFound."""
+    def requeue(
+        self,
+        job: int,
+        ranks: str,
+        hold: bool = False,
+        completed: bool = True,
+        running: bool = True,
+        uid: int = NOBODY,
+    ) -> Requeued:
+        """Have ranks ("" = all) run again. Ended ones are pending again at once, those that Completed only with
+        ``completed``; those that hold an allocation are told to stop where ``running`` says so; pending ones stay as
+        they are. ``hold``: they are held then. A cancel wins. In the same step all that the ends had caused is taken
+        back: counts, worst state and code, bits, and verdicts on dependants that have not started, which are queued for
+        judgement. Raises NotFound."""
 
     def job(self, job: int) -> Job | None:
         """One submission by its id, while it is in Redis."""
@@ -316,8 +328,11 @@ class LeaderStore(Protocol):
     def ask(self, fence: int, jobs: Sequence[int]) -> None:
         """Queue these dependants to be judged, for a reason that the store does not see. Raises StaleFence."""
 
-    def expire(self, fence: int, job: int, ranks: str, state: str, code: int, reason: str) -> int:
-        """End pending ranks ("" = all) in this state, without a run; how many. Idempotent. Raises StaleFence."""
+    def expire(
+        self, fence: int, job: int, ranks: str, state: str, code: int, reason: str, hopeless: bool = False
+    ) -> int:
+        """End pending ranks ("" = all) in this state, without a run; how many. ``hopeless``: only those that by the
+        present verdict can never start. Idempotent. Raises StaleFence."""
 
     def forget(self, fence: int, before: float, limit: int) -> Forgotten:
         """Drop up to ``limit`` submissions that ended before this time and that the recorder has filed. A long array

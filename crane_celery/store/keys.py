@@ -9,11 +9,13 @@ key          type   holds                                                       
 next         string the last job id given out                                       submit             for ever
 job:<id>     hash   a submission: codec.JOB_FIELDS; also ``array`` (1 = array),     submit, cancel,    window
                     ``gone`` (cancelled while pending; ``lapsed``: of these, ranks  hold, judge,
-                    that had run before), ``top`` (highest rank that ever           start, report,
-                    started), ``waits`` (w: others wait on all of it, p: on a       lose, update,
-                    part), ``bt``/``et`` (time of the latest begin/end), ``fails``  requeue, expire
-                    (failed elements), ``lok`` (1 = the element that ended last
-                    Completed), ``uid part throttle policy``
+                    that had run before; ``unrun``: how they ended, see             start, report,
+                    lib/unrun.lua), ``ways`` (how many runs ended in which way,     lose, update,
+                    see lib/jobs.lua), ``top`` (highest rank that ever started),    requeue, expire
+                    ``waits`` (w: others wait on all of it, p: on a part),
+                    ``bt``/``et`` (time of the latest begin/end), ``lok`` (1 = the
+                    element that ended last Completed), ``uid part throttle
+                    policy``
 spec:<id>    string its JobSpec, JSON; never changes                                submit             window
 body:<id>    string script, arguments, environment                                  submit             window
 el:<id>      hash   a started element by its plain id: codec.ELEMENT_FIELDS; also   start, report,     window
@@ -28,7 +30,10 @@ done         zset   submissions that ended, by time                             
 ends         hash   submissions that ended -> the event that says so                ends, forget       for ever
 idem:<hash>  string idempotency key -> first id                                     submit             a day
 bits:<k>:<c> string one bit per job id, 2^20 ids a chunk c; k = open ended ok lost  begins, ends       for ever
-waits:<id>   zset   submissions that wait on this one, by id                        submit, judge      window
+waits:<id>   zset   submissions that wait on this one, by id; by id x -1 those of   submit, judge      window
+                    which the verdict is final unless this one is requeued
+reopen       hash   submissions that were requeued and have many dependants -> the  requeue, questions for ever
+                    score in ``waits`` from which on verdicts are to be taken back
 spread       zset   submissions whose dependants are to be queued; the score is     ends, questions    for ever
                     the dependant to go on after
 resolve      zset   dependants to be judged, by id                                  submit, questions  for ever
@@ -58,7 +63,7 @@ import hashlib
 import re
 
 _ONE = (
-    *("next", "alive", "arrays", "done", "ends", "spread", "resolve", "asked"),
+    *("next", "alive", "arrays", "done", "ends", "spread", "reopen", "resolve", "asked"),
     *("nodes", "fence", "leader", "events", "cursors", "full", "users", "scratch"),
 )
 #: ids of which one key holds the bits (lib/bits.lua)

@@ -13,7 +13,7 @@ from crane_celery.errors import NotFound, StaleFence
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.lifecycle.requeue import follows
 from crane_celery.model.asjson import allocation_to_json, node_to_json, step_to_json
-from crane_celery.model.dependency import Block, Facts, blocks_of, undecided
+from crane_celery.model.dependency import blocks_of, undecided
 from crane_celery.model.event import Event, Position
 from crane_celery.model.job import Element, Job
 from crane_celery.model.node import Node, NodeSpec, NodeState
@@ -22,11 +22,9 @@ from crane_celery.model.states import NODE_DOWN, STATUS_LOST, TIME_LIMIT, State
 from crane_celery.store import api
 from crane_celery.store.api import Answer, Beat, Began, Ended, Moved, Question, Registration, Report, Snapshot, Start
 from crane_celery.store.memory_guests import MemoryGuests
-from crane_celery.store.memory_jobs import span_of
 
 #: codes of what its node or its time limit ended
 LOST = frozenset({NODE_DOWN, TIME_LIMIT, STATUS_LOST})
-_RANKS = ("ended", "ok")
 _LOST = "the node restarted while this ran"
 
 
@@ -150,10 +148,15 @@ class MemoryStore(MemoryGuests):
         if end.code in LOST:
             self._set_bits("lost", element.id, element.id)
         self._moved_on(before)
-        if before.is_array and end.state not in (State.COMPLETED, State.CANCELLED):
-            self._fails[before.id] = self._fails.get(before.id, 0) + 1
-            if 0 < spec_of(before.spec, before.changes, 0).max_fails <= self._fails[before.id]:
-                self._spoiled.add(before.id)
+        self._ended_so(before.id, RangeSet.span(element.rank, element.rank), (True, str(end.state), end.code))
+        most = spec_of(before.spec, before.changes, 0).max_fails if before.is_array else 0
+        if end.state not in (State.COMPLETED, State.CANCELLED) and 0 < most <= self._failed(before.id):
+            self._spoiled.add(before.id)
+
+    def _failed(self, job: int) -> int:
+        """How many of its elements ended by a run that failed."""
+        good = (State.COMPLETED, State.CANCELLED)
+        return sum(len(some) for (ran, state, _), some in self._ways[job].items() if ran and state not in good)
 
     def _stop_rests(self) -> None:
         """So many elements failed that the rest of these arrays does not start."""
@@ -290,42 +293,25 @@ class MemoryStore(MemoryGuests):
             self._resolve = (self._resolve & open_) - set(queue[:limit])
             return [self._question(self._records.jobs[job]) for job in queue[:limit]]
 
-    @staticmethod
-    def _is_open(job: Job | None) -> bool:
-        return job is not None and job.pending != "" and undecided(job.dep, job.ready, job.judged_at, job.corr)
-
     def _question(self, job: Job) -> Question:
         return Question(job.id, job.dep, [(block, self._facts(block)) for block in blocks_of(job.dep)])
-
-    def _facts(self, block: Block) -> Facts:
-        span = span_of(block)
-        began, ended, ok = (self._count(kind, span) for kind in ("began", "ended", "ok"))
-        last = block.last and self._last_ok.get(block.job, ok == block.count)
-        facts = Facts(began, ended, ok, self._moment(block), self._count("lost", span), last)
-        if block.kind != "aftercorr":
-            return facts._replace(lost=facts.lost if block.kind == "afterexcept" else 0)
-        ranks = [(self._bits[kind] & span).shifted(-block.first) for kind in _RANKS]
-        return facts._replace(lost=0, ended_ranks=ranks[0], ok_ranks=ranks[1])
-
-    def _moment(self, block: Block) -> float:
-        """When the block's ids began or ended last; of an array's part the array's latest stands in."""
-        after = block.kind == "after"
-        e = self._records.elements.get(block.first) if block.count == 1 else None
-        if e:
-            return e.began_at if after and e.began_at > 0 else e.ended_at
-        return self._moved.get(block.job, (0.0, 0.0))[0 if after else 1]
 
     def judge(self, fence: int, answers: Sequence[Answer]) -> None:
         """Store verdicts. See store.api."""
         with self._lock:
             self._fenced(fence)
             for id_, dep, ready, corr, dead in answers:
+                asked, job = id_ in self._asked, self._records.jobs.get(id_)
                 self._asked.discard(id_)
-                job = self._records.jobs.get(id_)
-                if job and self._is_open(job) and (dep, ready, corr, dead) != (job.dep, job.ready, job.corr, job.dead):
+                if (
+                    asked
+                    and job
+                    and self._is_open(job)
+                    and (dep, ready, corr, dead) != (job.dep, job.ready, job.corr, job.dead)
+                ):
                     self._tell(("judge", {"rows": [[id_, ready]], "deps": [dep], "gates": [[corr, dead]]}))
                     if not undecided(dep, ready, self.now(), corr):
-                        self._stop_waiting(job)
+                        self._stop_waiting(job, final=True)
 
     def ask(self, fence: int, jobs: Sequence[int]) -> None:
         """Queue dependants to be judged. See store.api."""

@@ -17,10 +17,12 @@ from crane_celery.model.asjson import job_to_json
 from crane_celery.model.dependency import Block, blocks_of
 from crane_celery.model.event import Event
 from crane_celery.model.job import WAITING, Element, Job, StepRow
-from crane_celery.model.states import HOLDING
+from crane_celery.model.states import HOLDING, TERMINATED, State
 from crane_celery.store.api import Cancelled, Submission
 
 _DAY_S = 86400.0
+#: how an element ended: whether after a run, its state, its stored exit code
+Way = tuple[bool, str, int]
 
 
 class MemoryJobs:
@@ -43,15 +45,17 @@ class MemoryJobs:
         self._moved: dict[int, tuple[float, float]] = {}
         #: submission -> elements cancelled while pending
         self._gone: dict[int, int] = {}
+        #: submission -> (after a run, state, code) -> ranks that ended so
+        self._ways: dict[int, dict[Way, RangeSet]] = {}
         #: submission -> of these, the ranks that had run before
         self._lapsed: dict[int, RangeSet] = {}
         self._waits: dict[int, set[int]] = {}
+        #: submission -> those that waited for it and have a verdict that is final, unless it is requeued
+        self._final: dict[int, set[int]] = {}
         #: submissions whose dependants wait for a part of them
         self._parts: set[int] = set()
         self._resolve: set[int] = set()
         self._asked: set[int] = set()
-        #: failed elements of arrays
-        self._fails: dict[int, int] = {}
         self._kills: dict[str, dict[tuple[int, int], int]] = {}
         self._ordered: dict[tuple[int, int], int] = {}  # who asked that a run be suspended or go on
         self._orders: dict[str, dict[tuple[int, int], dict[str, float]]] = {}
@@ -106,9 +110,9 @@ class MemoryJobs:
 
     def _drop_kept(self, gone: Sequence[int]) -> None:
         """Forget what stands beside the records of these submissions; their bits stay."""
-        kept: tuple[dict[int, Any], ...] = (self._done, self._bodies, self._waits, self._moved, self._gone)
+        kept: tuple[dict[int, Any], ...] = (self._done, self._bodies, self._waits, self._final, self._moved, self._gone)
         for id_ in gone:
-            for each in (*kept, self._fails, self._lapsed, self._last_ok):
+            for each in (*kept, self._ways, self._lapsed, self._last_ok):
                 each.pop(id_, None)
 
     # --- JobStore
@@ -178,15 +182,26 @@ class MemoryJobs:
     def _wait_for(self, id_: int, dep: str) -> None:
         self._resolve.add(id_)
         for block in blocks_of(dep):
-            of, span = self._records.jobs.get(block.job), span_of(block)
-            if of and self._count("ended", span) < block.count:
+            if of := self._records.jobs.get(block.job):
                 self._waits.setdefault(of.id, set()).add(id_)
+                self._final.setdefault(of.id, set()).discard(id_)
                 if block.first != of.id or block.count != of.count or block.kind in ("aftercorr", "expand"):
                     self._parts.add(of.id)
 
-    def _stop_waiting(self, job: Job) -> None:
+    def _stop_waiting(self, job: Job, final: bool = False) -> None:
+        """Take it off the lists of those that it waits for; ``final``: by a verdict, until one of them is requeued."""
         for block in blocks_of(job.dep):
+            was_there = job.id in self._waits.get(block.job, set())
             self._waits.get(block.job, set()).discard(job.id)
+            if final and was_there:
+                self._final.setdefault(block.job, set()).add(job.id)
+            elif not final:
+                self._final.get(block.job, set()).discard(job.id)
+
+    def _ended_so(self, job: int, ranks: RangeSet, way: Way) -> None:
+        """Note how these ranks ended."""
+        ways = self._ways.setdefault(job, {})
+        ways[way] = ways.get(way, RangeSet()) | ranks
 
     def cancel(self, job: int, ranks: str, uid: int, signal: int = 0) -> Cancelled:
         """End pending ranks, tell running ones to stop. See store.api."""
@@ -219,6 +234,8 @@ class MemoryJobs:
         for ran, _ in tagged.decode(before.again):
             lapsed |= ran & hit
         self._lapsed[before.id] = lapsed
+        state, code = str(by.get("state", State.CANCELLED)), by.get("code", TERMINATED)
+        self._ended_so(before.id, hit, (False, state, int(str(code))))
         for kind in ("began", "ended"):
             self._bits[kind] |= hit.shifted(before.id)
         self._moved_on(before, len(hit))

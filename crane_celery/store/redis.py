@@ -17,7 +17,7 @@ from crane_celery.model.event import Event, asked_by
 from crane_celery.model.job import Element, Job, StepRow
 from crane_celery.model.node import Node, NodeSpec, NodeState
 from crane_celery.model.overrides import dependent, spec_of, update_of
-from crane_celery.store import codec, rows
+from crane_celery.store import codec, requeues, rows
 from crane_celery.store.api import (
     NOBODY,
     Answer,
@@ -147,16 +147,18 @@ class RedisStore:
             done = self.link.run("depend", job, record.changes, dependent(record, text), dep, dumps(text), rows.by(uid))
         return done > 0
 
-    def requeue(self, job: int, ranks: str, hold: bool = False, only_live: bool = False, uid: int = NOBODY) -> Requeued:
-        """Have ranks run again, 500 in one step. See store.api."""
-        ended, running, then = 0, [], "hold" if hold else "requeue"
-        for part in rows.pieces(ranks):
-            rank = 0
-            while rank >= 0:
-                over, rank, *told = self.link.run("requeue", job, part, then, int(only_live), rank, rows.by(uid))
-                ended += over
-                running += told
-        return Requeued(ended, running)
+    def requeue(
+        self,
+        job: int,
+        ranks: str,
+        hold: bool = False,
+        completed: bool = True,
+        running: bool = True,
+        uid: int = NOBODY,
+    ) -> Requeued:
+        """Have ranks run again, 500 that have run in one step. See store.api."""
+        how = "hold" if hold else "requeue", int(completed), int(running)
+        return requeues.run(self.link, job, ranks, how, uid)
 
     def job(self, job: int) -> Job | None:
         """One submission by its id."""
@@ -232,18 +234,7 @@ class RedisStore:
     def report(self, node: str, epoch: int, report: Report) -> None:
         """Take a node's report, 500 rows in one step. See store.api."""
         for part in rows.reports(report):
-            self._report(node, epoch, part)
-
-    def _report(self, node: str, epoch: int, report: Report) -> None:
-        began = [(id_, run, f"{at:.6f}") for id_, run, at in report.began]
-        ended = [
-            (id_, run, state, code, f"{a:.6f}", f"{b:.6f}", dumps(reason) if reason else '""', f"{cpu:.6g}", *memory)
-            for id_, run, state, code, a, b, reason, cpu, *memory in report.ended
-        ]
-        steps = [(s.job, s.run, s.step, int(s.ended_at > 0), dumps(codec.step_to_json(s))) for s in report.steps]
-        moved = [(id_, run, state, f"{at:.6f}") for id_, run, state, at in report.moved]
-        told = dumps({"began": began, "ended": ended, "steps": steps, "moved": moved})
-        self.link.run("report", node, epoch, dumps(node), told)
+            self.link.run("report", node, epoch, dumps(node), rows.report_text(part))
 
     def lose(self, fence: int, node: str, reason: str) -> list[int]:
         """Write a node off, 1,000 runs in one step. See store.api."""
@@ -341,9 +332,12 @@ class RedisStore:
         for at in range(0, len(jobs), READ):
             self.link.run("ask", fence, *jobs[at : at + READ])
 
-    def expire(self, fence: int, job: int, ranks: str, state: str, code: int, reason: str) -> int:
+    def expire(
+        self, fence: int, job: int, ranks: str, state: str, code: int, reason: str, hopeless: bool = False
+    ) -> int:
         """End pending ranks in this state, in portions (rows.pieces). See store.api."""
-        return sum(self.link.run("expire", fence, job, part, state, code, dumps(reason)) for part in rows.pieces(ranks))
+        how = state, code, dumps(reason), int(hopeless)
+        return sum(self.link.run("expire", fence, job, part, *how) for part in rows.pieces(ranks))
 
     def forget(self, fence: int, before: float, limit: int) -> Forgotten:
         """Drop submissions that ended before this time and are filed, in four steps at most. See store.api."""

@@ -105,6 +105,18 @@ def reports(report: Report, most: int = REPORT) -> Iterator[Report]:
         yield Report(began, ended, steps, moved)
 
 
+def report_text(report: Report) -> str:
+    """A report as report.lua takes it."""
+    began = [(id_, run, f"{at:.6f}") for id_, run, at in report.began]
+    ended = [
+        (id_, run, state, code, f"{a:.6f}", f"{b:.6f}", dumps(reason) if reason else '""', f"{cpu:.6g}", *memory)
+        for id_, run, state, code, a, b, reason, cpu, *memory in report.ended
+    ]
+    steps = [(s.job, s.run, s.step, int(s.ended_at > 0), dumps(codec.step_to_json(s))) for s in report.steps]
+    moved = [(id_, run, state, f"{at:.6f}") for id_, run, state, at in report.moved]
+    return dumps({"began": began, "ended": ended, "steps": steps, "moved": moved})
+
+
 def _run_of(row: Began | Ended | Moved | StepRow) -> int:
     """The plain id of the element that a row of a report is about."""
     return row.job if isinstance(row, StepRow) else row.id

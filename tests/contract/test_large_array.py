@@ -5,12 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from crane_celery.grammar.ranges import RangeSet
+from crane_celery.model.dependency import decode, encode, judge
 from crane_celery.model.job import Allocation
 from crane_celery.model.node import NodeState
 from crane_celery.store import redis
-from crane_celery.store.api import Began, Ended, Forgotten, Report, Start
+from crane_celery.store.api import Answer, Began, Ended, Forgotten, Report, Start, Submission
 from crane_celery.store.redis import RedisStore
-from tests.contract.world import World, node
+from tests.contract.world import World, needs, node, spec
 from tests.support.server import Server
 from tests.support.slow import Slow
 
@@ -98,6 +99,36 @@ def test_thousands_of_runs_are_stopped_and_run_again_in_short_steps(watched: Wat
     watched.slow.look()
     assert len(watched.store.elements()) == RUN // 2
     watched.check()
+
+
+def test_what_never_ran_is_requeued_in_short_steps(watched: Watched) -> None:
+    """Every second element, then all: none has a record."""
+    store, job = watched.store, watched.job
+    dep = needs("aftercorr", job, job, COUNT)
+    [follower] = store.submit([Submission(spec(f"0-{COUNT - 1}"), COUNT, b"", dep)], [""])
+    store.expire(watched.world.fence, job, ODD, "Deadline", 330, "deadline reached")
+    store.cancel(job, "", 0)
+    judged(watched.world, watched.slow)
+    assert store.requeue(job, ODD) == (COUNT // 2, COUNT // 2, [])
+    watched.slow.look()
+    found = store.job(job)
+    assert found and (found.worst_state, found.worst_code, found.gone) == ("Cancelled", 320, COUNT // 2)
+    judged(watched.world, watched.slow)
+    waiting = store.job(follower)
+    assert waiting and (waiting.corr, waiting.dead) == (ODD, EVEN)
+    assert store.requeue(job, "", completed=False).never == COUNT // 2
+    watched.slow.look()
+    assert store.ended_bits(job, COUNT) == (0, 0)
+    watched.check()
+
+
+def judged(world: World, slow: Slow) -> None:
+    """Judge all that is asked, as the leader does."""
+    while asked := world.store.questions(world.fence, 200):
+        slow.look()
+        verdicts = [(q.job, *judge(decode(q.dep), dict(q.facts))) for q in asked]
+        world.store.judge(world.fence, [Answer(job, encode(dep), *rest) for job, dep, *rest in verdicts])
+        slow.look()
 
 
 def test_a_node_with_thousands_of_runs_is_written_off_in_short_steps(watched: Watched) -> None:

@@ -1,6 +1,7 @@
 """A hundred thousand dependants on one job: woken in portions, so that no script blocks the server for long."""
 
 from crane_celery.model.dependency import decode, encode, judge
+from crane_celery.model.job import WAITING
 from crane_celery.store.api import Answer, Submission
 from crane_celery.store.redis import RedisStore
 from tests.contract.world import World, needs, spec
@@ -35,5 +36,25 @@ def test_no_script_blocks_the_server() -> None:
         world.run(root, "Completed", 0)
         slow.look()
         assert judged(world, slow) == DEPENDANTS
+        refused = requeued(world, slow, root)
+        assert refused == ["not ready"] * 2
+        world.run_again(root, 2)
+        slow.look()
+        assert judged(world, slow) == DEPENDANTS
         assert slow.found == []
         store.close()
+
+
+def requeued(world: World, slow: Slow, root: int) -> list[str]:
+    """Requeue the job that all wait for: the verdicts are taken back in portions, and nothing starts before.
+
+    Returns the answers to a start of the last dependant, at once and when all verdicts have been taken back.
+    """
+    last, said = root + DEPENDANTS, []
+    assert world.store.requeue(root, "").ended == 1
+    slow.look()
+    said += world.start(last)
+    assert judged(world, slow) == 0
+    found = world.store.jobs([root + 1, last])
+    assert [job.ready for job in found] == [WAITING] * 2
+    return said + world.start(last)

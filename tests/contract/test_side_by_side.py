@@ -177,10 +177,10 @@ class SideBySide(RuleBasedStateMachine):
         """Hold or release all or a part, for ever or for a time."""
         self.both("hold", self._some(data), ranks, on, until)
 
-    @rule(data=st.data(), ranks=_RANKS, hold=st.booleans(), only_live=st.booleans())
-    def requeue(self, data: st.DataObject, ranks: str, hold: bool, only_live: bool) -> None:
+    @rule(data=st.data(), ranks=_RANKS, hold=st.booleans(), completed=st.booleans(), running=st.booleans())
+    def requeue(self, data: st.DataObject, ranks: str, hold: bool, completed: bool, running: bool) -> None:
         """Have all or a part run again."""
-        self.both("requeue", self._some(data), ranks, hold, only_live)
+        self.both("requeue", self._some(data), ranks, hold, completed, running)
 
     @rule(data=st.data(), ranks=_RANKS, limit=st.sampled_from([60, 120]))
     def update(self, data: st.DataObject, ranks: str, limit: int) -> None:

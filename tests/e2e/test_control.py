@@ -128,7 +128,7 @@ def test_requeue_of_what_is_incomplete(crane: Cluster) -> None:
     two.unlink()
     crane.run("ccontrol", "release", str(job))
     wait_for_lines(Path(f"{go}.runs"), 6)
-    crane.run("ccontrol", "requeue", "incomplete", str(job))
+    crane.run("ccontrol", "requeue", "incomplete", "--running", str(job))
     wait_for_lines(Path(f"{go}.runs"), 9)
     go.touch()
     assert set(crane.wait(job).values()) == {0}

@@ -1,5 +1,5 @@
 -- Ends pending ranks as Cancelled and tells running ones to stop, in portions of LIMIT runs.
--- lib: pages ranges tags bits events later jobs blocks marks pending
+-- lib: pages ranges tags bits events later jobs blocks marks unrun pending
 -- KEYS   1 the prefix of all keys
 -- ARGV   1 job; 2 ranks (range text, "" = all); 3 uid; 4 signal (0 = cancel); 5 rank from which on runs are looked at
 -- Returns {pending ranks ended, rank to go on from or -1, submissions that wait, ids told to stop...}.
@@ -62,4 +62,4 @@ if signal == 0 and (from == 0 or next_rank < 0) then
 end
 tell_rows('kill', '"uid":' .. ARGV[3] .. ',', rows)
 settle()
-return { ended, next_rank, call('ZCARD', key_waits(job.id)), unpack(told) }
+return { ended, next_rank, call('ZCOUNT', key_waits(job.id), 0, '+inf'), unpack(told) }

@@ -33,7 +33,7 @@ for i = 2, #ARGV do
     if v[8] and v[8] ~= '' then call('HSET', key, 'until', '') end
     cover(tonumber(id), tonumber(size))
     if v[4] ~= '' then stop_waiting(id, v[4]) end
-    out[i - 1] = v[5] == '' and 0 or call('ZCARD', key_waits(id))
+    out[i - 1] = v[5] == '' and 0 or call('ZCOUNT', key_waits(id), 0, '+inf')
     if v[5] ~= '' then later('ZADD', key_spread, 0, id) end
     n = n + 1
     over[n] = id

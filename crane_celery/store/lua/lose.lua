@@ -1,5 +1,5 @@
 -- Writes a node off: down, a new epoch, its runs ended as Failed with the code for a lost node, in portions.
--- lib: pages ranges tags bits events later jobs blocks marks pending wants guests ends nodes lost fence
+-- lib: pages ranges tags bits events later jobs blocks marks unrun pending wants guests ends nodes lost fence
 -- KEYS   1 the prefix of all keys
 -- ARGV   1 fence; 2 node; 3 its name as JSON; 4 reason as JSON; 5 1 = the next portion: down it is already
 -- Returns {1 when a further call would end more, the ids of the runs...}. Nothing happens to a node that is down already and holds nothing. Error STALE.

@@ -1,7 +1,8 @@
 -- Dependants to be judged, with the facts. First the long lists are spread onto the queue, a portion at a time, so that
 -- 100,000 dependants never block the server. What is handed out moves from `resolve` to `asked` and stays there until it
--- is judged: a trigger that comes meanwhile queues it again, so no change is missed, and a crash loses nothing.
--- lib: bits fence blocks
+-- is judged: a trigger that comes meanwhile queues it again, so no change is missed, and a crash loses nothing. Before all
+-- else go the dependants of what was requeued whose verdicts are still to be taken back.
+-- lib: bits events fence blocks waits reopen
 -- KEYS   1 the prefix of all keys
 -- ARGV   1 fence; 2 how many at most (200 whatever is asked for)
 -- Returns {1 when more may wait, {{job, dep, began, ended, ok, at, lost, last, ... for each of its blocks in order}, ...}};
@@ -11,7 +12,7 @@
 local stale = fenced(ARGV[1])
 if stale then return stale end
 local limit = math.min(tonumber(ARGV[2]), 200)
-local SPREAD, LOOKED_AT, BLOCKS = 400, 800, 600
+local SPREAD, LOOKED_AT, BLOCKS, REOPENED = 400, 800, 600, 300
 
 -- Moves up to `room` dependants onto the queue; returns how many.
 local function spread(room)
@@ -96,6 +97,10 @@ local function consider(ids, asked)
   end
 end
 
+if reopen_next(REOPENED) then
+  publish()
+  return { 1, {} }
+end
 local moved = 0
 repeat
   local n = spread(SPREAD - moved)

@@ -1,5 +1,5 @@
 -- A node's worker has started. On another boot than before, what ran there is written off, in portions, and the epoch grows.
--- lib: pages ranges tags bits events later jobs blocks marks pending wants guests ends nodes lost
+-- lib: pages ranges tags bits events later jobs blocks marks unrun pending wants guests ends nodes lost
 -- KEYS   1 the prefix of all keys
 -- ARGV   1 node; 2 its name as JSON; then as JSON: 3 spec, 4 host, 5 driver, 6 version, 7 boot id, 8 reason of a write-off
 -- Returns {epoch, {"id:run" that it is meant to be running}}; {} where a further call is to write off more first.

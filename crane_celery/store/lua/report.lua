@@ -1,5 +1,5 @@
 -- Takes a node's report: runs that began, runs that ended, steps. Rows that say nothing new are passed over.
--- lib: pages ranges tags bits events later jobs blocks marks pending wants guests ends epoch
+-- lib: pages ranges tags bits events later jobs blocks marks unrun pending wants guests ends epoch
 -- KEYS   1 the prefix of all keys
 -- ARGV   1 node; 2 its epoch; 3 its name as JSON; 4 JSON
 --        {"began": [[id, run, at], ...], "ended": [[id, run, state, code, began_at, ended_at, reason, cpu_s, memory, deaths], ...],

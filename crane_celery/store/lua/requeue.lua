@@ -1,20 +1,28 @@
--- Has ranks run again. Running ones are told to stop and are pending again when they have; ended ones at once.
--- lib: pages ranges tags bits events later jobs blocks revive
+-- Has ranks run again. Running ones are told to stop and are pending again when they have; ended ones at once, and all that
+-- their ends had caused is taken back.
+-- lib: pages ranges tags bits events later jobs blocks marks unrun waits reopen revive
 -- KEYS   1 the prefix of all keys
--- ARGV   1 job; 2 ranks (range text, "" = all); 3 "requeue" or "hold"; 4 1 = leave ended ones alone; 5 rank to go on from;
---        6 who asked: "uid":N, or ""
--- Returns {ended ranks that are pending again, rank to go on from or -1, ids told to stop...}. Error NOTFOUND.
+-- ARGV   1 job; 2 ranks (range text, "" = all); 3 "requeue" or "hold"; 4 1 = what Completed too; 5 1 = what is at work too;
+--        6 rank to go on from; 7 who asked: "uid":N, or ""
+-- Returns {ended ranks that are pending again, of these so many had never run, rank to go on from or -1, ids told to
+-- stop...}. Error NOTFOUND.
 local LIMIT = 500
 local job = job_of(ARGV[1])
 if not job then return redis.error_reply('NOTFOUND job ' .. ARGV[1]) end
-local base, after, from = tonumber(job.id), ARGV[3], tonumber(ARGV[5])
-local v = call('HMGET', key_job(job.id), 'pending', 'top')
-local pending = to_ranges(v[1])
-local all = { 0, math.min(tonumber(v[2]), job.count - 1) }
-local ranks = minus(all[2] < 0 and {} or (ARGV[2] == '' and all or common(to_ranges(ARGV[2]), all)), pending)
+local base, after, completed, running, from = tonumber(job.id), ARGV[3], ARGV[4] == '1', ARGV[5] == '1', tonumber(ARGV[6])
+local v = call('HMGET', key_job(job.id), 'pending', 'top', 'unrun', 'lapsed')
+local pending, lapsed = to_ranges(v[1]), to_ranges(v[4] or '')
+local all = { 0, job.count - 1 }
+local asked = minus(ARGV[2] == '' and all or common(to_ranges(ARGV[2]), all), pending)
+local ran = tonumber(v[2]) < 0 and {} or common(asked, { 0, tonumber(v[2]) })
 
 local HOLDING = { Starting = true, Running = true, Completing = true, Suspended = true }
-local told, rows, over = {}, {}, {}
+local told, rows, over, fresh = {}, {}, {}, {}
+for _, row in ipairs(unrun_of(job, v[3])) do
+  local never = minus(common(row[1], asked), lapsed)
+  ran = minus(ran, never)
+  if from == 0 then fresh = union(fresh, never) end
+end
 
 local function stop(id, e)
   told[#told + 1] = tonumber(id)
@@ -26,16 +34,21 @@ end
 
 local function look(rank)
   local id = string.format('%.0f', base + rank)
-  local e = call('HMGET', key_el(id), 'run', 'state', 'node', 'cancelled')
+  local e = call('HMGET', key_el(id), 'run', 'state', 'node', 'cancelled', 'code')
   if not e[1] then return end
-  if HOLDING[e[2]] then stop(id, e) elseif ARGV[4] ~= '1' then over[#over + 1] = { rank, tonumber(e[1]), e[2] } end
+  if HOLDING[e[2]] then
+    if running then stop(id, e) end
+  elseif completed or e[2] ~= 'Completed' or place(lapsed, rank) then
+    over[#over + 1] = { rank, tonumber(e[1]), e[2], tonumber(e[5]) }
+  end
 end
 
-local found = ranks_from(ranks, from, LIMIT + 1)
+local found = ranks_from(ran, from, LIMIT + 1)
 local next_rank = found[LIMIT + 1] or -1
 found[LIMIT + 1] = nil
 for _, rank in ipairs(found) do look(rank) end
-tell_rows('kill', ARGV[6] .. '"then":"' .. (after == 'hold' and 'hold' or 'requeue') .. '",', rows)
-if #over > 0 then revive(job, pending, over, after == 'hold', ARGV[6]) end
+tell_rows('kill', ARGV[7] .. '"then":"' .. (after == 'hold' and 'hold' or 'requeue') .. '",', rows)
+local n = 0
+if #over > 0 or not is_empty(fresh) then n = revive(job, pending, over, fresh, after == 'hold', ARGV[7]) end
 publish()
-return { #over, next_rank, unpack(told) }
+return { n, n - #over, next_rank, unpack(told) }

@@ -1,5 +1,5 @@
 -- Commits starts: each is checked again against what is true now; those that hold become leases of their nodes.
--- lib: pages ranges tags events later fence
+-- lib: pages ranges tags events later blocks fence
 -- KEYS   1 the prefix of all keys
 -- ARGV   1 fence; 2 JSON rows [job, rank, run, node, allocation (JSON text), other nodes or 0, 1 = these are guests]
 -- Returns one text for each row: "" = accepted, else why not. Error STALE for an older fence.
@@ -8,18 +8,29 @@ if stale then return stale end
 
 local now, states, jobs = tonumber(NOW), {}, {}
 
+local reopening = call('EXISTS', key_reopen) == 1
+
+-- Whether it waits for one that was requeued, and is yet to be judged anew for it.
+local function is_outdated(dep)
+  for _, b in ipairs(reopening and (dep or '') ~= '' and blocks(dep) or {}) do
+    if call('HEXISTS', key_reopen, string.format('%.0f', b[2])) == 1 then return true end
+  end
+  return false
+end
+
 -- What start has to know of a submission, or false.
 local function job_of(id)
   local job = jobs[id]
   if job ~= nil then return job end
   local text = string.format('%.0f', id)
   local v = call('HMGET', key_job(text), 'pending', 'held', 'ready', 'array', 'top', 'again', 'throttle', 'corr', 'dead',
-    'judged')
+    'judged', reopening and 'dep' or 'judged')
   job = v[1] and { id = text, base = id, pending = to_ranges(v[1]), held = to_ranges(v[2]), ready = tonumber(v[3]),
     judged = tonumber(v[10] or '') or 0, ran = {}, array = v[4] == '1', top = tonumber(v[5]), again = to_tags(v[6]),
     throttle = tonumber(v[7] or '0') }
   if job and (v[8] or '') ~= '' then job.corr = to_ranges(v[8]) end
   if job and (v[9] or '') ~= '' then job.dead = to_ranges(v[9]) end
+  if job and is_outdated(v[11]) then job.ready = -1 end
   if job and job.throttle > 0 then job.room = job.throttle - call('ZCARD', key_live(text)) end
   jobs[id] = job
   return job

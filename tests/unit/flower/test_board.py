@@ -51,6 +51,19 @@ def test_it_opens_with_what_is_true_now() -> None:
     assert (told[1].fields["name"], told[1].fields["args"], told[1].hostname) == ("sim", "sim.sh --fast", "crane@n1")
 
 
+def test_a_run_that_is_followed_by_another() -> None:
+    """It has ended, and the next one bears the job's name, also where the job had ended meanwhile."""
+    on = board()
+    rows = [[37, 36, 1, 1, [["n1", 1.0, 1, {}]]]]
+    tell(on, "start", at=8.0, fence=1, rows=rows)
+    again = [37, 36, 1, 1, "Failed", 3, 8.5, 10.0, "", 0.1, 1, True]
+    assert types(tell(on, "again", node="n1", rows=[again])) == [("task-started", "36_3.1"), ("task-failed", "36_3.1")]
+    tell(on, "cancel", job=36, ranks="1-3", uid=1, done=True)
+    tell(on, "revive", job=job_to_json(ARRAY), ranks="1-3", held=False)
+    [told] = tell(on, "start", at=11.0, fence=1, rows=[[37, 36, 1, 2, [["n1", 1.0, 1, {}]]]])
+    assert (told.fields["uuid"], told.fields["name"]) == ("36_3.1#2", "sim")
+
+
 def test_a_life() -> None:
     on = board()
     told = tell(on, "start", at=8.0, fence=1, rows=[[37, 36, 1, 1, [["n1", 1.0, 1, {}]]]])

@@ -97,8 +97,8 @@ def test_the_grace_counts_from_the_verdict() -> None:
     seen = view([job(10, dep=dep(on("afterok", 1)), ready=WAITING), job(11, dep=dep(on("afterok", 10)), ready=WAITING)])
     seen.apply(event("judge", rows=[[10, NEVER]], deps=[dep(on("afterok", 1, -1.0))], gates=[["", ""]]))
     at = seen.waits.next_doom
-    assert at is not None and seen.waits.lost(at - 1) == {}
-    assert seen.waits.lost(at) == {10: ONE, 11: ONE} and seen.waits.next_doom is None
+    assert at is not None and seen.waits.lost(seen.waits.hopeless(at - 1)) == {}
+    assert seen.waits.lost(seen.waits.hopeless(at)) == {10: ONE, 11: ONE} and seen.waits.next_doom is None
 
 
 def test_elements_start_as_those_of_their_index_complete() -> None:

@@ -15,6 +15,7 @@ from crane_celery.sched.prioritise import Ranking
 from crane_celery.service.caller import Caller
 from crane_celery.service.cancel import Outcome
 from crane_celery.service.filters import Filters
+from crane_celery.service.requeue import How, Result
 from crane_celery.store.api import Moved, Report
 from tests.unit.service.support import Cluster
 from tests.unit.service.test_queue import BOB, ROOT, shown
@@ -156,7 +157,7 @@ def test_only_owners_and_operators_control(cluster: Cluster) -> None:
         service.requeue(BOB, chosen),
         service.top(BOB, chosen),
     ):
-        assert outcome == Outcome([], [(str(job), "Permission Denied")])
+        assert (outcome.done, outcome.failed) == ([], [(str(job), "Permission Denied")])
     assert update(cluster, f"{job},99", ROOT, comment="x") == Outcome([str(job)], [("99", "Job not found")])
 
 
@@ -217,40 +218,68 @@ def test_what_was_never_suspended_does_not_go_on(cluster: Cluster) -> None:
     assert service.suspend(ALICE, parse_selectors(f"{array}_1"), False).done == []
 
 
+def requeue(cluster: Cluster, ids: object, **how: bool) -> Result:
+    """Requeue as Alice."""
+    return cluster.service.requeue(ALICE, parse_selectors(str(ids)), How(**how))
+
+
 def test_requeueing(cluster: Cluster) -> None:
-    array, service = submit(cluster, array="1-4"), cluster.service
+    array = submit(cluster, array="1-4")
     for rank in range(4):
         cluster.begin(array, rank)
     cluster.end(array + 1)
-    assert service.requeue(ALICE, parse_selectors(str(array)), incomplete=True).done == [str(array)]
+    assert requeue(cluster, array, incomplete=True, running=True) == Result(
+        [str(array)],
+        [],
+        (f"Of {array}, 3 at work are stopped and run again; 1 has completed: left as they are.",),
+    )
     for id_ in (array, array + 2, array + 3):
         cluster.end(id_)
     assert record(cluster, array).pending == "0,2-3" and record(cluster, array).ok == 1
-    assert service.requeue(ALICE, parse_selectors(f"{array}_2"), hold=True).done == [f"{array}_2"]
+    assert requeue(cluster, f"{array}_2", hold=True).done == [f"{array}_2"]
     assert (record(cluster, array).pending, record(cluster, array).held) == ("0-3", "1")
-    assert service.requeue(ALICE, parse_selectors(str(array))).failed == [(str(array), "Job is pending already")]
+    assert requeue(cluster, array).failed == [(str(array), "Job is pending already")]
 
 
-def test_what_was_cancelled_before_it_started_has_no_run_to_repeat(cluster: Cluster) -> None:
-    array, job, service = submit(cluster, array="1-5"), submit(cluster), cluster.service
-
-    def requeue(ids: str, **how: bool) -> Outcome:
-        return service.requeue(ALICE, parse_selectors(ids), **how)
-
-    service.cancel(ALICE, parse_selectors(f"{array}_[2-3],{job}"), Filters())
-    alone = "it ended before it started, so there is no run to repeat"
-    assert requeue(f"{job},{array}_2").failed == [
-        (str(job), f"{alone}: submit it again"),
-        (f"{array}_2", f"{alone}: cbatch --array-retry {array}_2"),
-    ]
+def test_what_was_cancelled_before_it_started_runs_too(cluster: Cluster) -> None:
+    array, job = submit(cluster, array="1-5"), submit(cluster)
+    cluster.service.cancel(ALICE, parse_selectors(f"{array}_[2-3],{job}"), Filters())
     cluster.run(array, 0, code=1)
-    some = "2 of its elements ended before they started, so there is no run to repeat: cbatch --array-retry"
-    part = f"{array}_[1-3]"
-    assert requeue(part) == Outcome([part], [(part, f"{some} {part}")])
     cluster.begin(array, 3)
-    assert requeue(str(array)) == Outcome([str(array)], [(str(array), f"{some} {array}")])
-    assert requeue(str(array), incomplete=True) == Outcome([str(array)], [])
-    assert record(cluster, array).pending == "0,4"
+    assert requeue(cluster, f"{job},{array}_2") == Result([str(job), f"{array}_2"], [])
+    assert (record(cluster, job).pending, record(cluster, job).ended_at, record(cluster, job).worst_state) == (
+        "0",
+        0,
+        None,
+    )
+    assert (record(cluster, array).pending, record(cluster, array).worst_state) == ("1,4", State.CANCELLED)
+    said = f"Of {array}, 2 run again (1 of them had never started); 1 is at work, 2 are pending: left as they are."
+    assert requeue(cluster, array, incomplete=True) == Result([str(array)], [], (said,))
+    found = record(cluster, array)
+    assert (found.pending, found.worst_state, found.worst_code, found.gone) == ("0-2,4", None, 0, 0)
+
+
+def test_nothing_is_incomplete(cluster: Cluster) -> None:
+    array = submit(cluster, array="1-3")
+    cluster.run(array, 0)
+    cluster.begin(array, 1)
+    why = "nothing of it has ended without completing: 1 has completed, 1 is at work, 1 is pending"
+    assert requeue(cluster, array, incomplete=True) == Result([], [(str(array), why)])
+    assert record(cluster, array).pending == "2"
+
+
+def test_what_has_left_the_server_is_not_requeued(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    array, job = submit(cluster, array="3-5"), submit(cluster)
+    for rank, code in ((0, 0), (1, 1), (2, 0)):
+        cluster.run(array, rank, code)
+    cluster.run(job)
+    cluster.store.set_cursor("recorder", cluster.store.last_event())
+    assert cluster.store.forget(cluster.fence, cluster.store.now() + 1, 9).jobs == 2
+    monkeypatch.setattr(cluster.service, "array_of", lambda id_: "3-5" if id_ == array else "")
+    gone = dict(requeue(cluster, f"{array},{job},99", incomplete=True).failed)
+    assert "has left the server" in gone[str(array)] and gone[str(array)].endswith("again with --array=4")
+    assert "has left the server" in gone[str(job)] and gone[str(job)].endswith("submit it again")
+    assert gone["99"] == "Job not found"
 
 
 def test_requeues_that_are_refused(cluster: Cluster) -> None:

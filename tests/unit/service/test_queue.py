@@ -13,6 +13,7 @@ from crane_celery.service.cancel import matching
 from crane_celery.service.filters import Filters, parse_states
 from crane_celery.service.listing import Wanted
 from crane_celery.service.queue import begins
+from crane_celery.service.requeue import How
 from crane_celery.service.rows import PENDING, live_row, pending_lines
 from tests.unit.service.support import Cluster
 from tests.unit.service.test_submit import ALICE, submit
@@ -93,7 +94,7 @@ def test_an_element_that_is_pending_again_has_one_line(cluster: Cluster) -> None
     array = submit(cluster, array="1-2")
     for rank in (0, 1):
         cluster.end(cluster.begin(array, rank), 3)
-    assert cluster.service.requeue(ALICE, parse_selectors(f"{array}_2"), hold=True).done == [f"{array}_2"]
+    assert cluster.service.requeue(ALICE, parse_selectors(f"{array}_2"), How(hold=True)).done == [f"{array}_2"]
     lines = [(f"{array}_2", "Pending", "Held"), (f"{array}_1", "Failed", "")]
     assert shown(cluster, str(array), states=frozenset(State)) == lines
     records = cluster.service.show("job", (), parse_selectors(str(array)))

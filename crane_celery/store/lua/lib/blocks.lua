@@ -32,6 +32,12 @@ local function unknown(dep, last)
   return nil
 end
 
+-- Notes with those that it waits for that the verdict on a submission is final, until one of them is requeued: its score in
+-- their lists is then below 0.
+local function wait_no_more(id, dep)
+  for _, b in ipairs(blocks(dep)) do call('ZADD', key_waits(string.format('%.0f', b[2])), 'XX', '-' .. id, id) end
+end
+
 -- Takes a submission off the lists of those that it waits for.
 local function stop_waiting(id, dep)
   if dep == '' then return end

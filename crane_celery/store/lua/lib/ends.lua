@@ -104,7 +104,8 @@ local function over(e, id, state, code)
   if state == 'Completed' then bit_later('ok', id, 1) end
   if LOST[code] then bit_later('lost', id, 1) end
   count_end(job, 1, state, code)
-  if job.array and state ~= 'Completed' and state ~= 'Cancelled' then count_failure(job) end
+  count_way(job, state, code, 1)
+  if job.array and state ~= 'Completed' and state ~= 'Cancelled' then stop_after_failures(job) end
   return job.ended == job.count and 'true' or 'false'
 end
 

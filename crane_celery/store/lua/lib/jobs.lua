@@ -8,7 +8,7 @@ local function job_of(id)
   local job = jobs[id]
   if job ~= nil then return job end
   local v = call('HMGET', key_job(id), 'count', 'began', 'ended', 'ok', 'code', 'state', 'gone', 'waits', 'array',
-    'uid', 'part', 'policy')
+    'uid', 'part', 'policy', 'ways')
   if not v[1] then
     jobs[id] = false
     return false
@@ -16,7 +16,7 @@ local function job_of(id)
   local began, ended, ok, gone = tonumber(v[2]), tonumber(v[3]), tonumber(v[4]), tonumber(v[7])
   job = { id = id, count = tonumber(v[1]), began = began, ended = ended, ok = ok, code = tonumber(v[5]), state = v[6],
     gone = gone, waits = v[8], array = v[9] == '1', uid = v[10], part = v[11], policy = v[12] or '',
-    was_reached = began + gone, was_ended = ended, was_bad = ended > ok }
+    ways = v[13] or '', was_reached = began + gone, was_ended = ended, was_bad = ended > ok }
   jobs[id] = job
   return job
 end
@@ -55,10 +55,39 @@ local function write_back(job)
   call('HSET', key_job(job.id), 'pending', to_text(pending), 'held', to_text(held), 'again', tags_text(again))
 end
 
--- An element of an array failed: with so many, the rest of it does not start.
-local function count_failure(job)
-  local most = tonumber(string.match(job.policy, ':(%d+)$') or '0')
-  if most > 0 and call('HINCRBY', key_job(job.id), 'fails', 1) >= most then job.stop = true end
+-- How many runs of an array ended in each way but Completed with code 0: {["Failed:3"] = 12, ...}. What a requeue takes
+-- back of it leaves the worst end of the others.
+local function ways_of(job)
+  if not job.counts then
+    job.counts = {}
+    for way, n in string.gmatch(job.ways, '([^,=]+)=(%d+)') do job.counts[way] = tonumber(n) end
+  end
+  return job.counts
+end
+
+-- n runs more (or fewer) ended so.
+local function count_way(job, state, code, n)
+  if not job.array or (state == 'Completed' and code == 0) then return end
+  local way, counts = string.format('%s:%d', state, code), ways_of(job)
+  counts[way] = (counts[way] or 0) + n
+  if counts[way] <= 0 then counts[way] = nil end
+end
+
+local function ways_text(job)
+  local out = {}
+  for way, n in pairs(ways_of(job)) do out[#out + 1] = string.format('%s=%d', way, n) end
+  table.sort(out)
+  return table.concat(out, ',')
+end
+
+-- A run of an array failed: with so many, the rest of it does not start.
+local function stop_after_failures(job)
+  local most, failed = tonumber(string.match(job.policy, ':(%d+)$') or '0'), 0
+  if most == 0 then return end
+  for way, n in pairs(ways_of(job)) do
+    if not string.find(way, '^Completed:') and not string.find(way, '^Cancelled:') then failed = failed + n end
+  end
+  if failed >= most then job.stop = true end
 end
 
 local stop_rest -- lib/pending.lua, where ends can stop an array
@@ -94,6 +123,10 @@ local function settle_job(job)
     args[n + 9], args[n + 10], args[n + 11], args[n + 12] = 'et', NOW, 'gone', job.gone
     args[n + 13], args[n + 14] = 'lok', job.last_ok
     n = n + 14
+    if job.counts then
+      args[n + 1], args[n + 2] = 'ways', ways_text(job)
+      n = n + 2
+    end
     count_alive(job, job.was_ended - job.ended)
   end
   if over then args[n + 1], args[n + 2] = 'done', NOW end

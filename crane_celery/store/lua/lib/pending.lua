@@ -1,10 +1,10 @@
--- Ends pending ranks without a run. Needs ranges tags bits marks events later jobs blocks.
+-- Ends pending ranks without a run. Needs ranges tags bits marks events later jobs blocks unrun.
 
 -- Those of `ranks` (a set) that are pending end in this state. `job` is from job_of; `by` is JSON text of further keys of
 -- the event (who, why). Returns how many ended.
 local function end_pending(job, ranks, state, code, by)
   local base = tonumber(job.id)
-  local v = call('HMGET', key_job(job.id), 'pending', 'held', 'dep', 'again', 'until', 'lapsed')
+  local v = call('HMGET', key_job(job.id), 'pending', 'held', 'dep', 'again', 'until', 'lapsed', 'unrun')
   local pending, held = to_ranges(v[1]), to_ranges(v[2])
   local hit = common(pending, ranks)
   if is_empty(hit) then return 0 end
@@ -24,6 +24,11 @@ local function end_pending(job, ranks, state, code, by)
       untag(tags, hit)
       call('HSET', key_job(job.id), field == 4 and 'again' or 'until', tags_text(tags))
     end
+  end
+  if job.array then
+    local unrun = unrun_of(job, v[7])
+    tag(unrun, hit, end_number(state, code))
+    call('HSET', key_job(job.id), 'unrun', tags_text(unrun))
   end
   mark('ended', base, hit, true)
   local n = size(hit)

@@ -1,4 +1,5 @@
--- Takes ends back: elements that had ended are pending again. Needs ranges tags bits events jobs.
+-- Takes ends back: elements that had ended are pending again. Needs ranges tags bits marks events jobs unrun blocks waits
+-- reopen.
 
 -- The whole record as JSON, for those who have forgotten it.
 local function job_json(id)
@@ -14,17 +15,36 @@ local function job_json(id)
     v[16] and v[16] ~= '' and v[16] or '0', v[17], v[18] or '', v[19] or '', table.concat(out, ','))
 end
 
--- What the ends that are left make of the whole: exact for one element; an array keeps its worst until all are taken back.
-local function worst_left(job)
+-- The worst state and the highest code of the ends that are left. `unrun`: lib/unrun.lua.
+local function worst_left(job, unrun)
   if job.ended == 0 then return '', 0 end
-  return job.state, job.code
+  local plain, known, worst, highest = job.ok, job.ok, nil, 0
+  local function take(state, code, n)
+    if n == 0 then return end
+    known = known + n
+    if not worst or WORSE[state] > WORSE[worst] then worst = state end
+    highest = math.max(highest, code)
+  end
+  for way, n in pairs(ways_of(job)) do
+    local state, code = string.match(way, '^(%a+):(%d+)$')
+    take(state, tonumber(code), n)
+    if state == 'Completed' then plain, known = plain - n, known - n end
+  end
+  for _, row in ipairs(unrun) do
+    local state, code = end_of(row[2])
+    take(state, code, size(row[1]))
+  end
+  if plain > 0 and not worst then worst = 'Completed' end
+  if known ~= job.ended then return job.state, job.code end -- some ended before these were counted
+  return worst, highest
 end
 
--- rows: {{rank, last run, state}, ...} of elements that have ended; pending: the ranks that are (ranges); by: "uid":N, or "".
-local function revive(job, pending, rows, hold, by)
+-- rows: {{rank, last run, state, code}, ...} of elements that have ended after a run; fresh: a set of those that never ran;
+-- pending: the ranks that are (ranges); by: "uid":N, or "".
+local function revive(job, pending, rows, fresh, hold, by)
   local base, ids, runs = tonumber(job.id), {}, {}
-  local v = call('HMGET', key_job(job.id), 'held', 'again', 'lapsed')
-  local held, again = to_ranges(v[1]), to_tags(v[2])
+  local v = call('HMGET', key_job(job.id), 'held', 'again', 'lapsed', 'unrun')
+  local held, again, unrun = to_ranges(v[1]), to_tags(v[2]), unrun_of(job, v[4])
   local lapsed = to_ranges(v[3] or '')
   for i, row in ipairs(rows) do
     ids[i] = row[1]
@@ -33,27 +53,36 @@ local function revive(job, pending, rows, hold, by)
     put_bit('lost', base + row[1], 0)
     if place(lapsed, row[1]) then
       job.gone = job.gone - 1
-    elseif row[3] == 'Completed' then
-      put_bit('ok', base + row[1], 0)
-      job.ok = job.ok - 1
+    else
+      count_way(job, row[3], row[4], -1)
+      if row[3] == 'Completed' then
+        put_bit('ok', base + row[1], 0)
+        job.ok = job.ok - 1
+      end
     end
     runs[row[2]] = runs[row[2]] or {}
     table.insert(runs[row[2]], row[1])
   end
   for run, some in pairs(runs) do tag(again, ranges_of(some), run) end
-  job.ended = job.ended - #rows
-  job.state, job.code = worst_left(job)
-  local ranks = ranges_of(ids)
+  mark('ended', base, fresh, false)
+  local n, ranks = #rows + size(fresh), union(ranges_of(ids), fresh)
+  job.gone, job.ended = job.gone - size(fresh), job.ended - n
+  untag(unrun, ranks)
+  job.state, job.code = worst_left(job, unrun)
   pending = union(pending, ranks)
   if hold then held = union(held, ranks) end
   call('HSET', key_job(job.id), 'pending', to_text(pending), 'held', to_text(held), 'again', tags_text(again), 'ended',
-    job.ended, 'ok', job.ok, 'gone', job.gone, 'lapsed', to_text(minus(lapsed, ranks)), 'code', job.code, 'state', job.state)
-  call('HDEL', key_job(job.id), 'done', 'fails')
+    job.ended, 'ok', job.ok, 'gone', job.gone, 'lapsed', to_text(minus(lapsed, ranks)), 'unrun', tags_text(unrun), 'ways',
+    ways_text(job), 'code', job.code, 'state', job.state)
+  call('HDEL', key_job(job.id), 'done')
   call('ZREM', key_done, job.id)
   call('HDEL', key_ends, job.id)
   call('ZADD', key_alive, job.id, job.id)
-  count_alive(job, #rows)
+  count_alive(job, n)
   flush_alive()
+  rejudge(job.id)
   tell('revive', string.format('{%s"job":%s,"ranks":"%s","held":%s}', by, job_json(job.id), to_text(ranks),
     hold and 'true' or 'false'))
+  if job.waits ~= '' then reopen_first(job.id) end
+  return n
 end
