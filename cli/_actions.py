@@ -73,6 +73,11 @@ SHOWN = {
     "hostlistsorted": "the same, in order",
 }
 
+_REQUEUE = {
+    "incomplete": "only what ended without completing; what is at work is left alone",
+    "--running": "with incomplete: what is at work too, which is stopped first",
+}
+
 ACTIONS = {
     "show": Action("show WHAT [NAMES]", "Show full records.", SHOWN, ("show job 36_1", "show node cn[1-3]"), "what"),
     "update": Action(
@@ -101,14 +106,19 @@ ACTIONS = {
     ),
     "resume": Action("resume IDS", "Let what is suspended go on. " + _IDS, {}, ("resume 12",), ""),
     "requeue": Action(
-        "requeue [incomplete] IDS",
-        "Run jobs or elements again, under the same ids. " + _IDS,
-        {"incomplete": "of arrays, only what did not complete"},
-        ("requeue 12", "requeue incomplete 36"),
+        "requeue [incomplete [--running]] IDS",
+        "Run jobs or elements again, under the same ids: what has ended, and what is at work, which is stopped first. "
+        + _IDS,
+        _REQUEUE,
+        ("requeue 12", "requeue incomplete 36", "requeue incomplete --running 36"),
         "words",
     ),
     "requeuehold": Action(
-        "requeuehold IDS", "Run jobs or elements again once they are released. " + _IDS, {}, ("requeuehold 12",), ""
+        "requeuehold [incomplete [--running]] IDS",
+        "Run jobs or elements again once they are released. " + _IDS,
+        _REQUEUE,
+        ("requeuehold 12",),
+        "words",
     ),
     "top": Action("top IDS", "Put jobs before all others of their owner's. " + _IDS, {}, ("top 12",), ""),
     "explain": Action("explain IDS", "Say why jobs wait, in numbers. " + _IDS, {}, ("explain 12",), ""),

@@ -22,6 +22,7 @@ _VALUES = {
     **dict.fromkeys(("exclusive", "requeue", "killoninvaliddep"), "answers"),
 }
 #: written as they are, without ids or keys
+_INCOMPLETE = ("incomplete", "only what ended without completing")
 _LISTS_OF_HOSTS = ("hostnames", "hostlist", "hostlistsorted")
 
 
@@ -36,11 +37,14 @@ def following(words: Sequence[str], current: str) -> Found:
         return _shown(rest, current)
     if action == "update":
         return _update(rest, current)
-    if action == "requeue" and not rest and current.isalpha():
-        return matching(current, [("incomplete", "only what did not complete")])
+    again = action in ("requeue", "requeuehold")
+    if again and not rest and current.isalpha():
+        return matching(current, [_INCOMPLETE])
+    if again and rest and current.startswith("-"):
+        return matching(current, [("--running", "what is at work too")])
     found = values("ids", current)
-    if action == "requeue" and not rest and not current:
-        found.words.append(("incomplete", "only what did not complete"))
+    if again and not rest and not current:
+        found.words.append(_INCOMPLETE)
     if action == "hold" and rest:
         found.words += matching(current, [("timelimit=", "for how long")]).words
     return found

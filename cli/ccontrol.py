@@ -57,7 +57,7 @@ def parser() -> Parser:
         "  requeue IDS                        run again: what has ended, and what is at work, which is stopped\n"
         "  requeue incomplete [--running] IDS all that ended without completing runs again, in the same array; what\n"
         "                                     is at work is left alone unless --running is given\n"
-        "  requeuehold [incomplete] IDS       the same, once released\n"
+        "  requeuehold IDS                    the same, once released; incomplete and --running too\n"
         "  top IDS                            before all of one's own other jobs\n"
         "  explain IDS                        why it waits, in numbers\n"
         "  story IDS                          what has happened to it\n\n"

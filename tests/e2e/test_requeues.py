@@ -63,7 +63,7 @@ def test_what_was_cancelled_with_the_failures_runs_too(crane: Cluster) -> None:
     assert said[1:] == [
         f"Of {job}, 4 run again (4 of them had never started); 5 have completed, 1 is at work: left as they are."
     ]
-    refused = crane.run("ccontrol", "requeue", "incomplete", f"{job}_[0-4,9]", code=4).stdout
+    refused = crane.run("ccontrol", "requeue", "incomplete", f"{job}_[0-4,9]", code=4).stderr
     assert "nothing of it has ended without completing: 5 have completed, 1 is at work." in refused
     said = crane.run("ccontrol", "requeue", "incomplete", f"{job}_9", "--running").stdout.splitlines()
     assert said[1:] == [f"Of {job}_9, 1 at work are stopped and run again."]
