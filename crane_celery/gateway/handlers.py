@@ -17,6 +17,7 @@ from crane_celery.service import cancel as cancelling
 from crane_celery.service.caller import Caller
 from crane_celery.service.cancel import Outcome
 from crane_celery.service.filters import Filters, parse_kinds, parse_states
+from crane_celery.service.listing import Listed, Wanted, conditions
 from crane_celery.service.requeue import How, Result
 from crane_celery.service.service import Service
 from crane_celery.service.spans import TIMES
