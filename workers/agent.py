@@ -227,8 +227,8 @@ class Agent:
         self._fault = fault
 
     def _skew(self) -> float:
-        """Seconds by which this host's clock is ahead of the server's, as far as it can be said."""
-        return time.time() - self._time.now() if self._clock is time.monotonic else 0.0
+        """Seconds by which this host's clock is ahead of the server's."""
+        return time.time() - self._time.now()
 
     def _unable(self, runs: list[tuple[int, int]], why: str) -> None:
         """Launches that failed by this node's fault: the node drains first, so that what runs again goes elsewhere."""
