@@ -72,8 +72,18 @@ def _parts(made: Parser) -> list[str]:
         _plain(made.description or ""),
         f"```\n{usage(made)}\n```",
         "| option | what it does |\n|---|---|\n" + "\n".join(rows),
+        _formats(made),
         f"```\n{made.epilog.rstrip()}\n```" if made.epilog else "",
     ]
+
+
+def _formats(made: Parser) -> str:
+    """Return what ``-o`` of a listing can show."""
+    if not made.formats:
+        return ""
+    from cli._helpformat import page
+
+    return page(made.formats())
 
 
 def usage(made: Parser) -> str:

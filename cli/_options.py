@@ -13,8 +13,12 @@ from crane_celery.errors import InputError, NotSupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from typing import Any, NoReturn
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any, NamedTuple, NoReturn
+
+    from cli._render import Column
+else:
+    from crane_celery.grammar._record import NamedTuple
 
 
 #: argparse would look on disk for translations of its words, and import locale for that: there are none of ours
@@ -36,6 +40,8 @@ class Parser(argparse.ArgumentParser):
 
     #: raise Described instead of parsing anything (cli._manual)
     describing = False
+    #: of a listing: what ``-o`` can show
+    formats: Callable[[], Mapping[str, Formats]] | None = None
 
     def __init__(
         self,
@@ -153,13 +159,42 @@ class _Version(argparse.Action):
         sys.exit(0)
 
 
-def add_output_options(parser: Parser, full: bool = True) -> None:
-    """``-o/--format``, ``-N/--noheader``, ``--json``, and ``-F/--full``: what every listing has."""
+class Formats(NamedTuple):
+    """What ``-o`` of a listing can show."""
+
+    #: the format in force without ``-o``
+    default: str
+    columns: Mapping[str, Column]
+
+
+def add_output_options(
+    parser: Parser, formats: Callable[[], Mapping[str, Formats]], full: bool = True, short: str = "-N"
+) -> None:
+    """``-o/--format``, ``--helpformat``, ``--noheader``, ``--json``, and ``-F/--full``: what every listing has.
+
+    ``formats``: what it can show, by the option that asks for it, "" = without one; ``short``: the short name of
+    ``--noheader``, "" = none.
+    """
+    parser.formats = formats
     parser.add_argument("-o", "--format", metavar="FORMAT", help="columns as a format string, such as '%%5j|%%.8t'")
-    parser.add_argument("-N", "--noheader", action="store_true", help="leave the header out")
+    parser.add_argument("--helpformat", action=_HelpFormat, nargs=0, help="show the columns of -o and exit")
+    parser.add_argument(*filter(None, [short]), "--noheader", action="store_true", help="leave the header out")
     parser.add_argument("--json", action="store_true", help="one line of JSON instead of a table")
     if full:
         parser.add_argument("-F", "--full", action="store_true", help="all columns, nothing cut")
+
+
+class _HelpFormat(argparse.Action):
+    """Shows the columns and ends."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_given: Any) -> None:
+        """Import what describes them only when it is asked for."""
+        from cli._helpformat import text
+        from cli._main import say
+
+        assert isinstance(parser, Parser) and parser.formats
+        say(*text(parser.formats()))
+        sys.exit(0)
 
 
 def ids(text: str | None) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from cli import _cut
 from cli._main import run
-from cli._options import Parser, add_output_options, ids, split_list
+from cli._options import Formats, Parser, add_output_options, ids, split_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,14 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-    from cli._render import Column
 
 MAX_LINES = 1000
-DEFAULT = "%j %n %P %a %c %t %e"
-SUMMARY = "%j %n %P %a %total %pending %running %completed %failed %cancelled %timeout %oom %deadlined"
-#: follows the default and the full columns where a row has any
-DEATHS = "%O"
-FULL = "%j %n %u %P %N %a %C %M %c %m %t %l %S %E %s %q %X %h %p %L %e %wckey %deadline"
+#: of the steps that every job has, numbered from 0: what holds its resources, and its script
+_OF_EVERY_JOB = 2
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -58,25 +54,41 @@ def parser() -> Parser:
         " such as 09:00 (the last one), yesterday, friday, -3d, now-2hours or 2026-11-29T12:00")  # fmt: skip
     add("-E", "--end-time", metavar="A~B", help="only what ended in this interval")
     add("-s", "--submit-time", metavar="A~B", help="only what was submitted in this interval")
-    add("-m", "--max-lines", type=int, default=MAX_LINES, metavar="N", help=f"runs at most, the newest (default"
-        f" {MAX_LINES}); stderr, or a field of --json, says how many are left out")  # fmt: skip
+    add("-m", "--max-lines", type=int, metavar="N", help=f"runs at most, the newest (default"
+        f" {MAX_LINES}, of --ids all); stderr, or a field of --json, says how many are left out")  # fmt: skip
     add("--deadline", metavar="A~B", help="only what has its deadline in this interval")
     add("--type", metavar="LIST", help="only these types: Interactive, Batch, Container")
+    add("--steps", action="store_true", help="the steps that every job has, too: 0, which holds its resources, and 1,"
+        " its script")  # fmt: skip
+    add("--ids", action="store_true", help="only ids, one of each array, such as 53_[3,53,103], for other commands")
     add("--array-summary", action="store_true", help="a line for each array: how many elements are in which state")
     add("-D", "--duplicates", action="store_true", help="every run of what ran several times (as it is without it)")
     add("--last", action="store_true", help="only the last run of each")
-    add_output_options(made)
+    add_output_options(made, formats)
     return made
+
+
+def formats() -> dict[str, Formats]:
+    """What ``-o`` can show: of runs and steps, and of arrays."""
+    from cli import _acctcols as acct
+
+    summary = {**acct.columns(), **acct.summary_columns()}
+    return {"": Formats(acct.DEFAULT, acct.columns()), "--array-summary": Formats(acct.SUMMARY, summary)}
 
 
 def body(argv: list[str]) -> int:
     """Parse, ask once, print."""
     options = parser().parse(argv)
     _cut.max_lines(options.max_lines)
+    if options.ids:
+        from cli._named import print_ids
+
+        return print_ids(options, "history", {**_request(options), "steps": False}, "newest")
+    from cli import _acctcols as acct
     from cli._render import CUT, lines, parse_format, print_json, print_lines
     from crane_celery.gateway.client import call
 
-    known = {**columns(), **(summary_columns() if options.array_summary else {})}
+    known = {**acct.columns(), **(acct.summary_columns() if options.array_summary else {})}
     fields = parse_format(_format(options), known)  # before asking: a bad format costs nobody anything
     answer = call("history", _request(options))
     jobs = answer["rows"]
@@ -86,9 +98,9 @@ def body(argv: list[str]) -> int:
         print_json({"ok": True, "job_info_list": infos, **_cut.left_out(len(jobs), answer)})
         return 0
     if not options.format and not options.array_summary and any(row["memory_deaths"] for row in jobs):
-        fields = parse_format(f"{_format(options)} {DEATHS}", known)
+        fields = parse_format(f"{_format(options)} {acct.DEATHS}", known)
     cut = 0 if options.format or options.full else CUT
-    print_lines(lines(fields, with_steps(jobs, options.job or ""), not options.noheader, cut))
+    print_lines(lines(fields, with_steps(jobs, options.job or "", every=options.steps), not options.noheader, cut))
     _cut.tell(len(jobs), answer["total"], exact=answer["exact"], which="newest", what=_what(options))
     return 0
 
@@ -123,108 +135,39 @@ def _request(options: argparse.Namespace) -> dict[str, Any]:
     }
     asked |= {key: value for key, value in texts.items() if value}
     kind = {"summary": True} if options.array_summary else {"steps": True}
-    return {**asked, **kind, "last": options.last, "tz": zone(), "limit": options.max_lines, "count": True}
+    return {**asked, **kind, "last": options.last, "tz": zone(), "limit": options.max_lines or MAX_LINES, "count": True}
 
 
 def _format(options: argparse.Namespace) -> str:
     """The format asked for; the default one grows by what was filtered on."""
+    from cli import _acctcols as acct
+
     if options.format:
         return str(options.format)
     if options.array_summary:
-        return SUMMARY
+        return acct.SUMMARY
     if options.full:
-        return FULL
+        return acct.FULL
     asked = (
         ("%deadline", options.deadline),
         ("%E", options.end_time),
         ("%s", options.submit_time),
         ("%S", options.start_time),
     )
-    return " ".join([DEFAULT, *(column for column, given in asked if given)])
+    return " ".join([acct.DEFAULT, *(column for column, given in asked if given)])
 
 
-def with_steps(jobs: Iterable[dict[str, Any]], selectors: str) -> Iterator[dict[str, Any]]:
-    """Each job's row, then its steps. Where only steps were named (``12.1``), their rows alone."""
+def with_steps(jobs: Iterable[dict[str, Any]], selectors: str, every: bool) -> Iterator[dict[str, Any]]:
+    """Each job's row, then its steps: ``every`` one, else those of ``crun`` and those named. Where only steps were
+    named (``12.1``), their rows alone."""
     only_steps = bool(selectors) and all("." in item for item in split_list(selectors))
+    named = "." in selectors
     for job in jobs:
         if not only_steps:
             yield job
         for step in job.get("steps", ()):
-            yield {**job, **step, "jobid": step["stepid"], "nodes": len(step["nodelist"])}
-
-
-def columns() -> dict[str, Column]:
-    """The columns by the names of a format."""
-    from cli import _columns as cell
-    from cli._render import Column, by_header
-    from crane_celery.grammar.duration import format_duration
-
-    def text(key: str) -> Any:
-        return lambda row: str(row[key])
-
-    def moment(key: str) -> Any:
-        return lambda row: cell.when(row[key])
-
-    made = {
-        "a": Column("ACCOUNT", text("account")),
-        "C": Column("REQCPUS", lambda row: cell.cpus(row["req_cpus"])),
-        "c": Column("ALLOCCPUS", lambda row: cell.cpus(row["alloc_cpus"])),
-        "D": Column("ELAPSEDTIME", cell.elapsed),
-        "E": Column("ENDTIME", moment("ended_at")),
-        "e": Column("EXITCODE", exit_code),
-        "h": Column("HELD", lambda row: cell.yes(row.get("held"))),
-        "j": Column("JOBID", text("jobid")),
-        "K": Column("WCKEY", text("wckey")),
-        "k": Column("COMMENT", text("comment")),
-        "L": Column("NODELIST", lambda row: cell.hosts_or_none(row["nodelist"])),
-        "l": Column("TIMELIMIT", lambda row: format_duration(row["time_limit"])),
-        "M": Column("REQMEMPERNODE", lambda row: cell.memory(row["req_memory"])),
-        "m": Column("ALLOCMEMPERNODE", lambda row: cell.memory(row["alloc_memory"])),
-        "N": Column("NODENUM", text("nodes")),
-        "n": Column("JOBNAME", text("name")),
-        "P": Column("PARTITION", text("partition")),
-        "p": Column("PRIORITY", lambda row: cell.cpus(row["priority"])),
-        "q": Column("QOS", text("qos")),
-        "R": Column("REASON", text("reason")),
-        "r": Column("REQNODES", lambda row: cell.hosts_or_none(row["req_nodelist"])),
-        "S": Column("STARTTIME", moment("began_at")),
-        "s": Column("SUBMITTIME", moment("submitted_at")),
-        "T": Column("JOBTYPE", lambda row: row.get("type") or row["kind"]),
-        "t": Column("STATE", text("state")),
-        "u": Column("USERNAME", text("user")),
-        "U": Column("UID", text("uid")),
-        "X": Column("EXCLUSIVE", lambda row: cell.yes(row["exclusive"])),
-        "x": Column("EXCLUDENODES", lambda row: cell.hosts_or_none(row["exclude"])),
-        "F": Column("ARRAYJOBID", lambda row: str(row["job"]) if row["array"] else ""),
-        "arrayspec": Column("ARRAYSPEC", array_spec),
-        "arraytaskid": Column("ARRAYTASKID", lambda row: "" if row["index"] is None else str(row["index"])),
-        "deadline": Column("DEADLINE", moment("deadline")),
-        "run": Column("RUN", text("run")),
-        "cputime": Column("CPUTIME", lambda row: f"{row['cpu_s']:.2f}"),
-        "O": Column("MEMORYDEATHS", lambda row: str(row["memory_deaths"])),
-        "maxrss": Column("MAXRSS", lambda row: cell.memory(row["memory_peak"])),
-    }
-    return by_header(made)
-
-
-def summary_columns() -> dict[str, Column]:
-    """The columns of an array's counts."""
-    from cli._render import Column
-
-    def of(*states: str) -> Any:
-        return lambda row: str(sum(row["counts"].get(state, 0) for state in states))
-
-    return {
-        "total": Column("TOTAL", lambda row: str(row["count"])),
-        "pending": Column("PENDING", of("Pending")),
-        "running": Column("RUNNING", of("Starting", "Running", "Completing", "Suspended")),
-        "completed": Column("COMPLETED", of("Completed")),
-        "failed": Column("FAILED", of("Failed")),
-        "cancelled": Column("CANCELLED", of("Cancelled")),
-        "timeout": Column("TIMEOUT", of("ExceedTimeLimit")),
-        "oom": Column("OOM", of("OutOfMemory")),
-        "deadlined": Column("DEADLINED", of("Deadline")),
-    }
+            if every or named or step["step"] >= _OF_EVERY_JOB:
+                yield {**job, **step, "jobid": step["stepid"], "nodes": len(step["nodelist"])}
 
 
 def array_info(row: dict[str, Any]) -> dict[str, Any]:
@@ -233,25 +176,15 @@ def array_info(row: dict[str, Any]) -> dict[str, Any]:
     return {"job_id": row["job"], **same, "username": row["user"], "count": row["count"], "state_counts": row["counts"]}
 
 
-def exit_code(row: dict[str, Any] | Any) -> str:
-    """``code:signal``, as crane_celery.model.states.show_code has it."""
-    code: int = row["code"]
-    return f"{code}:0" if code < 256 else f"0:{code - 256}"
-
-
-def array_spec(row: dict[str, Any] | Any) -> str:
-    """The indexes asked for, with the limit on how many run at once: ``0-9:2%3``."""
-    return f"{row['array']}%{row['throttle']}" if row["throttle"] else str(row["array"])
-
-
 def job_info(row: dict[str, Any]) -> dict[str, Any]:
     """A job with its steps under the field names of ``--json`` (reference/cranesched.md section 0.4)."""
+    from cli import _acctcols as acct
     from cli._jsoninfo import job_info as made
     from cli._jsoninfo import step_info
 
     info = made(row)
-    info["exit_text"] = exit_code(row)
-    info["step_info_list"] = [{**step_info(step), "exit_text": exit_code(step)} for step in row.get("steps", ())]
+    info["exit_text"] = acct.exit_code(row)
+    info["step_info_list"] = [{**step_info(step), "exit_text": acct.exit_code(step)} for step in row.get("steps", ())]
     return info
 
 

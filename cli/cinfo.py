@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cli._iterate import add_iterate, repeated
 from cli._main import run
-from cli._options import Parser, add_output_options, split_list
+from cli._options import Formats, Parser, add_output_options, split_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def parser() -> Parser:
     made = Parser(
         "cinfo",
         "Show partitions and the state of their nodes.",
-        epilog="examples:\n  cinfo -p main\n  cinfo -t idle,mix -o '%p %n %l'\n  cinfo --list-reasons\n",
+        epilog="examples:\n  cinfo -p main\n  cinfo -N\n  cinfo -t idle,mix -o '%p %n %l'\n  cinfo --list-reasons\n",
     )
     add = made.add_argument
     which = made.add_mutually_exclusive_group()
@@ -40,10 +40,18 @@ def parser() -> Parser:
     add("-p", "--partition", metavar="LIST", help="only these partitions")
     add("-n", "--nodes", metavar="HOSTS", help="only these nodes")
     add("-R", "--list-reasons", action="store_true", help="only down and drained nodes, with the reason")
-    add_output_options(made, full=False)
+    add("-N", "--node", action="store_true", help="a line for each node: its CPUs, memory, generic resources and load")
+    add_output_options(made, formats, full=False, short="")
     add_iterate(made)
     add("--watch", action="store_true", help="show it again whenever it changes, until Ctrl-C")
     return made
+
+
+def formats() -> dict[str, Formats]:
+    """What ``-o`` can show: of partitions, and of nodes."""
+    from cli import _nodecols
+
+    return {"": Formats(DEFAULT, columns()), "--node": Formats(_nodecols.DEFAULT, _nodecols.columns())}
 
 
 def body(argv: list[str]) -> int:
@@ -61,13 +69,15 @@ def body(argv: list[str]) -> int:
 def _show(options: argparse.Namespace, ask: Callable[[str, dict[str, Any]], Any]) -> int:
     from cli._render import lines, parse_format, print_json, print_lines
 
-    default = f"{DEFAULT} %reason" if options.list_reasons else DEFAULT
-    fields = parse_format(options.format or default, columns(), dot_right=False)
+    default, known = formats()["--node" if options.node else ""]
+    if options.list_reasons:
+        default = f"{default} %reason"
+    fields = parse_format(options.format or default, known, dot_right=False)
     wanted = states(options)
     found = ask("nodes", {})
-    rows = grouped(found, options, wanted)
+    rows = (single if options.node else grouped)(found, options, wanted)
     if options.json:
-        print_json({"ok": True, "partition_info_list": rows})
+        print_json({"ok": True, f"{'node' if options.node else 'partition'}_info_list": rows})
         return 0
     print_lines(lines(fields, rows, not options.noheader))
     return 0
@@ -108,6 +118,22 @@ def grouped(found: dict[str, Any], options: argparse.Namespace, wanted: list[str
                 groups.setdefault(key, []).append(node["name"])
         for (state, reason), names in sorted(groups.items()) or [(("n/a", ""), [])]:
             rows.append(_row(partition, state, reason, names))
+    return rows
+
+
+def single(found: dict[str, Any], options: argparse.Namespace, wanted: list[str]) -> list[dict[str, Any]]:
+    """A row for each node that passes."""
+    from crane_celery.grammar.hostlist import expand
+
+    only = set(expand(options.nodes)) if options.nodes else None
+    partitions = set(split_list(options.partition))
+    by_name = {each["name"]: each for each in found["partitions"]}
+    rows = []
+    for node in found["nodes"]:
+        if _passes(node, only, wanted) and not (partitions and partitions.isdisjoint(node["partitions"])):
+            shown = [f"{name}{'*' if by_name[name]['default'] else ''}" for name in node["partitions"]]
+            avail = any(by_name[name]["up"] for name in node["partitions"])
+            rows.append({**node, "partition": ",".join(shown), "avail": "up" if avail else "down"})
     return rows
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cli import _cut
 from cli._iterate import add_iterate, repeated
 from cli._main import run
-from cli._options import Parser, add_output_options, ids, split_list
+from cli._options import Formats, Parser, add_output_options, ids, split_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,10 +62,18 @@ def parser() -> Parser:
     add("--tree", action="store_true", help="what waits stands under what it waits for")
     add("-m", "--max-lines", type=int, metavar="N", help=f"lines at most (default {MAX_LINES}; of --json all): what"
         " waits by priority, what runs, the newest of what has ended; stderr says how many are left out")  # fmt: skip
-    add_output_options(made)
+    add("--ids", action="store_true", help="only ids, one of each array, such as 53_[3,53,103], for other commands")
+    add_output_options(made, formats)
     add_iterate(made)
     add("--watch", action="store_true", help="show it again whenever it changes, until Ctrl-C")
     return made
+
+
+def formats() -> dict[str, Formats]:
+    """What ``-o`` can show: of jobs, and of steps."""
+    from cli import _queuecols as columns
+
+    return {"": Formats(columns.DEFAULT, columns.jobs()), "--step": Formats(columns.STEPS, columns.steps())}
 
 
 def body(argv: list[str]) -> int:
@@ -108,6 +116,10 @@ def _jobs(options: argparse.Namespace, ask: Ask) -> int:
     fields = parse_format(_format(options), columns.jobs())  # before asking: a bad format costs nobody anything
     chosen = ids(options.job)
     asked = {**_filters(options), **({"selectors": chosen} if chosen else {})}
+    if options.ids:
+        from cli._named import print_ids
+
+        return print_ids(options, "jobs", asked, "first")
     if options.json:
         return _json(options, asked, ask)
     from cli._table import table

@@ -100,7 +100,7 @@ def show(run: Demo, array: str, merge: str, complain: str) -> None:
     for (node, state), count in sorted(places.items()):
         print(f"  {node}  {count} {state}")
     print()
-    print(run.run("cacct", "-o", "%j %n %L %S %D %t %e", "-j", f"{array}_0,{merge},{complain}"))
+    print(run.run("cacct", "--steps", "-o", "%j %n %L %S %D %t %e", "-j", f"{array}_0,{merge},{complain}"))
 
 
 def conclude(run: Demo, report: Path, complain: str, seconds: float) -> int:

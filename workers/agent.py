@@ -308,7 +308,7 @@ class Agent:
 
     def _beat(self) -> None:
         before = self._clock()
-        beat = self._store.heartbeat(self._node, self._epoch, STALE_S)
+        beat = self._store.heartbeat(self._node, self._epoch, STALE_S, os.getloadavg()[0])
         kills = [Kill(*row) for row in beat.kills]
         self._time.answered(beat.now, before)
         if len(self._sent) > _MANY:

@@ -146,9 +146,11 @@ def _told(outcome: Outcome | Result) -> object:
 
 
 def _jobs(service: Service, request: Request) -> object:
-    """Rows; with ``columns`` (names of a row's keys) these by columns."""
-    read.only(request.args, "selectors", "limit", "columns", "cut", "count", *_FILTERS)
+    """Rows; with ``columns`` (names of a row's keys) these by columns; with ``ids`` their ids only."""
+    read.only(request.args, "selectors", "limit", "columns", "cut", "count", "ids", *_FILTERS)
     want, keys = _wanted(request), read.texts(request.args, "columns")
+    if read.flag(request.args, "ids"):
+        return service.job_ids(want)
     return service.table(want, keys) if keys else _counted(service.jobs(want), request)
 
 
@@ -186,9 +188,9 @@ def _nodes(service: Service, request: Request) -> object:
 
 
 def _history(service: Service, request: Request) -> object:
-    """Rows of runs; with ``summary`` one of each array."""
+    """Rows of runs; with ``summary`` one of each array; with ``ids`` their ids only."""
     args = request.args
-    read.only(args, "selectors", *TIMES, "tz", "limit", "steps", "summary", "last", "count", *_FILTERS)
+    read.only(args, "selectors", *TIMES, "tz", "limit", "steps", "summary", "ids", "last", "count", *_FILTERS)
     filters = _filters(args, request.caller)
     zone = read.text(args, "tz", limit=100)
     spans: dict[str, Any] = dict(service.spans({name: read.text(args, name) for name in TIMES}, zone))
@@ -200,6 +202,8 @@ def _history(service: Service, request: Request) -> object:
         steps=read.flag(args, "steps"),
         last=read.flag(args, "last"),
     )
+    if read.flag(args, "ids"):
+        return service.ids(want)
     return _counted(service.arrays(want) if read.flag(args, "summary") else service.history(want), request)
 
 

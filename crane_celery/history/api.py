@@ -71,6 +71,9 @@ class History(Protocol):
     def count(self, want: Query) -> Total:
         """How many rows ``query`` would return without a limit."""
 
+    def elements(self, want: Query) -> dict[int, tuple[str, RangeSet]]:
+        """Submission -> (its index text, "" for a plain job, the ranks that ``query`` would return without a limit)."""
+
     def submission(self, id: int) -> Row | None:
         """The submission that a plain id belongs to, whether ended or not: a row without a run; None = never filed."""
 

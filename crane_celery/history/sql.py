@@ -12,7 +12,7 @@ from sqlalchemy.engine import Row as SqlRow
 
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import Selector
-from crane_celery.history import counting, gone, record, rows, search, selection, shares, sifting
+from crane_celery.history import counting, elements, gone, record, rows, search, selection, shares, sifting
 from crane_celery.history.api import ANY_TIME, Query, Row, Total
 from crane_celery.history.engine import Database
 from crane_celery.history.schema import CANCELLED, FINAL, RUN, STEP, SUBMISSION, TOLD
@@ -56,6 +56,15 @@ class SqlHistory:
             picked = selection.pick(want.selectors, lambda id: self._owner(db, id)) if want.selectors else None
             ids = _submitted(db, want, picked.ids if picked else None)
             return counting.count(db, want, ids, _way(db, want, ids), _Jobs())
+
+    def elements(self, want: Query) -> dict[int, tuple[str, RangeSet]]:
+        """See ``api.History``."""
+        with self._database.reading() as db:
+            picked = selection.pick(want.selectors, lambda id: self._owner(db, id)) if want.selectors else None
+            ids = _submitted(db, want, picked.ids if picked else None)
+            found = elements.ranks(db, want, ids, _way(db, want, ids), _Jobs())
+            arrays = elements.arrays(db, found)
+        return {job: (arrays.get(job, ""), ranks) for job, ranks in found.items() if ranks}
 
     def submission(self, id: int) -> Row | None:
         """See ``api.History``."""

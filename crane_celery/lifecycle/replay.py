@@ -2,8 +2,8 @@
 
 The in-memory store changes its records through nothing else; the contract suite replays a server's stream and compares;
 ``ccontrol story`` shows a job by it. Applying an event twice gives the same records as applying it once, so a snapshot
-that already holds an effect may be brought up to date safely. Two fields live outside the events: ``Node.heard_at``
-between transitions, and the names of signals other than a cancel.
+that already holds an effect may be brought up to date safely. What lives outside the events: ``Node.heard_at``
+and ``Node.load`` between transitions, and the names of signals other than a cancel.
 """
 
 from __future__ import annotations
@@ -244,7 +244,8 @@ def _kill(records: Records, event: Event) -> None:
 
 def _node(records: Records, event: Event) -> None:
     node = node_from_json(event.data["node"])
-    records.nodes[node.spec.name] = node
+    known = records.nodes.get(node.spec.name)
+    records.nodes[node.spec.name] = replace(node, load=known.load) if known else node
 
 
 def _lead(records: Records, event: Event) -> None:

@@ -6,7 +6,7 @@ fields are passed over, so that a newer writer does not break an older reader.
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from typing import Any, TypeVar
 
 from crane_celery.model.job import Allocation, Job, JobSpec, StepRow
@@ -85,8 +85,8 @@ def node_spec_from_json(value: Json) -> NodeSpec:
 
 
 def node_to_json(node: Node) -> Json:
-    """A node."""
-    return _plain(node, _NODE) | {"spec": node_spec_to_json(node.spec), "state": str(node.state)}
+    """A node; its load, which no event tells of, is left out."""
+    return _plain(replace(node, load=-1.0), _NODE) | {"spec": node_spec_to_json(node.spec), "state": str(node.state)}
 
 
 def node_from_json(value: Json) -> Node:

@@ -39,6 +39,8 @@ class Node:
     driver: str = ""  # cgroup driver in use
     version: str = ""
     boot: str = ""  # boot id of the host
+    #: processes that run or wait to run, on average over a minute, as of the last heartbeat; -1 = not known
+    load: float = -1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -124,6 +124,7 @@ def _record(name: str, node: Node | None, spec: NodeSpec | None, partitions: lis
         "boot": node.boot if node else "",
         "epoch": node.epoch if node else 0,
         "heard_at": node.heard_at if node else 0.0,
+        "load": node.load if node and node.load >= 0 and state != "down" else None,
     }
 
 

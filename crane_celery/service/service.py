@@ -18,7 +18,7 @@ from crane_celery.model.job import Job
 from crane_celery.model.states import ENDED, HOLDING
 from crane_celery.sched import feasible
 from crane_celery.service import cancel as cancelling
-from crane_celery.service import control, explain, listing, output, queue, show, story, submit, waiting
+from crane_celery.service import control, explain, listing, named, output, queue, show, story, submit, waiting
 from crane_celery.service import nodes as places
 from crane_celery.service import requeue as again
 from crane_celery.service.caller import Caller, is_operator
@@ -206,6 +206,13 @@ class Service:
         chosen, total = self._listed(self.queue.alive(), want)
         return listing.Listed(listing.rows_of(chosen, want.limit), total)
 
+    def job_ids(self, want: listing.Wanted) -> Row:
+        """The ids of what ``jobs`` lists, one of each array (service.named)."""
+        found = self.jobs(want)
+        left = found.total.number - len(found.rows)
+        answer = named.answer(named.of_rows(found.rows), 0)
+        return {**answer, "total": answer["total"] + left, "exact": found.total.exact}
+
     def table(self, want: listing.Wanted, keys: Sequence[str]) -> Row:
         """The queue by columns."""
         found = self.queue.alive()
@@ -278,6 +285,14 @@ class Service:
             alive = sum(row["state"] not in ENDED for row in live)
             total = Total(max(len(rows), counted.number + alive), counted.exact)
         return listing.Listed(newest_first(list(rows.values()), want.limit), total)
+
+    def ids(self, want: Query) -> Row:
+        """The ids of all that ``history`` is about, one of each array (service.named)."""
+        found = named.of_rows(self._live(want))
+        if self._history:
+            self._await_filing()
+            found = named.together(found, self._history.elements(want))
+        return named.answer(found, want.limit)
 
     def arrays(self, want: Query) -> listing.Listed:
         """Arrays, newest first, with how many of their elements are in which state (service.summary)."""

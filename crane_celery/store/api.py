@@ -288,9 +288,9 @@ class NodeStore(Protocol):
     def register(self, spec: NodeSpec, host: str, driver: str, version: str, boot: str) -> Registration:
         """A worker has started. Another boot id than before: what ran there is written off and the epoch grows."""
 
-    def heartbeat(self, node: str, epoch: int, stale_s: float) -> Beat:
-        """The node is alive (down -> up). Raises StaleFence when it, or another node of one of its runs, was written
-        off: register again."""
+    def heartbeat(self, node: str, epoch: int, stale_s: float, load: float = -1.0) -> Beat:
+        """The node is alive (down -> up), with this load (Node.load). Raises StaleFence when it, or another node of one
+        of its runs, was written off: register again."""
 
     def node(self, name: str) -> Node | None:
         """One node."""

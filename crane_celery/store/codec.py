@@ -58,7 +58,7 @@ JOB_FIELDS = [
 ]
 ELEMENT_FIELDS = ["job", "rank", "run", "state", "alloc", "leased", "began", "ended", "code", "reason", "cancelled"]
 ELEMENT_FIELDS += ["then", "susp_at", "susp_s", "guests", "memory_deaths"]
-NODE_FIELDS = ["spec", "state", "epoch", "heard", "reason", "host", "driver", "version", "boot"]
+NODE_FIELDS = ["spec", "state", "epoch", "heard", "reason", "host", "driver", "version", "boot", "load"]
 
 Record = TypeVar("Record")
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -158,7 +158,7 @@ def element_from_row(row: list[str]) -> Element:
 
 def node_from_row(row: list[str]) -> Node:
     """A node from ``[name, *NODE_FIELDS]``; texts of the node's own are kept as JSON."""
-    _, spec, state, epoch, heard, *texts = row
+    _, spec, state, epoch, heard, *texts, load = row
     reason, host, driver, version, boot = (json.loads(text) if text else "" for text in texts)
     return Node(
         spec=node_spec_from_json(json.loads(spec)),
@@ -170,4 +170,5 @@ def node_from_row(row: list[str]) -> Node:
         driver=driver,
         version=version,
         boot=boot,
+        load=float(load or -1),
     )

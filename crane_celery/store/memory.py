@@ -220,12 +220,12 @@ class MemoryStore(MemoryGuests):
         state, reason = self._drains.get(node.spec.name, (NodeState.UP, ""))
         return replace(node, state=state, reason=reason)
 
-    def heartbeat(self, node: str, epoch: int, stale_s: float) -> Beat:
+    def heartbeat(self, node: str, epoch: int, stale_s: float, load: float = -1.0) -> Beat:
         """The node is alive. See store.api."""
         with self._lock:
             self._outlived(node, epoch)
             now = self.now()
-            known = self._records.nodes[node] = replace(self._records.nodes[node], heard_at=now)
+            known = self._records.nodes[node] = replace(self._records.nodes[node], heard_at=now, load=load)
             if known.state == NodeState.DOWN != self._drains.get(node, (NodeState.UP, ""))[0]:
                 self._tell(("node", {"node": node_to_json(self._revived(known))}))
             if node in self._compare:

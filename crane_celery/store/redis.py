@@ -269,9 +269,9 @@ class RedisStore:
         epoch, live = answer
         return Registration(epoch, sorted(rows.member(text) for text in live))
 
-    def heartbeat(self, node: str, epoch: int, stale_s: float) -> Beat:
+    def heartbeat(self, node: str, epoch: int, stale_s: float, load: float = -1.0) -> Beat:
         """The node is alive. See store.api."""
-        now, leases, kills, orders = self.link.run("heartbeat", node, epoch, stale_s)
+        now, leases, kills, orders = self.link.run("heartbeat", node, epoch, stale_s, load)
         stops = [(*rows.member(kills[i]), int(kills[i + 1])) for i in range(0, len(kills), 2)]
         wanted = sorted(
             ((*rows.member(orders[i]), json.loads(orders[i + 1])) for i in range(0, len(orders), 2)),

@@ -85,6 +85,19 @@ def test_an_empty_submission_is_refused(world: World) -> None:
         world.store.submit([Submission(spec(), 0, b"")], [""])
 
 
+def test_a_nodes_load_is_that_of_its_last_heartbeat(world: World) -> None:
+    def loads() -> list[float]:
+        return [node.load for node in world.store.nodes() if node.spec.name == "n1"]
+
+    assert loads() == [-1.0]
+    world.store.heartbeat("n1", world.epoch, 3600, 2.5)
+    assert loads() == [2.5]
+    world.store.set_node("n1", NodeState.DRAIN, "disks")
+    assert loads() == [2.5]
+    world.store.heartbeat("n1", world.epoch, 3600)
+    assert loads() == [-1.0]
+
+
 # --- start and report
 
 

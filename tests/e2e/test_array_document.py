@@ -68,7 +68,7 @@ def test_an_element_and_its_plain_id_are_the_same_everywhere(crane: Cluster) -> 
     with watching(crane, "-j", str(job)) as lines:
         wait_for(lines, *(f"{job}_{index}=Running" for index in (1, 2, 3)))
     element, plain = f"{job}_2", str(job + 1)
-    lists = (["cqueue", "-o", "%i %t", "-j"], ["cqueue", "-o", "%i", "-s"], ["cacct", "-N", "-j"])
+    lists = (["cqueue", "-o", "%i %t", "-j"], ["cqueue", "-o", "%i", "-s"], ["cacct", "-N", "-o", "%j %t %L", "-j"])
     for command in (*lists, ["ccontrol", "show", "dependents"]):
         by_index, by_id = (crane.run(*command, name).stdout for name in (element, plain))
         assert by_index.replace(element, "?") == by_id.replace(element, "?").replace(f"JobId={plain}", "JobId=?")

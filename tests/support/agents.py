@@ -39,11 +39,11 @@ class Store(MemoryStore):
             raise Unreachable("no server")
         super().report(node, epoch, report)
 
-    def heartbeat(self, node: str, epoch: int, stale_s: float) -> Beat:
+    def heartbeat(self, node: str, epoch: int, stale_s: float, load: float = -1.0) -> Beat:
         """The same for a heartbeat."""
         if self.away:
             raise Unreachable("no server")
-        return super().heartbeat(node, epoch, stale_s)
+        return super().heartbeat(node, epoch, stale_s, load)
 
     def body(self, job: int) -> bytes | None:
         """The same for a script."""

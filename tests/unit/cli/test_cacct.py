@@ -77,6 +77,7 @@ def past(shell: Shell, cluster: Base, record: Callable[[], None], monkeypatch: p
 
 def test_table(past: Shell) -> None:
     golden("cacct.txt", past("cacct").out)
+    golden("cacct-steps.txt", past("cacct", "--steps").out)
     golden("cacct-full.txt", past("cacct", "-F", "-j", "1_1").out)
 
 
@@ -113,9 +114,29 @@ def test_filters(past: Shell, argv: str, shown: str) -> None:
     assert " ".join(name for name in said.out.split() if "." not in name) == shown
 
 
+def test_only_ids(past: Shell, record: Callable[[], None]) -> None:
+    past("cbatch", "--array=0-999", "--hold", "--wrap", "true")
+    past("ccancel", "6_[10-990:2]")
+    record()
+    assert past("cacct", "--ids", "-t", "f,x", "-j", "1") == (0, "1_[3,5]\n", "")
+    assert past("cacct", "--ids", "-t", "x").out.split() == ["6_[10-990:2]", "1_5"]
+    assert past("cacct", "--ids", "-j", "1_1,4", "-N").out.split() == ["4", "1_1"]
+    assert past("cacct", "--ids", "-n", "sweep,now").out.split() == ["5", "1_[1,3,5]"]
+    assert past("cacct", "--ids").out.split() == ["6_[0-999]", "5", "4", "1_[1,3,5]"]
+    cut = past("cacct", "--ids", "-m", "2", "-t", "x")
+    assert (cut.out, "newest 2 of 492 jobs are shown, 490 are" in cut.err) == ("6_[988,990]\n", True)
+    assert past("ccontrol", "show", "job", past("cacct", "--ids", "-t", "f").out.strip()).code == 0
+
+
+def test_failed_elements_come_without_the_steps_that_all_have(past: Shell) -> None:
+    assert past("cacct", "-j", "1", "-t", "f", "-N", "-o", "%j").out == "1_3\n"
+    assert past("cacct", "-j", "1", "-t", "f", "-N", "-o", "%j", "--steps").out.split() == ["1_3", "1_3.0", "1_3.1"]
+    assert past("cacct", "-j", "1_3.1", "-N", "-o", "%j").out == "1_3.1\n"
+
+
 def test_columns_grow_with_the_filters(past: Shell) -> None:
     header = past("cacct", "-E", "now-1h~", "-s", "now-1h~").out.splitlines()[0]
-    assert header.split()[-3:] == ["EXITCODE", "ENDTIME", "SUBMITTIME"]
+    assert header.split()[-3:] == ["NODELIST", "ENDTIME", "SUBMITTIME"]
 
 
 def test_steps_can_be_asked_for_alone(past: Shell) -> None:
@@ -151,7 +172,7 @@ def test_runs_that_were_repeated_take_no_place_of_other_jobs(
     assert (listed.out.split(), listed.err[:40]) == (["5", "4", "6", "1_5"], "only the first 4 of 6 lines are shown, 2")
     assert len(past("cqueue", "-t", "all", "-N", "-m", "6").out.splitlines()) == 6
     assert past("cqueue", "-t", "all", "-m", "6").err == ""
-    assert past("cacct", "--last", "-N", "-o", "%j", "-m", "3").out.split()[::3] == ["6", "5", "4"]
+    assert past("cacct", "--last", "-N", "-o", "%j", "-m", "3").out.split() == ["6", "5", "4"]
     assert "newest 3 of 6 jobs are shown" in past("cacct", "--last", "-m", "3").err
     assert "newest 3 of 10 runs" in past("cacct", "-m", "3").err
     info = json.loads(past("cqueue", "-t", "all", "--json", "-m", "3").out)

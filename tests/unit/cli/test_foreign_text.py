@@ -120,9 +120,9 @@ def foreign(full: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
 
 def all_columns(command: str) -> list[str]:
     """``-o`` with everything that a listing knows."""
-    from cli import _queuecols, cacct, cinfo
+    from cli import _acctcols, _queuecols, cinfo
 
-    known = {"cqueue": _queuecols.jobs, "cinfo": cinfo.columns, "cacct": cacct.columns}[command]()
+    known = {"cqueue": _queuecols.jobs, "cinfo": cinfo.columns, "cacct": _acctcols.columns}[command]()
     return [command, "-o", "|".join(f"%{name}" for name in known)]
 
 
@@ -137,7 +137,7 @@ def test_nothing_raw_reaches_a_terminal(foreign: Shell, words: list[str]) -> Non
 @pytest.mark.parametrize("command", ["cqueue", "cinfo", "cacct"])
 def test_no_column_lets_anything_through(foreign: Shell, command: str) -> None:
     said = foreign(*all_columns(command))
-    lines = foreign(command, "-N", "-o", "%" + ("p" if command == "cinfo" else "j")).out.count("\n")
+    lines = foreign(command, "--noheader", "-o", "%" + ("p" if command == "cinfo" else "j")).out.count("\n")
     assert (said.code, raw(said.out), said.out.count("\n")) == (0, [], lines + 1)
     assert r"a\x0aJobState=Forged" in said.out
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -243,16 +244,56 @@ def test_steps(busy: Shell) -> None:
 
 def test_nodes(busy: Shell, cluster: Cluster) -> None:
     golden("cinfo.txt", busy("cinfo").out)
-    assert busy("cinfo", "-t", "mix", "-p", "main", "-N").out.split() == ["main*", "up", "1", "mix", "cn1"]
-    assert busy("cinfo", "-t", "down", "-p", "small", "-N").out.split() == ["small", "up", "0", "n/a"]
+    assert busy("cinfo", "-t", "mix", "-p", "main", "--noheader").out.split() == ["main*", "up", "1", "mix", "cn1"]
+    assert busy("cinfo", "-t", "down", "-p", "small", "--noheader").out.split() == ["small", "up", "0", "n/a"]
     assert busy("cinfo", "-t", "idel").code == 2
     cluster.store.set_node("cn2", NodeState.DRAIN, "new disks")
     cluster.store.lose(cluster.fence, "cn3", "not heard of")
     golden("cinfo-reasons.txt", busy("cinfo", "-R").out)
     golden("cinfo-drained.txt", busy("cinfo").out)
-    assert busy("cinfo", "-t", "idle(drain)", "-p", "main", "-N").out.split()[3:] == ["idle(drain)", "cn2"]
-    assert busy("cinfo", "-t", "DRAINED,mixed", "-p", "main", "-N", "-o", "%l").out.split() == ["cn2", "cn1"]
+    assert busy("cinfo", "-t", "idle(drain)", "-p", "main", "--noheader").out.split()[3:] == ["idle(drain)", "cn2"]
+    assert busy("cinfo", "-t", "DRAINED,mixed", "-p", "main", "--noheader", "-o", "%l").out.split() == ["cn2", "cn1"]
     assert json.loads(busy("cinfo", "--json").out)["ok"] is True
+
+
+def test_a_line_for_each_node(busy: Shell, cluster: Cluster) -> None:
+    cluster.store.heartbeat("cn1", cluster.epochs["cn1"], 60, 1.25)
+    cluster.store.set_node("cn2", NodeState.DRAIN, "new disks")
+    cluster.store.lose(cluster.fence, "cn3", "not heard of")
+    golden("cinfo-nodes.txt", busy("cinfo", "-N").out)
+    assert busy("cinfo", "-N", "-t", "drain", "--noheader", "-o", "%node %reason").out == "cn2 new disks\n"
+    assert busy("cinfo", "-N", "-p", "small", "-o", "%l %p").out.splitlines()[1:] == ["cn4  main*,small"]
+    assert busy("cinfo", "-N", "-n", "cn[1-2]", "--noheader", "-o", "%load").out.split() == ["1.25", "-"]
+    [row, *_] = json.loads(busy("cinfo", "-N", "--json").out)["node_info_list"]
+    assert (row["name"], row["load"], row["free_cpus"]) == ("cn1", 1.25, row["cpus"] - 1)
+
+
+@pytest.mark.parametrize("command", ["cqueue", "cacct", "cinfo"])
+def test_each_column_is_explained(busy: Shell, command: str) -> None:
+    from importlib import import_module
+
+    from cli._helpformat import MEANINGS
+
+    said = busy(command, "--helpformat")
+    assert said.code == 0 and "%.5j" in said.out
+    formats = import_module(f"cli.{command}").formats()
+    headers = {column.header for each in formats.values() for column in each.columns.values()}
+    assert headers <= MEANINGS.keys()
+    for each in formats.values():
+        for name in each.columns:
+            assert f"%{name if len(name) == 1 else name.lower()}" in said.out.split(), name
+    page = (Path(__file__).parents[3] / f"docs/commands/{command}.md").read_text()
+    assert "| letter | name | meaning |" in page and all(f"{header}: " in page for header in headers)
+
+
+def test_only_ids(busy: Shell) -> None:
+    assert busy("cqueue", "--ids").out.split() == ["9", "8", "7", "1_[0-4,7]"]
+    assert busy("cqueue", "--ids", "-t", "r", "-N").out == "1_1\n"
+    assert busy("cqueue", "--ids", "-t", "s") == (0, "", "")
+    cut = busy("cqueue", "--ids", "-m", "2")
+    assert cut.out.split() == ["7", "1_[0,2-4,7]"] and "first 6 of 9 jobs are shown, 3 are" in cut.err
+    for more in ("--json", "-F", "-o%j"):
+        assert "--ids excludes" in busy("cqueue", "--ids", more).err
 
 
 def test_records(busy: Shell) -> None:

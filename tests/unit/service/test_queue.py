@@ -117,11 +117,11 @@ def test_filters(cluster: Cluster) -> None:
 
 
 def test_a_state_is_asked_for_as_it_is_shown() -> None:
-    from cli import cacct
+    from cli import _acctcols
 
     for state in State:
         assert state in parse_states((state.value,)) & parse_states((state.value.upper(),))
-    for name, column in cacct.summary_columns().items():
+    for name, column in _acctcols.summary_columns().items():
         assert name == "total" or parse_states((column.header,)), name
 
 
