@@ -76,6 +76,7 @@ SHOWN = {
 _REQUEUE = {
     "incomplete": "only what ended without completing; what is at work is left alone",
     "--running": "with incomplete: what is at work too, which is stopped first",
+    "KEY=VALUE": "changed of what runs again, in the same step: the keys of update, such as mem=1G timelimit=2:00:00",
 }
 
 ACTIONS = {
@@ -106,15 +107,15 @@ ACTIONS = {
     ),
     "resume": Action("resume IDS", "Let what is suspended go on. " + _IDS, {}, ("resume 12",), ""),
     "requeue": Action(
-        "requeue [incomplete [--running]] IDS",
+        "requeue [incomplete [--running]] IDS [KEY=VALUE...]",
         "Run jobs or elements again, under the same ids: what has ended, and what is at work, which is stopped first. "
         + _IDS,
         _REQUEUE,
-        ("requeue 12", "requeue incomplete 36", "requeue incomplete --running 36"),
+        ("requeue 12 mem=1G", "requeue incomplete 36 timelimit=2:00:00", "requeue incomplete --running 36"),
         "words",
     ),
     "requeuehold": Action(
-        "requeuehold [incomplete [--running]] IDS",
+        "requeuehold [incomplete [--running]] IDS [KEY=VALUE...]",
         "Run jobs or elements again once they are released. " + _IDS,
         _REQUEUE,
         ("requeuehold 12",),

@@ -88,3 +88,16 @@ def ids_and(words: Sequence[str], *keys: str) -> tuple[str, dict[str, str]]:
 
             raise InputError(f"unknown key {key!r}{did_you_mean(key, keys) or ': there is ' + ', '.join(keys)}")
     return listed(words[:at]), given
+
+
+def ids_and_changes(words: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """Ids, then from the first word that is neither an id nor ``jobid`` on what to change, as pairs. InputError for a
+    key that is set twice."""
+    keys = (n for n, word in enumerate(words) if word[:1].isalpha() and not _entity(word))
+    at = next(keys, len(words))
+    wanted: dict[str, str] = {}
+    for key, value in pairs(words[at:]):
+        if key in wanted:
+            raise InputError(f"{key} is set twice: write it once")
+        wanted[key] = value
+    return listed(words[:at]), wanted

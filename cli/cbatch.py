@@ -11,6 +11,7 @@ import sys
 from cli import _submission
 from cli._jobparser import JobParser
 from cli._main import complain, run, say
+from cli._paths import expand_paths
 from crane_celery.errors import CraneError, InputError, OutcomeUnknown, Refused
 
 TYPE_CHECKING = False
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: what can be said beside --array-retry
 _WITH_RETRY = ("array_retry", "submit_key", "wait", "parsable", "json", "hold")
+#: what belongs to the script and its elements, which are those of the first time
+_NOT_WITH_RETRY = ("wrap", "script", "args", "export", "test_only", "array_each_line", "array_from_json")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -48,7 +51,8 @@ def parser() -> JobParser:
         "--array-retry",
         metavar="JOB",
         help="submit those elements of an array again that ended and did not complete, their indexes kept;"
-        " script, options and environment are those of the first time",
+        " script and environment are those of the first time, and so are options but for those given beside it, such as"
+        " --mem 2G",
     )
     add(
         "--submit-key",
@@ -101,14 +105,22 @@ def _send(verb: str, request: dict[str, Any], given: dict[str, Any]) -> int:
 
 
 def _retry(given: dict[str, Any]) -> dict[str, Any]:
-    """What ``--array-retry`` asks. Raises InputError for what it cannot be combined with."""
-    others = sorted(name for name in given if given[name] and name not in _WITH_RETRY)
-    if others:
-        name = others[0].replace("_", "-")
-        raise InputError(
-            f"--array-retry takes script and options of the first time: leave {name} out, or submit anew with --array"
-        )
-    return {"selectors": given["array_retry"], "hold": bool(given.get("hold"))}
+    """What ``--array-retry`` asks, other options than before with it. Raises InputError for what cannot change."""
+    for name in _NOT_WITH_RETRY:
+        if given.get(name):
+            option = f"--{name.replace('_', '-')}" if name not in ("script", "args") else repr(given["script"])
+            raise InputError(
+                f"--array-retry takes script, environment and elements of the first time: leave {option} out, or submit"
+                " anew with --array"
+            )
+    asked: dict[str, Any] = {"selectors": given["array_retry"], "hold": bool(given.get("hold"))}
+    other = {name: value for name, value in given.items() if name not in (*_WITH_RETRY, *_NOT_WITH_RETRY)}
+    if other:
+        expand_paths(other, {})
+        from cli._zone import zone
+
+        asked |= {"options": other, "cwd": os.getcwd(), "tz": zone()}
+    return asked
 
 
 def _test(job: dict[str, Any], as_json: bool) -> int:

@@ -54,7 +54,8 @@ def parser() -> Parser:
         "  hold IDS [timelimit=TIME]          keep from starting; with a time, that long\n"
         "  release IDS                        let start again\n"
         "  suspend IDS, resume IDS            stop and go on, resources kept\n"
-        "  requeue IDS                        run again: what has ended, and what is at work, which is stopped\n"
+        "  requeue IDS [KEY=VALUE...]         run again: what has ended, and what is at work, which is stopped; with\n"
+        "                                     other resources or options, keys as of update\n"
         "  requeue incomplete [--running] IDS all that ended without completing runs again, in the same array; what\n"
         "                                     is at work is left alone unless --running is given\n"
         "  requeuehold IDS                    the same, once released; incomplete and --running too\n"
@@ -197,9 +198,16 @@ def _requeue(action: str, words: list[str], running: bool, as_json: bool) -> int
     incomplete = bool(words) and words[0].lower() == "incomplete"
     if running and not incomplete:
         raise InputError(f"--running goes with {action} incomplete: without it what is at work is requeued anyway")
-    asked: dict[str, Any] = {"selectors": _some(action, _listed(words[1:] if incomplete else words))}
+    from cli._control import ids_and_changes
+
+    chosen, wanted = ids_and_changes(words[1:] if incomplete else words)
+    asked: dict[str, Any] = {"selectors": _some(action, chosen)}
     if incomplete:
         asked |= {"incomplete": True, "running": running}
+    if wanted:
+        from cli._zone import zone
+
+        asked |= {"set": wanted, "tz": zone()}
     return _act(action, asked, _REQUEUES[action], as_json)
 
 

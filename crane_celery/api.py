@@ -128,20 +128,26 @@ class Cluster:
         """Let what is suspended go on: done, failed."""
         return self._act("resume", ids)
 
-    def requeue(self, *ids: int | str, incomplete: bool = False, running: bool = False) -> Row:
+    def requeue(self, *ids: int | str, incomplete: bool = False, running: bool = False, **changes: object) -> Row:
         """Run jobs or elements again, in the same array: done, failed, notes.
 
         ``incomplete``: only what ended without completing; what is at work is left alone unless ``running``.
+        ``changes`` of what runs again: keys as of ``ccontrol update``, such as ``mem="1G"``.
         """
-        return self._act("requeue", ids, incomplete=incomplete, running=running)
+        more = {"set": {key: str(value) for key, value in changes.items()}, "tz": _zone()} if changes else {}
+        return self._act("requeue", ids, incomplete=incomplete, running=running, **more)
 
     def update(self, *ids: int | str, **changes: object) -> Row:
         """Change jobs or elements; keys as of ``ccontrol update``, such as ``timelimit="2:00:00"``: done, failed."""
         return self._act("update", ids, set={key: str(value) for key, value in changes.items()})
 
-    def retry(self, array: int | str, hold: bool = False) -> int:
-        """Submit again what ended of an array and did not complete, indexes kept; the new id."""
-        asked = {"selectors": str(array), "hold": hold, "key": os.urandom(16).hex()}
+    def retry(self, array: int | str, hold: bool = False, **options: object) -> int:
+        """Submit again what ended of an array and did not complete, indexes kept, with other options where some are
+        given (``mem="2G"``); the new id."""
+        asked: Row = {"selectors": str(array), "hold": hold, "key": os.urandom(16).hex()}
+        if options:
+            asked["options"] = {name: _option(name, value) for name, value in options.items()}
+            asked |= {"cwd": os.getcwd(), "tz": _zone()}
         return int(self._call("retry", asked)["ids"][0])
 
     def jobs(self, *ids: int | str, **filters: Sequence[str]) -> list[Row]:

@@ -18,6 +18,7 @@ from crane_celery.service.caller import Caller
 from crane_celery.service.cancel import Outcome
 from crane_celery.service.filters import Filters, parse_kinds, parse_states
 from crane_celery.service.listing import Listed, Wanted, conditions
+from crane_celery.service.other import Other
 from crane_celery.service.requeue import How, Result
 from crane_celery.service.service import Service
 from crane_celery.service.spans import TIMES
@@ -66,12 +67,15 @@ def _explain(service: Service, request: Request) -> object:
 
 
 def _retry(service: Service, request: Request) -> object:
-    read.only(request.args, "selectors", "hold", "key")
+    read.only(request.args, "selectors", "hold", "key", "options", "cwd", "tz")
+    options = read.mapping(request.args, "options")
+    cwd, zone = read.text(request.args, "cwd"), read.text(request.args, "tz", limit=100)
     chosen = selectors(request.args)
     if len(chosen) != 1:
         raise InputError("name one array, or elements of one, such as 36 or 36_[1-9]")
     held, key = read.flag(request.args, "hold"), read.text(request.args, "key", limit=MAX_KEY)
-    return service.retry(request.caller, chosen[0], held, key)._asdict()
+    other = Other(options, cwd or "/", zone) if options else None
+    return service.retry(request.caller, chosen[0], held, key, other)._asdict()
 
 
 def _cancel(service: Service, request: Request) -> object:
@@ -105,11 +109,14 @@ def _suspend(service: Service, request: Request) -> object:
 
 
 def _requeue(service: Service, request: Request) -> object:
-    read.only(request.args, "selectors", "incomplete", "running")
+    read.only(request.args, "selectors", "incomplete", "running", "set", "tz")
+    wanted, zone = _wanted_changes(request)
     flags = read.flag(request.args, "incomplete"), read.flag(request.args, "running")
     if flags == (False, True):
         raise InputError("running goes with incomplete: without it what is at work is requeued anyway")
-    return _told(service.requeue(request.caller, _named(request), How(request.verb == "requeuehold", *flags)))
+    return _told(
+        service.requeue(request.caller, _named(request), How(request.verb == "requeuehold", *flags, wanted, zone))
+    )
 
 
 def _top(service: Service, request: Request) -> object:
@@ -119,10 +126,16 @@ def _top(service: Service, request: Request) -> object:
 
 def _update(service: Service, request: Request) -> object:
     read.only(request.args, "selectors", "set", "tz")
+    wanted, zone = _wanted_changes(request)
+    return _told(service.update(request.caller, _named(request), wanted, zone))
+
+
+def _wanted_changes(request: Request) -> tuple[dict[str, str], str]:
+    """Keys and values to set, and the caller's time zone."""
     wanted, zone = read.mapping(request.args, "set"), read.text(request.args, "tz", limit=100)
     if not all(isinstance(value, str) for value in wanted.values()):
         raise InputError("argument set must be an object of texts")
-    return _told(service.update(request.caller, _named(request), wanted, zone))
+    return dict(wanted), zone
 
 
 def _update_node(service: Service, request: Request) -> object:

@@ -24,7 +24,7 @@ from crane_celery.service.cancel import Outcome, own
 from crane_celery.service.resolve import refuse_circle
 from crane_celery.service.rows import index_set, priority
 from crane_celery.service.targets import Missed, Target
-from crane_celery.store.api import Store
+from crane_celery.store.api import Changing, Store
 
 #: jobs of one person that ``top`` lowers at most
 MAX_LOWERED = 1000
@@ -124,22 +124,51 @@ def update(
     alive = pending | RangeSet.of([element.rank for element in running])
     if not alive:
         raise Refused("Job has already ended")
-    plans = [
-        Plan(part, spec, fields)
-        for some, spec in spec_parts(job.spec, job.changes, target.ranks)
-        for part, fields in _fields(some, pending, changes.read(wanted, _ground(spec, who, site)), spec)
-    ]
-    text = next((plan.fields.pop("dependency") for plan in plans if "dependency" in plan.fields), None)
+    plans, text = _planned(target, target.ranks, pending, wanted, who, site)
     dep = encode(text, job) if text else ""
-    for plan in plans:
-        plan.fields.pop("dependency", None)
-        _check(target, plan, site, who, text is not None)
     for some, fields in _joined(plans):
         store.update(job.id, some.text, fields, who.uid)
     if text is not None:
         _depend(job, text, dep, who.uid, store)
     _order(running, plans, store)
     return Outcome([target.shown], [])
+
+
+def changing(
+    target: Target,
+    ranks: RangeSet,
+    wanted: Mapping[str, str],
+    who: Who,
+    site: Site,
+    encode: Callable[[str, Job], str],
+) -> Changing:
+    """What is set for these ranks of a target, which are to run again; what is of the whole array is set for all of it.
+    Nothing is done. Raises CraneError."""
+    plans, text = _planned(target, ranks, ranks, wanted, who, site)
+    parts: list[tuple[str, Mapping[str, Any]]] = []
+    for some, fields in _joined(plans):
+        whole = {name: value for name, value in fields.items() if name in _OF_THE_WHOLE}
+        own = {name: value for name, value in fields.items() if name not in whole}
+        parts += [(text_of, each) for text_of, each in (("", whole), (some.text, own)) if each]
+    return Changing(parts, None if text is None else (text, encode(text, target.job) if text else ""))
+
+
+def _planned(
+    target: Target, ranks: RangeSet, pending: RangeSet, wanted: Mapping[str, str], who: Who, site: Site
+) -> tuple[list[Plan], str | None]:
+    """What these ranks of a target are to have, by specification, and the dependency of the whole as typed (None = as
+    it is). Raises CraneError."""
+    job = target.job
+    plans = [
+        Plan(part, spec, fields)
+        for some, spec in spec_parts(job.spec, job.changes, ranks)
+        for part, fields in _fields(some, pending, changes.read(wanted, _ground(spec, who, site)), spec)
+    ]
+    text = next((plan.fields["dependency"] for plan in plans if "dependency" in plan.fields), None)
+    for plan in plans:
+        plan.fields.pop("dependency", None)
+        _check(target, plan, site, who, text is not None)
+    return plans, text
 
 
 def _depend(job: Job, text: str, dep: str, uid: int, store: Store) -> None:

@@ -1,6 +1,6 @@
 """Having jobs and elements run again that have ended, or are at work, in the same submission."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from crane_celery.errors import Refused
@@ -9,11 +9,12 @@ from crane_celery.grammar.selector import Selector, format_selector
 from crane_celery.model.job import JobSpec
 from crane_celery.model.overrides import spec_parts
 from crane_celery.service.cancel import Outcome
+from crane_celery.service.control import live
 from crane_celery.service.resolve import Past
 from crane_celery.service.retry import left_server
 from crane_celery.service.targets import Missed, Target
 from crane_celery.settings import Settings
-from crane_celery.store.api import Requeued, Store
+from crane_celery.store.api import Changing, Requeued, Store
 
 #: characters of an id in a message
 _SHORT = 60
@@ -28,6 +29,9 @@ class How(NamedTuple):
     incomplete: bool = False
     #: with ``incomplete``: what is at work too
     running: bool = False
+    #: what is changed of what runs again: keys and values of an update, times in this zone
+    changes: Mapping[str, str] = {}
+    zone: str = ""
 
 
 class Result(NamedTuple):
@@ -59,23 +63,35 @@ class Left(NamedTuple):
         return ", ".join(f"{n} {one if n == 1 else many}" for n, many, one in parts if n)
 
 
-def requeue(target: Target, how: How, requeues: bool, uid: int, store: Store, notes: list[str]) -> Outcome:
+#: of a target and the ranks that run again: what is changed of them; raises CraneError
+Change = Callable[[Target, RangeSet], Changing]
+
+
+def requeue(
+    target: Target, how: How, requeues: bool, uid: int, store: Store, notes: list[str], change: Change
+) -> Outcome:
     """Have elements run again: what has ended is pending again at once, what is at work is stopped first. What had been
     cancelled before it started runs as well. Those that are held then include what was pending already.
 
-    ``notes`` gets what there is to say beside. Raises Refused where nothing of the target is to run again.
+    ``notes`` gets what there is to say beside; what is changed with it is checked before anything is done. Raises
+    Refused where nothing of the target is to run again, and what ``change`` raises.
     """
     job = target.job
     for _, spec in spec_parts(job.spec, job.changes, target.ranks):
         _refuse(spec, requeues)
     pending = RangeSet.parse(job.pending) & target.ranks
     completed = store.outcome(job.id, job.count)[1] & target.ranks if how.incomplete else RangeSet()
+    chosen, running = target.ranks - completed, how.running or not how.incomplete
+    changing = None
+    if how.changes:
+        chosen -= pending if running else pending | RangeSet.of(each.rank for each in live(target, store))
+        changing = change(target, chosen) if chosen else None
     if how.hold and pending:
         store.hold(job.id, pending.text, True, uid=uid)
-    chosen = target.ranks - completed
-    ranks = "" if target.whole and not completed else chosen.text
-    running = how.running or not how.incomplete
-    done = store.requeue(job.id, ranks, how.hold, not how.incomplete, running, uid) if chosen else Requeued(0, 0, [])
+    ranks = "" if chosen == RangeSet.span(0, job.count - 1) else chosen.text
+    done = Requeued(0, 0, [])
+    if chosen:
+        done = store.requeue(job.id, ranks, how.hold, not how.incomplete, running, uid, changing)
     left = _left(target, pending, completed, done, running, store)
     if not done.ended and not done.running and not (how.hold and pending):
         raise Refused(_nothing(target, how, left))

@@ -1,6 +1,7 @@
 """``cbatch --array-retry``: those elements of an array again that ended and did not complete, their indexes kept."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -25,14 +26,29 @@ class Left(NamedTuple):
     alive: int  # not ended yet
 
 
+class Changed(NamedTuple):
+    """The specification of a retry with other options than before."""
+
+    spec: JobSpec
+    dep: str = ""
+    notices: tuple[str, ...] = ()
+
+
 def retry(
-    caller: Caller, selector: Selector, held: bool, key: str, settings: Settings, store: Store, past: Past
+    caller: Caller,
+    selector: Selector,
+    held: bool,
+    key: str,
+    settings: Settings,
+    store: Store,
+    past: Past,
+    change: Callable[[JobSpec], Changed] = Changed,
 ) -> Accepted:
     """Submit again what is left of ``selector``, an array or elements of one.
 
-    Script, arguments, environment and options are those of the first submission; its begin and its dependency are over.
-    Raises NotFound (with the indexes to submit by hand where the script has left the server), Denied, InputError,
-    Refused when nothing is left, LimitReached.
+    Script, arguments and environment are those of the first submission, options as well but for what ``change`` makes
+    of them; its begin and its dependency are over. Raises NotFound (with the indexes to submit by hand where the script
+    has left the server), Denied, InputError, Refused when nothing is left, LimitReached, and what ``change`` raises.
     """
     shown = format_selector(selector)
     if selector.step is not None:
@@ -52,8 +68,10 @@ def retry(
     if body is None:
         raise left_server(selector, settings, store, past)
     notices = [f"{left.alive} elements of {shown} have not ended: they are left as they are"] if left.alive else []
-    ids = store.submit([_again(chosen.job, left.ranks, body, held, settings)], [f"{caller.uid}:{key}:0" if key else ""])
-    return Accepted(ids, notices)
+    made = change(_spec_of(chosen.job, left.ranks))
+    submission = _again(made, len(left.ranks), _body_of(body, left.ranks), held, settings)
+    ids = store.submit([submission], [f"{caller.uid}:{key}:0" if key else ""])
+    return Accepted(ids, [*notices, *made.notices])
 
 
 def left_of(chosen: Target, store: Store) -> Left:
@@ -66,18 +84,24 @@ def left_of(chosen: Target, store: Store) -> Left:
     return Left(ranks, len(chosen.ranks & alive))
 
 
-def _again(job: Job, ranks: RangeSet, body: bytes, held: bool, settings: Settings) -> Submission:
-    """The submission of these elements."""
+def _spec_of(job: Job, ranks: RangeSet) -> JobSpec:
+    """What these elements were to be."""
+    return replace(job.spec, array=_indexes(job.spec.array, ranks), begin=0.0, deadline=0.0, dependency="")
+
+
+def _body_of(body: bytes, ranks: RangeSet) -> bytes:
+    """The script and environment of these elements."""
     head, items = split(body)
-    if items:
-        body = head + b"\n" + picked(items, list(ranks))
-    digest = hashlib.sha256(body).hexdigest()
-    if job.spec.partition not in settings.partitions:
-        raise NotFound(f"partition {job.spec.partition!r} is no more: submit the array again, to another")
-    spec: JobSpec = replace(
-        job.spec, array=_indexes(job.spec.array, ranks), begin=0.0, deadline=0.0, dependency="", body=digest
-    )
-    return Submission(spec, len(ranks), body, "", held, BASE_PRIORITY + spec.priority, limits_of(spec, settings))
+    return head + b"\n" + picked(items, list(ranks)) if items else body
+
+
+def _again(made: Changed, count: int, body: bytes, held: bool, settings: Settings) -> Submission:
+    """The submission of these elements. Raises NotFound."""
+    spec = replace(made.spec, body=hashlib.sha256(body).hexdigest())
+    if spec.partition not in settings.partitions:
+        raise NotFound(f"partition {spec.partition!r} is no more: name another with --partition")
+    limits = limits_of(spec, settings)
+    return Submission(spec, count, body, made.dep, held, BASE_PRIORITY + spec.priority, limits)
 
 
 def _indexes(array: str, ranks: RangeSet) -> str:

@@ -9,12 +9,13 @@ from crane_celery.errors import Denied, InputError, NotFound, NotSupported
 from crane_celery.grammar.duration import parse_duration
 from crane_celery.grammar.hostlist import expand
 from crane_celery.grammar.names import instead
+from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import Selector
 from crane_celery.history.api import History, Query, Span, Total
 from crane_celery.history.rows import Row, newest_first, step_rows
 from crane_celery.model.dependency import Resolved, encode
 from crane_celery.model.event import Position
-from crane_celery.model.job import Job
+from crane_celery.model.job import Job, JobSpec
 from crane_celery.model.states import ENDED, HOLDING
 from crane_celery.sched import feasible
 from crane_celery.service import cancel as cancelling
@@ -27,9 +28,10 @@ from crane_celery.service.dryrun import dry_run
 from crane_celery.service.filters import Filters
 from crane_celery.service.moments import zone_of
 from crane_celery.service.options import Meant, Offer
+from crane_celery.service.other import Other, with_other
 from crane_celery.service.outlook import Outlook
 from crane_celery.service.resolve import Dependant, refuse_circle, resolve
-from crane_celery.service.retry import retry
+from crane_celery.service.retry import Changed, retry
 from crane_celery.service.rows import pending_row
 from crane_celery.service.scarce import Limits
 from crane_celery.service.spans import parse_spans, within
@@ -37,7 +39,7 @@ from crane_celery.service.submit import Accepted, Gate
 from crane_celery.service.summary import summaries
 from crane_celery.service.targets import Target, targets
 from crane_celery.settings import Settings
-from crane_celery.store.api import Store
+from crane_celery.store.api import Changing, Store
 
 #: seconds that a question about the past waits for the recorder, which is started again within 5
 FILING_PATIENCE_S = 8.0
@@ -64,9 +66,14 @@ class Service:
         self.queue.live.wanted()
         return submit.accept(caller, jobs, common, key, self._gate(), self.store)
 
-    def retry(self, caller: Caller, selector: Selector, held: bool, key: str) -> Accepted:
-        """Elements of an array again that did not complete (service.retry). Raises Refused in its kinds, InputError."""
-        return retry(caller, selector, held, key, self.settings, self.store, self)
+    def retry(self, caller: Caller, selector: Selector, held: bool, key: str, other: Other | None = None) -> Accepted:
+        """Elements of an array again that did not complete (service.retry), with some other options than before. Raises
+        Refused in its kinds, InputError."""
+
+        def change(spec: JobSpec) -> Changed:
+            return Changed(spec) if other is None else with_other(spec, other, caller, self._gate())
+
+        return retry(caller, selector, held, key, self.settings, self.store, self, change)
 
     def _gate(self) -> Gate:
         settings = self.settings
@@ -154,8 +161,12 @@ class Service:
         found, missed = targets(tuple(selectors), self.store)
         missed = again.explained(missed, selectors, self.settings, self.store, self)
         allowed, who, notes = self.settings.job_requeue, control.Who(caller.uid, self.operator(caller)), list[str]()
+
+        def change(target: Target, ranks: RangeSet) -> Changing:
+            return control.changing(target, ranks, how.changes, who, self._site(how.zone), self._encode)
+
         did = control.each(
-            found, missed, who, lambda each: again.requeue(each, how, allowed, caller.uid, self.store, notes)
+            found, missed, who, lambda each: again.requeue(each, how, allowed, caller.uid, self.store, notes, change)
         )
         return again.Result(did.done, did.failed, tuple(notes))
 
@@ -164,17 +175,20 @@ class Service:
     ) -> cancelling.Outcome:
         """Change jobs: keys and values as typed, times in the caller's zone. Raises InputError for an unknown key."""
         who = control.Who(caller.uid, self.operator(caller))
-        now = datetime.fromtimestamp(self.store.now(), zone_of(zone))
-        site = control.Site(self.settings.nodes, self.settings.partitions, now)
-
-        def dependency(text: str, job: Job) -> str:
-            found = encode(self._resolve(text, job.spec.uid, job.spec.array))
-            refuse_circle(job.id, found, self.store)
-            return found
-
+        site = self._site(zone)
         return self._control(
-            caller, selectors, lambda target: control.update(target, wanted, who, site, dependency, self.store)
+            caller, selectors, lambda target: control.update(target, wanted, who, site, self._encode, self.store)
         )
+
+    def _site(self, zone: str) -> control.Site:
+        now = datetime.fromtimestamp(self.store.now(), zone_of(zone))
+        return control.Site(self.settings.nodes, self.settings.partitions, now)
+
+    def _encode(self, text: str, job: Job) -> str:
+        """A dependency as the store has it. Raises InputError where the job would wait for itself."""
+        found = encode(self._resolve(text, job.spec.uid, job.spec.array))
+        refuse_circle(job.id, found, self.store)
+        return found
 
     def top(self, caller: Caller, selectors: Sequence[Selector]) -> cancelling.Outcome:
         """Put pending jobs before their owner's other ones, the first named first."""

@@ -128,6 +128,15 @@ class Forgotten(NamedTuple):
     more: bool  # another call would go on
 
 
+class Changing(NamedTuple):
+    """What is changed together with a requeue."""
+
+    #: (ranks, "" = all; fields of the specification that are set for them), as ``update`` takes them
+    fields: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    #: another dependency, as typed and encoded, as ``depend`` takes it; None = as it is
+    dependency: tuple[str, str] | None = None
+
+
 class Requeued(NamedTuple):
     """What a requeue did."""
 
@@ -217,12 +226,13 @@ class JobStore(Protocol):
         completed: bool = True,
         running: bool = True,
         uid: int = NOBODY,
+        changing: Changing | None = None,
     ) -> Requeued:
         """Have ranks ("" = all) run again. Ended ones are pending again at once, those that Completed only with
         ``completed``; those that hold an allocation are told to stop where ``running`` says so; pending ones stay as
         they are. ``hold``: they are held then. A cancel wins. In the same step all that the ends had caused is taken
         back: counts, worst state and code, bits, and verdicts on dependants that have not started, which are queued for
-        judgement. Raises NotFound."""
+        judgement. What is ``changing`` is set in the same step, if anything runs again. Raises NotFound."""
 
     def job(self, job: int) -> Job | None:
         """One submission by its id, while it is in Redis."""

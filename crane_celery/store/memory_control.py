@@ -8,8 +8,8 @@ from typing import Any
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model import tagged
 from crane_celery.model.event import asked_by
-from crane_celery.model.job import NEVER, WAITING
-from crane_celery.model.overrides import dependent, update_of
+from crane_celery.model.job import NEVER
+from crane_celery.model.overrides import update_of
 from crane_celery.model.states import HOLDING, State
 from crane_celery.store.api import NOBODY, Wanted
 from crane_celery.store.memory_requeue import MemoryRequeue
@@ -43,14 +43,7 @@ class MemoryControl(MemoryRequeue):
             self._refuse_unknown(dep)
             if not record.pending:
                 return False
-            self._stop_waiting(record)
-            self._asked.discard(job)
-            self._resolve.discard(job)
-            ready = WAITING if dep else 0.0
-            data = {"job": job, "text": text, "dep": dep, "ready": ready, "changes": dependent(record, text)}
-            self._tell(("depend", asked_by(uid) | data))
-            if dep:
-                self._wait_for(job, dep)
+            self._depend(record, text, dep, uid)
             return True
 
     def order(self, id: int, run: int, wanted: Wanted, uid: int = NOBODY) -> bool:

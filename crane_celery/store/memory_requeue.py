@@ -13,8 +13,9 @@ from crane_celery.model.asjson import job_to_json
 from crane_celery.model.dependency import Block, Facts, blocks_of, decode, encode, undecided, unstamped
 from crane_celery.model.event import asked_by
 from crane_celery.model.job import WAITING, Element, Job
+from crane_celery.model.overrides import dependent, update_of
 from crane_celery.model.states import State
-from crane_celery.store.api import NOBODY, Requeued
+from crane_celery.store.api import NOBODY, Changing, Requeued
 from crane_celery.store.memory_jobs import MemoryJobs, Way, span_of
 
 _RANKS = ("ended", "ok")
@@ -37,6 +38,7 @@ class MemoryRequeue(MemoryJobs):
         completed: bool = True,
         running: bool = True,
         uid: int = NOBODY,
+        changing: Changing | None = None,
     ) -> Requeued:
         """Have ranks run again. See store.api."""
         with self._lock:
@@ -44,14 +46,37 @@ class MemoryRequeue(MemoryJobs):
             chosen = RangeSet.parse(ranks) if ranks else RangeSet.span(0, record.count - 1)
             chosen -= RangeSet.parse(record.pending)
             live = [each for each in self._live(record) if running and each.rank in chosen]
-            told = self._stop_for(live, "hold" if hold else "requeue", asked_by(uid))
             over = RangeSet()
             for (_, state, _), some in self._ways.get(job, {}).items():
                 over |= some & chosen if completed or state != State.COMPLETED else RangeSet()
             ran = RangeSet.of(e.rank for e in self._records.elements.values() if e.job == job) & over
+            if changing and (over or live):
+                record = self._change(record, changing, uid)
+            told = self._stop_for(live, "hold" if hold else "requeue", asked_by(uid))
             if over:
                 self._revive(record, over, ran, hold, asked_by(uid))
             return Requeued(len(over), len(over) - len(ran), sorted(told))
+
+    def _change(self, job: Job, changing: Changing, uid: int) -> Job:
+        """Set what is changed together with a requeue."""
+        if changing.dependency:
+            self._refuse_unknown(changing.dependency[1])
+        for ranks, fields in changing.fields:
+            self._tell(("update", asked_by(uid) | update_of(self._record(job.id), ranks, fields)))
+        if changing.dependency:
+            self._depend(self._record(job.id), *changing.dependency, uid)
+        return self._record(job.id)
+
+    def _depend(self, job: Job, text: str, dep: str, uid: int) -> None:
+        """Give it another dependency, "" = none."""
+        self._stop_waiting(job)
+        self._asked.discard(job.id)
+        self._resolve.discard(job.id)
+        ready = WAITING if dep else 0.0
+        data = {"job": job.id, "text": text, "dep": dep, "ready": ready, "changes": dependent(job, text)}
+        self._tell(("depend", asked_by(uid) | data))
+        if dep:
+            self._wait_for(job.id, dep)
 
     def _stop_for(self, runs: list[Element], then: str, by: Mapping[str, int]) -> list[int]:
         rows = []

@@ -23,6 +23,7 @@ from crane_celery.store.api import (
     Answer,
     Beat,
     Cancelled,
+    Changing,
     Forgotten,
     Question,
     Registration,
@@ -155,10 +156,11 @@ class RedisStore:
         completed: bool = True,
         running: bool = True,
         uid: int = NOBODY,
+        changing: Changing | None = None,
     ) -> Requeued:
         """Have ranks run again, 500 that have run in one step. See store.api."""
         how = "hold" if hold else "requeue", int(completed), int(running)
-        return requeues.run(self.link, job, ranks, how, uid)
+        return requeues.run(self.link, lambda: self.job(job), job, ranks, how, uid, changing)
 
     def job(self, job: int) -> Job | None:
         """One submission by its id."""

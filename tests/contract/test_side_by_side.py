@@ -16,10 +16,10 @@ from crane_celery.model.job import NEVER, WAITING, Allocation, Element, Job, Ste
 from crane_celery.model.node import Node, NodeState
 from crane_celery.model.states import State
 from crane_celery.service.live import Live
-from crane_celery.store.api import Answer, Began, Ended, Moved, Report, Start, Store, Submission
+from crane_celery.store.api import Answer, Began, Changing, Ended, Moved, Report, Start, Store, Submission
 from crane_celery.store.memory import MemoryStore
 from crane_celery.store.redis import RedisStore
-from tests.contract.world import node, spec
+from tests.contract.world import needs, node, spec
 from tests.support.server import Server
 
 _PREFIXES = itertools.count()
@@ -179,8 +179,12 @@ class SideBySide(RuleBasedStateMachine):
 
     @rule(data=st.data(), ranks=_RANKS, hold=st.booleans(), completed=st.booleans(), running=st.booleans())
     def requeue(self, data: st.DataObject, ranks: str, hold: bool, completed: bool, running: bool) -> None:
-        """Have all or a part run again."""
-        self.both("requeue", self._some(data), ranks, hold, completed, running)
+        """Have all or a part run again, changed or not."""
+        whole = ("", data.draw(st.sampled_from([{"throttle": 2}, {"max_fails": 1}, {"priority": 7}])))
+        dependency = data.draw(st.sampled_from([None, ("", ""), ("afterany:1", needs("afterany", 1))]))
+        changing = Changing([(ranks, {"memory": 5, "comment": "é \udc80"}), whole], dependency)
+        with_it = data.draw(st.sampled_from([None, None, changing]))
+        self.both("requeue", self._some(data), ranks, hold, completed, running, 7, with_it)
 
     @rule(data=st.data(), ranks=_RANKS, limit=st.sampled_from([60, 120]))
     def update(self, data: st.DataObject, ranks: str, limit: int) -> None:

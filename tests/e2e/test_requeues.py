@@ -104,3 +104,21 @@ def test_who_is_cancelled_in_vain_runs_when_it_is_requeued_itself(crane: Cluster
         wait_for(lines, f"{then}=DependencyNeverSatisfied")
     crane.run("ccontrol", "requeue", str(first))
     assert crane.wait(first, then) == {first: 0, then: 0}
+
+
+def test_other_resources_than_before(crane: Cluster) -> None:
+    """`ccontrol requeue` and `cbatch --array-retry` with more memory and time: what had too little completes."""
+    script = "test ${CRANE_MEM_PER_NODE%M} -ge 200 || exit 1"
+    job = crane.submit("--array=1-2", "--mem", "100M", "-t", "10", "-o", "/dev/null", "--wrap", script)
+    crane.run("cwait", str(job), code=1)
+    refused = crane.run("ccontrol", "requeue", str(job), "mem=900T", code=4).stderr
+    assert "were asked for" in refused and "Failed" in crane.run("ccontrol", "show", "job", str(job)).stdout
+    retry = ("cbatch", "--array-retry", str(job), "--mem", "200M", "-t", "2:00:00", "--parsable")
+    other = int(crane.run(*retry).stdout)
+    assert crane.wait(other) == {other: 0}
+    assert "TimeLimit=02:00:00" in crane.run("ccontrol", "show", "job", str(other)).stdout
+    crane.run("ccontrol", "requeue", f"{job}_2", "mem=200M", "timelimit=2:00:00")
+    assert crane.wait(job + 1) == {job + 1: 0}
+    crane.run("cwait", str(job), code=1)
+    crane.run("ccontrol", "requeue", "incomplete", str(job), "mem=200M")
+    assert crane.wait(job) == {job: 0}

@@ -12,16 +12,6 @@ local missing = dep ~= '' and unknown(dep, tonumber(call('GET', key_next)))
 if missing then return redis.error_reply(string.format('NOTFOUND job %.0f', missing)) end
 if v[1] == '' then return -1 end
 if (v[3] or '') ~= ARGV[2] then return 0 end
-stop_waiting(id, v[2])
-local ready = dep == '' and '0.0' or '-1.0'
-call('HSET', key, 'changes', ARGV[3], 'dep', dep, 'ready', ready, 'corr', '', 'dead', '', 'judged', '')
-call('ZREM', key_asked, id)
-call('ZREM', key_resolve, id)
-if dep ~= '' then
-  wait_for(id, dep)
-  call('ZADD', key_resolve, id, id)
-end
-tell('depend', string.format('{%s"job":%s,"text":%s,"dep":%s,"ready":%s,"changes":%s}', ARGV[6], id, ARGV[5],
-  cjson.encode(dep), ready, cjson.encode(ARGV[3])))
+depend_on(id, v[2], dep, ARGV[5], ARGV[3], ARGV[6])
 publish()
 return 1

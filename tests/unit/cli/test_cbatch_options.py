@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -198,6 +199,82 @@ def test_a_retry_runs_what_did_not_complete(shell: Shell, cluster: Cluster, tmp_
     assert job is not None and (job.spec.array, job.held, items(cluster, 9)) == ("3", "0", ["d"])
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--mem", "1G", "-t", "2:00:00"), {"memory": 1 << 30, "time_limit": 7200, "cpus_per_task": 2.0}),
+        (("--mem-per-cpu", "100M"), {"memory": 200 << 20, "time_limit": 3600}),
+        (
+            (
+                "-c",
+                "3",
+            ),
+            {"cpus_per_task": 3.0, "memory": 256 << 20},
+        ),
+        (("-N", "2"), {"nodes": 2, "ntasks": 2, "ntasks_per_node": 0}),
+        (("-n", "3"), {"nodes": 1, "ntasks": 3}),
+        (
+            ("-J", "again", "-o", "again-%a", "--open-mode=append"),
+            {"name": "again", "stdout": "again-%a", "open_mode": "append"},
+        ),
+        (("--requeue", "--array-max-fails", "2"), {"requeue": "failure", "max_fails": 2}),
+        (("--comment", "x", "-x", "cn1"), {"comment": "x", "exclude": ("cn1",)}),
+        (("-s", "USR1@60", "--extra-attr", '{"b": 2}'), {"signal": "USR1@60", "extra": '{"a":1,"b":2}'}),
+    ],
+)
+def test_a_retry_with_other_options(
+    shell: Shell, cluster: Cluster, options: tuple[str, ...], expected: dict[str, object]
+) -> None:
+    """Those given change, all others stay."""
+    first = ("-t", "60", "-c", "2", "--mem", "256M", "--extra-attr", '{"a": 1}', "-o", "first")
+    shell("cbatch", "--array=1-3", *first, "--wrap", "true")
+    cluster.run(1, 1, code=1)
+    said = shell("cbatch", "--array-retry", "1", "--parsable", *options)
+    assert (said.code, said.out) == (0, "4\n"), said.err
+    before, after = vars_of(spec(cluster, 1)), vars_of(spec(cluster, 4))
+    changed = {name: value for name, value in after.items() if value != before[name]}
+    assert {name: after[name] for name in expected} == expected
+    assert changed.keys() <= {*expected, "array"} and after["array"] == "2"
+
+
+def vars_of(found: JobSpec) -> dict[str, object]:
+    """All fields."""
+    return {field.name: getattr(found, field.name) for field in fields(found)}
+
+
+def test_a_retry_takes_a_dependency(shell: Shell, cluster: Cluster) -> None:
+    shell("cbatch", "--array=1-3", "--wrap", "true")
+    shell("cbatch", "--wrap", "true")
+    cluster.run(1, 1, code=1)
+    shell("cbatch", "--array-retry", "1", "-d", "afterok:4")
+    job = cluster.store.job(5)
+    assert job is not None and (job.ready, job.spec.dependency) == (-1.0, "afterok:4") and job.dep
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "text"),
+    [
+        (("--mem", "1T"), 4, "1048576M on one node were asked for"),
+        (("--mem", "lots"), 2, "--mem: bad memory size"),
+        (("-t", "x"), 2, "--time"),
+        (("--array=1-2",), 2, "--array cannot be changed when an array is submitted again: name the elements"),
+        (("--repeat=2",), 2, "--repeat cannot be changed"),
+        (("--interpreter=/bin/sh",), 2, "--interpreter cannot be changed when an array is submitted again: it belongs"),
+        (("-p", "nowhere"), 4, "no partition 'nowhere'"),
+        (("-d", "afterok:99"), 4, "does not exist"),
+        (("--mem=1G", "--mem-per-cpu=1G"), 2, "--mem"),
+    ],
+)
+def test_a_retry_refuses_what_it_cannot_change(
+    shell: Shell, cluster: Cluster, options: tuple[str, ...], code: int, text: str
+) -> None:
+    shell("cbatch", "--array=1-3", "--wrap", "true")
+    cluster.run(1, 1, code=1)
+    said = shell("cbatch", "--array-retry", "1", *options)
+    assert (said.code, text in said.err) == (code, True), (said.code, said.err)
+    assert cluster.store.find(4) is None
+
+
 def test_retries_that_cannot_be(shell: Shell, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     shell("cbatch", "--array=3-5", "--wrap", "true")
     shell("cbatch", "--wrap", "true")
@@ -209,7 +286,9 @@ def test_retries_that_cannot_be(shell: Shell, cluster: Cluster, monkeypatch: pyt
         (("1_9",), 4, "no such element"),
         (("1.2",), 2, "is a step"),
         (("1,4",), 2, "name one array"),
-        (("1", "-t", "5"), 2, "leave time out"),
+        (("1", "--wrap", "true"), 2, "leave --wrap out"),
+        (("1", "--export=NONE"), 2, "leave --export out"),
+        (("1", "x.sh"), 2, "leave 'x.sh' out"),
     ):
         said = shell("cbatch", "--array-retry", *argv)
         assert (said.code, text in said.err) == (code, True), said.err

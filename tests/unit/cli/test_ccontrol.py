@@ -52,6 +52,8 @@ def control(capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
         ("requeue 36", "requeue", {"selectors": "36"}),
         ("requeue Incomplete 36", "requeue", {"selectors": "36", "incomplete": True, "running": False}),
         ("requeue incomplete --running 36 37", "requeue", {"selectors": "36,37", "incomplete": True, "running": True}),
+        ("requeue 36 mem=1G Time+=30", "requeue", {"selectors": "36", "set": {"mem": "1G", "time": "+30"}}),
+        ("requeue jobid=36,37 comment x", "requeue", {"selectors": "36,37", "set": {"comment": "x"}}),
         ("requeuehold incomplete 36", "requeuehold", {"selectors": "36", "incomplete": True, "running": False}),
         ("requeuehold jobid 36", "requeuehold", {"selectors": "36"}),
         ("top 7", "top", {"selectors": "7"}),
@@ -73,7 +75,7 @@ def test_what_is_asked(
     control: Callable[..., Said], asked: list[tuple[str, dict[str, Any]]], line: str, verb: str, args: dict[str, Any]
 ) -> None:
     assert control(*line.split(" ")).code == 0
-    if verb == "update":  # times are meant in the caller's zone
+    if "set" in args:  # times are meant in the caller's zone
         assert asked[0][1].pop("tz")
     assert asked == [(verb, args)]
 
@@ -111,6 +113,9 @@ def test_what_is_told(control: Callable[..., Said], asked: list[Any]) -> None:
         ("hold 12 timelimit=", 2, "timelimit= has no value: write how long"),
         ("hold 12 timelimit=5 time=6", 2, "give timelimit or time, not both"),
         ("requeue incomplete", 2, "which jobs"),
+        ("requeue 12 mem=1G MEM=2G", 2, "mem is set twice"),
+        ("requeue 12 mem", 2, "has no value"),
+        ("requeue mem=1G", 2, "which jobs"),
         ("requeue --running 12", 2, "--running goes with requeue incomplete"),
         ("--running hold 12", 2, "--running goes with requeue incomplete"),
         ("explain", 2, "which jobs"),

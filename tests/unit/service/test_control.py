@@ -1,13 +1,14 @@
 """Controlling jobs: what each key of an update means, who may, what is refused and changes nothing."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from crane_celery.errors import Denied, InputError, NotSupported
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import parse_selectors
-from crane_celery.model.job import Job
+from crane_celery.model.job import WAITING, Job
 from crane_celery.model.node import NodeState
 from crane_celery.model.overrides import spec_of
 from crane_celery.model.states import State
@@ -218,7 +219,7 @@ def test_what_was_never_suspended_does_not_go_on(cluster: Cluster) -> None:
     assert service.suspend(ALICE, parse_selectors(f"{array}_1"), False).done == []
 
 
-def requeue(cluster: Cluster, ids: object, **how: bool) -> Result:
+def requeue(cluster: Cluster, ids: object, **how: Any) -> Result:
     """Requeue as Alice."""
     return cluster.service.requeue(ALICE, parse_selectors(str(ids)), How(**how))
 
@@ -257,6 +258,63 @@ def test_what_was_cancelled_before_it_started_runs_too(cluster: Cluster) -> None
     assert requeue(cluster, array, incomplete=True) == Result([str(array)], [], (said,))
     found = record(cluster, array)
     assert (found.pending, found.worst_state, found.worst_code, found.gone) == ("0-2,4", None, 0, 0)
+
+
+def test_what_runs_again_may_be_changed(cluster: Cluster) -> None:
+    """Only that: what completed, is at work or waits stays as it was."""
+    array = submit(cluster, array="1-5", mem="1G", time="1")
+    cluster.run(array, 0)
+    cluster.run(array, 1, code=1)
+    cluster.begin(array, 2)
+    cluster.service.cancel(ALICE, parse_selectors(f"{array}_4"), Filters())
+    done = requeue(cluster, array, incomplete=True, changes={"mem": "2G", "TimeLimit": "+30", "arraytaskthrottle": "2"})
+    assert (done.done, done.failed) == ([str(array)], [])
+    gib = [int(str(of(cluster, array, rank, "memory"))) >> 30 for rank in range(5)]
+    assert gib == [1, 2, 1, 2, 1] and record(cluster, array).pending == "1,3-4"
+    assert [of(cluster, array, rank, "time_limit") for rank in (0, 1)] == [60, 1860]
+    assert of(cluster, array, 0, "throttle") == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"mem": "lots"}, "mem=lots: bad memory size"),
+        ({"mem": "9T"}, "on one node were asked for"),
+        ({"memory": "1G"}, "unknown key 'memory'"),
+        ({"dependency": "afterok:99"}, "does not exist"),
+        ({"priority": "5000"}, "only operators raise"),
+    ],
+)
+def test_a_change_that_is_wrong_requeues_nothing(cluster: Cluster, changes: dict[str, str], why: str) -> None:
+    job = submit(cluster)
+    cluster.run(job, code=1)
+    before = record(cluster, job)
+    [(_, said)] = requeue(cluster, job, changes=changes).failed
+    assert why in said and record(cluster, job) == before
+
+
+def test_of_a_part_nothing_of_the_whole_is_changed(cluster: Cluster) -> None:
+    array = submit(cluster, array="1-2")
+    cluster.run(array, 0, code=1)
+    [(_, why)] = requeue(cluster, f"{array}_1", changes={"arraymaxfails": "1"}).failed
+    assert why == f"arraymaxfails is of the whole array: write {array}"
+    assert record(cluster, array).pending == "1"
+
+
+def test_a_requeued_job_may_wait_for_another(cluster: Cluster) -> None:
+    """What was cancelled since the first one failed runs after the one that was submitted instead."""
+    first = submit(cluster)
+    then = submit(cluster, dependency=f"afterok:{first}")
+    cluster.run(first, code=1)
+    cluster.judge()
+    cluster.service.cancel(ALICE, parse_selectors(str(then)), Filters())
+    second = submit(cluster)
+    assert requeue(cluster, then, changes={"dependency": f"afterok:{second}"}).done == [str(then)]
+    cluster.judge()
+    assert record(cluster, then).ready == WAITING
+    cluster.run(second)
+    cluster.judge()
+    assert record(cluster, then).ready > 0
 
 
 def test_nothing_is_incomplete(cluster: Cluster) -> None:

@@ -10,3 +10,19 @@ local function wait_for(id, dep)
     end
   end
 end
+
+-- Gives a submission another dependency (JSON, "" = none) in place of `before`; text: as typed, JSON; changes: Job.changes
+-- after it; by: "uid":N, or "". Needs events.
+local function depend_on(id, before, dep, text, changes, by)
+  stop_waiting(id, before)
+  local ready = dep == '' and '0.0' or '-1.0'
+  call('HSET', key_job(id), 'changes', changes, 'dep', dep, 'ready', ready, 'corr', '', 'dead', '', 'judged', '')
+  call('ZREM', key_asked, id)
+  call('ZREM', key_resolve, id)
+  if dep ~= '' then
+    wait_for(id, dep)
+    call('ZADD', key_resolve, id, id)
+  end
+  tell('depend', string.format('{%s"job":%s,"text":%s,"dep":%s,"ready":%s,"changes":%s}', by, id, text, cjson.encode(dep),
+    ready, cjson.encode(changes)))
+end
