@@ -8,6 +8,7 @@ from typing import NamedTuple
 from crane_celery.model.job import Element, Job, JobSpec
 from crane_celery.model.states import HOLDING, Reason
 from crane_celery.sched.licences import Licences, held
+from crane_celery.settings import Settings
 
 
 class Limits(NamedTuple):
@@ -54,3 +55,9 @@ def scarce(limits: Limits, jobs: Iterable[Job], elements: Iterable[Element]) -> 
             active[spec.uid] = active.get(spec.uid, 0) + 1
             active_in[spec.uid, spec.partition] = active_in.get((spec.uid, spec.partition), 0) + 1
     return Scarce(limits, Licences(limits.licenses, used), active, active_in)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """What is limited beside nodes."""
+    by_partition = {name: each.max_jobs for name, each in settings.partitions.items()}
+    return Limits(settings.licenses, settings.max_jobs, by_partition)

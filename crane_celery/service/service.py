@@ -8,7 +8,6 @@ from typing import Any
 from crane_celery.errors import Denied, InputError, NotFound, NotSupported
 from crane_celery.grammar.duration import parse_duration
 from crane_celery.grammar.hostlist import expand
-from crane_celery.grammar.names import instead
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import Selector
 from crane_celery.history.api import History, Query, Span, Total
@@ -33,7 +32,7 @@ from crane_celery.service.outlook import Outlook
 from crane_celery.service.resolve import Dependant, refuse_circle, resolve
 from crane_celery.service.retry import Changed, retry
 from crane_celery.service.rows import pending_row
-from crane_celery.service.scarce import Limits
+from crane_celery.service.scarce import limits_of
 from crane_celery.service.spans import parse_spans, within
 from crane_celery.service.submit import Accepted, Gate
 from crane_celery.service.summary import summaries
@@ -259,12 +258,12 @@ class Service:
                 return show.step_records(selectors, self.queue.alive(), self.store)
             case "node":
                 wanted = [name for each in names for name in expand(each)]
-                return _named("node", self.nodes(), wanted)
+                return show.named("node", self.nodes(), wanted)
             case "partition":
-                return _named("partition", self.partitions(), names)
+                return show.named("partition", self.partitions(), names)
             case "lic":
                 shot = self.queue.live.current()
-                return _named("licence", show.license_records(self.settings, shot.jobs, shot.elements), names)
+                return show.named("licence", show.license_records(self.settings, shot.jobs, shot.elements), names)
             case "config":
                 return [show.config_record(self.settings)]
         raise NotSupported(f"show {what[:60]} is not supported: there are job, step, node, partition and config")
@@ -378,24 +377,6 @@ class Service:
             "user": caller.user,
             "round_trip_s": self.store.ping(),
         }
-
-
-#: what can be shown -> where there is a list of it
-_SEEN = {"node": "cinfo", "partition": "cinfo", "licence": "ccontrol show lic"}
-
-
-def limits_of(settings: Settings) -> Limits:
-    """What is limited beside nodes."""
-    by_partition = {name: each.max_jobs for name, each in settings.partitions.items()}
-    return Limits(settings.licenses, settings.max_jobs, by_partition)
-
-
-def _named(what: str, records: list[Row], names: Sequence[str]) -> list[Row]:
-    by_name = {record["name"]: record for record in records}
-    for name in names:
-        if name not in by_name:
-            raise NotFound(f"there is no {what} {name[:60]!r}{instead(name, by_name, _SEEN[what])}")
-    return [by_name[name] for name in names] if names else records
 
 
 def _version() -> str:

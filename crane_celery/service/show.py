@@ -10,6 +10,7 @@ from typing import Any
 from crane_celery.errors import NotFound
 from crane_celery.grammar.filename import FilenameContext, expand_filename
 from crane_celery.grammar.licenses import parse_licenses
+from crane_celery.grammar.names import instead
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import Selector, format_selector
 from crane_celery.history.rows import Row
@@ -193,3 +194,16 @@ def config_record(settings: Settings) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     """A group of settings as an object."""
     return {each.name: _plain(getattr(value, each.name)) for each in fields(value)} if is_dataclass(value) else value
+
+
+#: what can be shown -> where there is a list of it
+_SEEN = {"node": "cinfo", "partition": "cinfo", "licence": "ccontrol show lic"}
+
+
+def named(what: str, records: list[Row], names: Sequence[str]) -> list[Row]:
+    """Those of these names, all where none is given. Raises NotFound."""
+    by_name = {record["name"]: record for record in records}
+    for name in names:
+        if name not in by_name:
+            raise NotFound(f"there is no {what} {name[:60]!r}{instead(name, by_name, _SEEN[what])}")
+    return [by_name[name] for name in names] if names else records
