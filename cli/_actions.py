@@ -122,7 +122,14 @@ ACTIONS = {
         "words",
     ),
     "top": Action("top IDS", "Put jobs before all others of their owner's. " + _IDS, {}, ("top 12",), ""),
-    "explain": Action("explain IDS", "Say why jobs wait, in numbers. " + _IDS, {}, ("explain 12",), ""),
+    "explain": Action(
+        "explain IDS",
+        "Say why jobs wait, in numbers, or how they ended: exit code, times, limits, memory, and the last lines of"
+        " their output. " + _IDS,
+        {},
+        ("explain 12",),
+        "",
+    ),
     "story": Action("story IDS", "Tell what has happened to jobs, by whom and when. " + _IDS, {}, ("story 12",), ""),
 }  # fmt: skip
 #: Slurm's other names

@@ -262,6 +262,10 @@ def _told(verb: str, chosen: str, as_json: bool) -> int:
 
         asked["tz"] = zone()
     answer = call(verb, asked)
+    if as_json and verb == "explain":
+        from cli._ended import with_lines
+
+        answer = [{**each, "started": [with_lines(row) for row in each.get("started", ())]} for each in answer]
     if as_json:
         return _as_json({"ok": True, verb: answer})
     from cli import _told

@@ -1,12 +1,11 @@
-"""Why something waits, for people: what it lacks in numbers, who is ahead and why, when it is expected to start."""
+"""Why something waits, for people: what it lacks in numbers, who is ahead and why, when it is expected to start. How it
+ended: service.ended."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from crane_celery.grammar.hostlist import compress
 from crane_celery.grammar.memory import format_memory
 from crane_celery.grammar.ranges import RangeSet
-from crane_celery.history.rows import Row
 from crane_celery.model import tagged
 from crane_celery.model.states import Reason
 from crane_celery.sched import fallout, reasons
@@ -18,7 +17,7 @@ from crane_celery.sched.want import MILLI, Want
 from crane_celery.service import depshow
 from crane_celery.service.moments import shown
 from crane_celery.service.outlook import Seen
-from crane_celery.service.queue import MAX_ENDED, Alive, started_rows
+from crane_celery.service.queue import Alive
 from crane_celery.service.rows import Line, index_set, pending_lines
 from crane_celery.service.targets import Target
 from crane_celery.store.api import Store
@@ -43,21 +42,12 @@ _WHILE = {
 }
 
 
-def records(found: Sequence[Target], alive: Alive, seen: Seen, zone: str, store: Store) -> list[Row]:
-    """``{jobid, lines}`` of each target; times are as the clocks of ``zone`` show them."""
-    expected = seen.expected
-    made: list[Row] = []
-    for target in found:
-        told: list[str] = []
-        for line in pending_lines(target.job, alive.around, target.ranks):
-            told += lines(seen, line, expected, _depends(line, store), zone)
-        states = Counter(row["state"] for row in started_rows(target, alive, store, ended=True))
-        of = "its elements" if len(target.ranks) <= MAX_ENDED else f"its first {MAX_ENDED} elements that do not wait"
-        told += [f"{state}: {count} of {of}" for state, count in states.items()]
-        made.append(
-            {"jobid": target.shown, "lines": told or ["Nothing of it waits: it was cancelled before it started"]}
-        )
-    return made
+def waiting(target: Target, alive: Alive, seen: Seen, zone: str, store: Store) -> list[str]:
+    """The lines about what waits of a target; times are as the clocks of ``zone`` show them."""
+    found: list[str] = []
+    for line in pending_lines(target.job, alive.around, target.ranks):
+        found += lines(seen, line, seen.expected, _depends(line, store), zone)
+    return found
 
 
 def _depends(line: Line, store: Store) -> str:

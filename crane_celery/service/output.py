@@ -16,6 +16,7 @@ from crane_celery.model.overrides import spec_of
 from crane_celery.model.states import ENDED, State
 from crane_celery.service.show import files
 from crane_celery.service.story import Sources
+from crane_celery.store.api import NodeStore
 
 #: elements that one question may be about
 MAX_OUTPUTS = 1000
@@ -28,15 +29,15 @@ def outputs(
     selectors: Sequence[Selector],
     sources: Sources,
     query: Callable[[Query], list[Row]],
-    hosts: Mapping[str, str],
     failed: int = 0,
 ) -> list[Row]:
     """A row for each element named, in their order; with ``failed`` for so many at most that ended and did not
     complete.
 
-    ``query`` answers questions about runs, ``hosts`` has the host of each node. Raises NotFound, Refused for too many.
+    ``query`` answers questions about runs. Raises NotFound, Refused for too many.
     """
     found: list[Row] = []
+    places = hosts(sources.store)
     for selector in selectors:
         wanted = selector._replace(step=None)
         target = sources.target(wanted)
@@ -51,8 +52,13 @@ def outputs(
         if not newest and not failed:
             raise NotFound(f"job {format_selector(wanted)} never ran, or nothing of it is known any more")
         jobs: dict[int, Job] = {target.job.id: target.job}
-        found += [_row(row, jobs.get(row["job"]) or sources.job(row["job"]), hosts) for row in newest[:limit]]
+        found += [place(row, jobs.get(row["job"]) or sources.job(row["job"]), places) for row in newest[:limit]]
     return found
+
+
+def hosts(store: NodeStore) -> dict[str, str]:
+    """The host of each node."""
+    return {node.spec.name: node.host for node in store.nodes()}
 
 
 def _newest(rows: Sequence[Row]) -> list[Row]:
@@ -64,7 +70,8 @@ def _newest(rows: Sequence[Row]) -> list[Row]:
     return [last[id_] for id_ in sorted(last)]
 
 
-def _row(row: Row, job: Job | None, hosts: Mapping[str, str]) -> Row:
+def place(row: Row, job: Job | None, hosts: Mapping[str, str]) -> Row:
+    """Where the output of a run lies."""
     paths: dict[str, Any] = files(row, job, spec_of(job.spec, job.changes, row["rank"])) if job else {}
     node = row["nodelist"][0] if row["nodelist"] else ""
     where = {"node": node, "host": hosts.get(node, ""), "count": row.get("count", 1)}

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from crane_celery.errors import Denied, InputError, NotFound, NotSupported
@@ -18,7 +19,7 @@ from crane_celery.model.job import Job, JobSpec
 from crane_celery.model.states import ENDED, HOLDING
 from crane_celery.sched import feasible
 from crane_celery.service import cancel as cancelling
-from crane_celery.service import control, explain, listing, named, output, queue, show, story, submit, waiting
+from crane_celery.service import control, ended, explain, listing, named, output, queue, show, story, submit, waiting
 from crane_celery.service import nodes as places
 from crane_celery.service import requeue as again
 from crane_celery.service.caller import Caller, is_operator
@@ -130,11 +131,22 @@ class Service:
         }
 
     def explain(self, selectors: Sequence[Selector], zone: str) -> list[Row]:
-        """Why the jobs named wait (service.explain). Raises NotFound for one that is not there."""
-        found, missed = targets(tuple(selectors), self.store)
-        if missed:
-            raise NotFound(f"{missed[0].shown}: {missed[0].error.message}")
-        return explain.records(found, self.queue.alive(), self._outlook.now(), zone, self.store)
+        """Why the jobs named wait (service.explain), or how they ended, however long ago (service.ended). Raises
+        NotFound for one that never was."""
+        sources, hosts = story.Sources(self.store, self._history), output.hosts(self.store)
+        found = [(each, sources.target(each)) for each in selectors]
+        alive, seen = self.queue.alive(), self._outlook.now()
+        made: list[Row] = []
+        for selector, target in found:
+            lines = explain.waiting(target, alive, seen, zone, self.store)
+            place = partial(output.place, job=target.job, hosts=hosts)
+            more: list[str] = []
+            started: list[Row] = []
+            if target.ranks - RangeSet.parse(target.job.pending):
+                usage = self.usage((selector._replace(step=None),))
+                more, started = ended.told(selector, usage, self.history, place, zone)
+            made.append({"jobid": target.shown, "lines": [*lines, *more], "started": started})
+        return made
 
     def dependents(self, selectors: Sequence[Selector]) -> list[Row]:
         """Who waits for the jobs named. Raises NotFound for one that is not there."""
@@ -335,9 +347,8 @@ class Service:
 
     def output(self, selectors: Sequence[Selector], failed: int = 0) -> list[Row]:
         """Where the output of jobs lies (service.output). Raises NotFound, Refused."""
-        hosts = {node.spec.name: node.host for node in self.store.nodes()}
         past = story.Sources(self.store, self._history)
-        return output.outputs(selectors, past, lambda want: self.history(want).rows, hosts, failed)
+        return output.outputs(selectors, past, lambda want: self.history(want).rows, failed)
 
     def _await_filing(self) -> None:
         """Wait until the recorder has filed what had happened by now: an end that was told must be seen here too.

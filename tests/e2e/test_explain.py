@@ -55,5 +55,22 @@ def test_what_it_lacks_who_is_ahead_and_when(crane: Cluster) -> None:
     assert "Completed: 1" in crane.run("ccontrol", "explain", str(wide)).stdout
 
 
+def test_how_a_job_ended(crane: Cluster) -> None:
+    loud = crane.submit("-t", "5", "-o", "%j.log", "--wrap", "printf 'first\\n\\033[2Jlast words\\n'; exit 3")
+    array = crane.submit(
+        "--array=0-3", "-o", "%A-%a.log", "--wrap", "echo $CRANE_ARRAY_TASK_ID; exit $CRANE_ARRAY_TASK_ID"
+    )
+    crane.wait(loud, array)
+    said = crane.run("ccontrol", "explain", str(loud)).stdout
+    assert f"{loud}: Failed, exit code 3, on n" in said and "of at most 00:05:00" in said
+    assert f"Output: {crane.work}/{loud}.log\n\t\t  | first\n\t\t  | \\x1b[2Jlast words\n" in said
+    said = crane.run("ccontrol", "explain", f"{array}_2").stdout
+    assert f"{array}_2: Failed, exit code 2" in said and f"{array}-2.log\n\t\t  | 2\n" in said
+    failed = crane.run("cacct", "-j", str(array), "-t", "f", "--ids").stdout.strip()
+    assert failed == f"{array}_[1-3]"
+    (told,) = crane.json("ccontrol", "-J", "explain", failed)["explain"]
+    assert [row["last_lines"] for row in told["started"]] == [["1"], ["2"], ["3"]]
+
+
 def test_a_job_that_is_not_there(crane: Cluster) -> None:
     assert "999" in crane.run("ccontrol", "explain", "999", code=None).stderr

@@ -153,3 +153,12 @@ def test_what_hides_ends_without_cgroups(alone: Cluster) -> None:
 
     record = record_of(int(said))
     assert record is None or not wait_gone([record], 30)
+
+
+def test_explain_reads_output_as_the_caller(shared: Cluster, nobody: Cluster) -> None:
+    job = shared.submit("-o", "secret.log", "--wrap", "chmod 600 secret.log; echo secret words; exit 1")
+    shared.wait(job)
+    assert "secret words" in shared.run("ccontrol", "explain", str(job)).stdout
+    other = nobody.run("ccontrol", "explain", str(job)).stdout
+    assert f"{job}: Failed, exit code 1" in other
+    assert "secret words" not in other and "(not shown: " in other
