@@ -21,7 +21,7 @@ _INDEX = "write indexes and ranges, such as 0-31, 1,3,5 or 1-7:2, and a limit la
 
 _SHOWN = "job, step, node, partition, config, lic, dependents"
 _ACTIONS = (
-    "there are show, update, requeue, hold, holdu, uhold, release, suspend, resume, requeuehold, top, explain, story"
+    "there are show, update, requeue, requeuehold, hold, holdu, uhold, release, suspend, resume, top, explain, story"
 )
 
 
