@@ -6,7 +6,7 @@ from math import inf
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
-from crane_celery.errors import InputError
+from crane_celery.errors import InputError, Refused
 from crane_celery.grammar.names import did_you_mean
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import Selector
@@ -175,9 +175,15 @@ def started_rows(target: Target, found: Alive, store: Store, *, ended: bool) -> 
 
 
 def target_rows(target: Target, found: Alive, store: Store, *, ended: bool) -> list[Row]:
-    """Pending, live and, if wanted, ended rows of one target."""
+    """Pending, live and, if wanted, ended rows of one target. Raises Refused where those would be too many."""
+    started = started_rows(target, found, store, ended=ended)
+    if ended and started and len(target.ranks - RangeSet.parse(target.job.pending)) > MAX_ENDED:
+        raise Refused(
+            f"more than {MAX_ENDED} elements of {target.shown} do not wait: name some of them, such as"
+            f" {target.job.id}_[0-9]; cacct -j {target.job.id} lists all"
+        )
     waiting = pending_rows(target.job, found.around, target.ranks)
-    return waiting + started_rows(target, found, store, ended=ended)
+    return waiting + started
 
 
 def with_steps(rows: Iterable[Row], store: Store) -> list[Row]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from crane_celery.errors import InputError, NotFound
+from crane_celery.errors import InputError, NotFound, Refused
 from crane_celery.grammar.selector import parse_selectors
 from crane_celery.model.states import ENDED, State
 from crane_celery.service.caller import Caller
@@ -350,3 +350,21 @@ def test_what_runs_is_found_however_far_it_stands_in_its_array(
     assert shown(cluster, str(array), states=everything) == [runs]
     assert shown(cluster, f"{array}_[7-9]", states=everything) == [runs, ran]
     assert shown(cluster, f"{array}_9", states=everything) == [ended]
+
+
+def test_more_records_than_can_be_shown_are_refused(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crane_celery.service.queue.MAX_ENDED", 2)
+    array = submit(cluster, array="0-4")
+    for rank in range(3):
+        cluster.run(array, rank)
+    with pytest.raises(Refused, match=rf"more than 2 elements of {array} do not wait: .* {array}_\[0-9\]"):
+        cluster.service.show("job", (), parse_selectors(str(array)))
+    assert len(cluster.service.show("job", (), parse_selectors(f"{array}_[1-4]"))) == 3
+
+
+def test_a_large_array_that_never_ran_is_shown_in_one_record(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crane_celery.service.queue.MAX_ENDED", 2)
+    array = submit(cluster, array="0-4")
+    cluster.service.cancel(ALICE, parse_selectors(str(array)), Filters())
+    (record,) = cluster.service.show("job", (), parse_selectors(str(array)))
+    assert record["state"] == "Cancelled"
