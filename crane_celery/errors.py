@@ -6,6 +6,7 @@
     ├── InputError        E_INPUT        2   what was typed cannot be meant; nothing was sent
     ├── FormatError       E_FORMAT       5   an output format names an unknown column
     ├── ConfigError       E_CONFIG       6   the configuration file is wrong; names file, line and key
+    │   └── Untrusted     E_UNTRUSTED    6   a file, directory or socket that is not ours alone, so not believed
     ├── Unreachable       E_UNREACHABLE  3   no gateway or no server answers
     │   └── OutcomeUnknown E_UNKNOWN     3   asked for, and no answer came: it may have been done, or be done later
     ├── Refused           E_REFUSED      4   understood, and not done; says why
@@ -56,6 +57,12 @@ class ConfigError(CraneError):
 
     code = "E_CONFIG"
     status = 6
+
+
+class Untrusted(ConfigError):
+    """A file, a directory or a socket is not ours alone."""
+
+    code = "E_UNTRUSTED"
 
 
 class Unreachable(CraneError):

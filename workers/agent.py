@@ -21,6 +21,7 @@ from crane_celery.settings import Settings
 from crane_celery.settings.devices import fault_of
 from crane_celery.store.api import Beat, Report, Store, Wanted
 from crane_celery.store.clock import ServerClock
+from crane_celery.supervisor import marks
 from crane_celery.wire import Inbox, Kill, Verifier
 from crane_celery.wire import Message as Launches
 from workers import launches
@@ -68,9 +69,10 @@ class Agent:
         config = {
             "node": node, "cluster": settings.group_root, "run": run_dir, "spool": spool, "cgroup": settings.cgroup,
             "dynmods": settings.dynmods, "devices": bool(place.devices), "log": settings.log_dir,
+            "mark": marks.prepare(settings.home, marks.SHEPHERD + node),
         }  # fmt: skip
         log_path = f"{settings.log_dir}/shepherd.{node}.log"
-        os.makedirs(settings.log_dir, exist_ok=True)
+        os.makedirs(settings.log_dir, mode=0o700, exist_ok=True)
         self._shepherd = Shepherding(config, log_path, self._hear)
         self._time = ServerClock(store.now, clock)
         self._aside = Aside(settings.home, node, lambda: self._time.offset)

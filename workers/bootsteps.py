@@ -8,10 +8,10 @@ from typing import Any
 
 from celery import bootsteps
 
-from crane_celery import faults
+from crane_celery import faults, trust
 from crane_celery.bootstrap import open_store
 from crane_celery.errors import ConfigError
-from crane_celery.settings import Settings, load
+from crane_celery.settings import Settings, load, prepare_run_dir
 from crane_celery.wire import Verifier
 from workers.agent import Agent
 from workers.environ import Place
@@ -40,7 +40,8 @@ class Node(bootsteps.StartStopStep):
         global agent
         del parent
         settings = self._settings
-        os.makedirs(settings.node_run_dir(self._node), mode=0o755, exist_ok=True)
+        prepare_run_dir(settings.home, settings.run_dir)
+        trust.make_directory(settings.node_run_dir(self._node))
         os.makedirs(settings.spool(self._node), mode=0o711, exist_ok=True)
         faults.keep_in(settings.log_dir, f"node.{self._node}")
         place = place_of(settings, self._node)

@@ -14,6 +14,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from crane_celery import trust
+from crane_celery.errors import Untrusted
+
 Message = dict[str, Any]
 
 #: longest frame, bytes
@@ -229,11 +232,12 @@ def listen(path: str, mode: int) -> socket.socket:
 
 
 def connect(path: str, close_fd: Callable[[int], None] = os.close) -> Link:
-    """A connection to a listening socket. Raises OSError."""
+    """A connection to a listening socket of our own user or root. Raises OSError, Untrusted."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
         sock.connect(path)
-    except OSError:
+        trust.check_listener(sock, path)
+    except (OSError, Untrusted):
         sock.close()
         raise
     return Link(sock, close_fd=close_fd)

@@ -249,6 +249,13 @@ class Nursery:
         except OSError:
             return False
 
+    def renew_sockets(self) -> None:
+        """Give spawners whose sockets have lost their names new ones, for a shepherd after us. Raises OSError."""
+        for user, post in self.posts.items():
+            if not os.path.lexists(self._socket(user)):
+                with listen(self._socket(user), 0o600) as listener:
+                    post.link.send({"op": "listen"}, [listener.fileno()])
+
     def stop(self) -> None:
         """Let every spawner end when it has no child left."""
         for post in self.posts.values():

@@ -8,37 +8,53 @@ import signal
 import sys
 import time
 
+from crane_celery import trust
 from workers.frames import Link, Message, connect
+from workers.zygote import MARK_FD
 
 _BOOT = "import sys; sys.path.append(sys.argv[1]); from workers.shepherd import main; main(*sys.argv[2:])"
 _ROOT = str(pathlib.Path(__file__).resolve().parents[1])
 #: seconds that a shepherd may take to recover and listen
 _START_S = 30.0
+#: seconds between two starts: one that ended at once, since another has the node, is of no use the next moment
+_AGAIN_S = 0.25
+_PAUSE_S = 0.02
 #: pids of shepherds that this process started and has not reaped
 _started: set[int] = set()
 
 
 def find(config: Message, log: str) -> Link:
     """A connection to the node's shepherd (workers.shepherd.Shepherd tells of ``config``). Raises OSError."""
-    for key, mode in (("run", 0o755), ("spool", 0o711)):
-        os.makedirs(config[key], mode=mode, exist_ok=True)
+    os.makedirs(config["spool"], mode=0o711, exist_ok=True)
     path = config["run"] + "/shepherd.sock"
     pid = 0
     until = time.monotonic() + _START_S
+    started_at = -_AGAIN_S
     while True:
         try:
+            prepare(config)
             return connect(path)
         except (FileNotFoundError, ConnectionRefusedError):
             if time.monotonic() > until:
                 raise
         bury()
-        if pid not in _started:
-            pid = start(config, log)
+        if pid not in _started and time.monotonic() - started_at >= _AGAIN_S:
+            pid, started_at = start(config, log), time.monotonic()
         _pause(pid)
 
 
+def prepare(config: Message) -> None:
+    """Make the node's run directory and the one above where they are missing. Raises Untrusted, OSError."""
+    os.makedirs(os.path.dirname(os.path.dirname(config["run"])), exist_ok=True)
+    trust.make_directory(os.path.dirname(config["run"]))
+    trust.make_directory(config["run"])
+
+
 def start(config: Message, log: str) -> int:
-    """Start a shepherd, detached: it takes nothing of the worker's but its log file. One too many ends by itself."""
+    """Start a shepherd, detached: it takes nothing of the worker's but its log file. One too many ends by itself.
+
+    ``config["mark"]``, where it is there, is the file that it is known by (crane_celery.supervisor.marks).
+    """
     argv = [sys.executable, "-I", "-S", "-c", _BOOT, _ROOT, json.dumps(config)]
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
@@ -46,6 +62,7 @@ def start(config: Message, log: str) -> int:
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_DUP2, output, 1),
             (os.POSIX_SPAWN_DUP2, output, 2),
+            *([(os.POSIX_SPAWN_OPEN, MARK_FD, config["mark"], os.O_RDONLY, 0)] if config.get("mark") else []),
         ]
         pid = os.posix_spawn(sys.executable, argv, _environment(), file_actions=actions, setsid=True)
     finally:
@@ -76,9 +93,10 @@ def _pause(pid: int) -> None:
         try:
             fd = os.pidfd_open(pid)
         except OSError:
+            time.sleep(_PAUSE_S)
             return
         one.register(fd, selectors.EVENT_READ)
-        one.select(0.02)
+        one.select(_PAUSE_S)
         os.close(fd)
 
 

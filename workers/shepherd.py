@@ -1,8 +1,8 @@
 """The shepherd: one per node, looks after all user processes there and outlives the worker. Standard library only.
 
 Started by the worker (``workers.pasture``) as ``python -I -S -c ... <config as JSON>``; detached; found again by its
-socket; a lock on ``shepherd.lock`` keeps a second away. One loop: frames from the agent, from spawners and from cruns,
-ends of adopted processes, timers. After each turn the journal is written, then what was learned is told.
+socket; a lock on ``shepherd.lock`` in the spool keeps a second away. One loop: frames from the agent, from spawners and
+from cruns, ends of adopted processes, timers. After each turn the journal is written, then what was learned is told.
 """
 
 import contextlib
@@ -19,14 +19,15 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from crane_celery import faults, log_lines
+from crane_celery import faults, log_lines, trust
 from workers import selftest, zygote
 from workers.cgroup import favour, probe
 from workers.clients import Clients
 from workers.closing import Closer
 from workers.connections import Connections
+from workers.doorstep import LOOK_S, Doorstep
 from workers.epilogs import TaskEpilogs
-from workers.frames import Hangup, Link, Message, listen
+from workers.frames import Hangup, Link, Message
 from workers.herd import Herd
 from workers.hooks import Hooks
 from workers.launching import Launching
@@ -34,10 +35,11 @@ from workers.ledger import Ledger
 from workers.nursery import Nursery, Outpost
 from workers.output_notes import OutputNotes
 from workers.pens import Pens
+from workers.privileges import PR_SET_DUMPABLE, be_called, prctl
 from workers.records import PRIMARY
 from workers.recovery import Adopted, Recovery
 from workers.reins import Reins
-from workers.spawner import PR_SET_DUMPABLE, be_called, prctl, start_ticks
+from workers.spawner import start_ticks
 from workers.timers import Timers
 
 log = logging.getLogger("crane.shepherd")
@@ -98,8 +100,12 @@ class Shepherd:
         self._recovery.restart()
         self._clients.expect_back()
         self._tell()
-        self._listener = listen(config["run"] + "/shepherd.sock", 0o666)
-        self._selector.register(self._listener, selectors.EVENT_READ, ("new", None))
+        self._doorstep = Doorstep(config, self._selector, self._nursery.renew_sockets)
+        self._look_at_door()
+
+    def _look_at_door(self) -> None:
+        self._doorstep.look()
+        self._timers.at(time.monotonic() + LOOK_S, self._look_at_door)
 
     @staticmethod
     def _signals() -> int:
@@ -129,6 +135,7 @@ class Shepherd:
         self._selector.register(self._wake, selectors.EVENT_READ, ("signal", None))
         while not (self._stopping and not self._ledger.runs):
             self._turn(self._selector.select(self._connections.wait(self._timers.wait())))
+        self._doorstep.close()
         self._nursery.stop()
         self._pens.close()
 
@@ -211,13 +218,13 @@ class Shepherd:
         """Take the connections that wait: one left there wakes us again. Without a descriptor it is turned away."""
         try:
             for _ in range(_MAX_ACCEPTED):
-                self._connections.admit(self._listener.accept()[0])
+                self._connections.admit(self._doorstep.accept())
         except BlockingIOError:
             return
         except OSError:
             os.close(self._spare)
             with contextlib.suppress(OSError):
-                self._listener.accept()[0].close()
+                self._doorstep.accept().close()
             self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
     def _hear_spawner(self, post: Outpost) -> None:
@@ -375,7 +382,8 @@ def main(text: str, role: str = "") -> None:
     os.umask(0o022)
     os.chdir("/")
     faults.keep_in(config.get("log", config["run"]), f"shepherd.{config['node']}")
-    lock = os.open(config["run"] + "/shepherd.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    # in the spool, with the journal: the run directory may lie in /tmp and get lost
+    lock = trust.opened(config["spool"] + "/shepherd.lock", os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -386,8 +394,6 @@ def main(text: str, role: str = "") -> None:
     prctl(_PR_SET_CHILD_SUBREAPER, 1)
     prctl(PR_SET_DUMPABLE, 0)
     log.info("shepherd of %s, pid %d", config["node"], os.getpid())
-    try:
-        Shepherd(config).run()
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(config["run"] + "/shepherd.sock")
+    for fd, _ in zygote.marks():
+        os.set_inheritable(fd, False)  # the zygote is given it, and no program around a job
+    Shepherd(config).run()

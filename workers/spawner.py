@@ -11,7 +11,6 @@ reported (workers.cgroup.api says why).
 """
 
 import contextlib
-import ctypes
 import errno
 import os
 import resource
@@ -26,14 +25,13 @@ from crane_celery.grammar.printable import visible
 from workers import exits
 from workers.frames import Hangup, Link, Message
 from workers.kept import Kept, Todo
+from workers.privileges import PR_SET_NO_NEW_PRIVS, be_called, become, prctl
 from workers.stdio import Files, Refusal, add_line, open_files
 
 #: seconds without children and work after which it ends
 IDLE_S = 300.0
 #: starts between two looks at what has ended, and between two reports
 CHUNK = 24
-PR_SET_DUMPABLE = 4
-_PR_SET_NO_NEW_PRIVS = 38
 _DEFAULTS = [signal.SIGPIPE, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGXFSZ]
 
 
@@ -149,6 +147,15 @@ class Spawner:
                 self._stop = True
             case "home":
                 self._home = link.take_fds(message["fds"])
+            case "listen":
+                self._listen(link.take_fds(1)[0])
+
+    def _listen(self, fd: int) -> None:
+        """The socket that we listened on has lost its name: here is one that a later shepherd can find."""
+        self._selector.unregister(self._listener)
+        self._listener.close()
+        self._listener = socket.socket(fileno=fd)
+        self._selector.register(self._listener, selectors.EVENT_READ, "new")
 
     def _drop(self, name: str) -> None:
         for fd in self._pens.pop(name, ()):
@@ -342,45 +349,25 @@ def _child_pipe() -> int:
     return read
 
 
-def prctl(option: int, value: int) -> None:
-    """Call prctl(2). Raises OSError."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(option, value, 0, 0, 0):
-        raise OSError(ctypes.get_errno(), "prctl")
-
-
-def become(uid: int, gid: int, groups: list[int]) -> None:
-    """Drop to a user for good, and let no process of that user look inside. Raises OSError."""
-    if os.geteuid() == 0:
-        os.setgroups(groups)
-        os.setresgid(gid, gid, gid)
-        os.setresuid(uid, uid, uid)
-    elif os.geteuid() != uid:
-        raise PermissionError(errno.EPERM, f"this node runs jobs of uid {os.geteuid()} only")
-    prctl(PR_SET_DUMPABLE, 0)
-
-
-def be_called(name: str) -> None:
-    """Set the name that ps and top show (15 bytes at most): a spawner is a fork, with a shepherd's arguments."""
-    with contextlib.suppress(OSError), open("/proc/self/comm", "w", encoding="ascii") as comm:
-        comm.write(name)
-
-
-def main(listener: socket.socket, journal: int, user: tuple[int, int, list[int]], *, no_new_privs: bool) -> NoReturn:
-    """Body of the forked process: never returns into the zygote's code."""
+def main(
+    listener: socket.socket, journal: int, user: tuple[int, int, list[int]], own: list[int], *, no_new_privs: bool
+) -> NoReturn:
+    """Body of the forked process: never returns into the zygote's code. ``own``: descriptors that no child inherits."""
     status = 1
     try:
         os.setsid()
         os.chdir("/")
         be_called("crane-spawner")
         owner = os.geteuid()
-        keep = {listener.fileno(), journal, 0, 1, 2}
+        keep = {listener.fileno(), journal, 0, 1, 2, *own}
+        for fd in own:
+            os.set_inheritable(fd, False)
         for fd in (int(name) for name in os.listdir("/proc/self/fd")):
             if fd not in keep:
                 with contextlib.suppress(OSError):
                     os.close(fd)
         if no_new_privs:
-            prctl(_PR_SET_NO_NEW_PRIVS, 1)
+            prctl(PR_SET_NO_NEW_PRIVS, 1)
         become(*user)
         for number in (signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)

@@ -12,12 +12,17 @@ import json
 import os
 import signal
 import socket
+import stat
 import sys
+from functools import cache
 from typing import NoReturn
 
 from workers import spawner
+from workers.privileges import PR_SET_DUMPABLE, be_called, prctl
 
 _FD = 3
+#: what the shepherd's family is known by, where it has one (crane_celery.supervisor.marks); never a user's process
+MARK_FD = 198
 #: seconds that it may take to fork: one that does not answer is left to itself
 _ANSWER_S = 10.0
 _MOST = 1 << 16  # bytes of a request: a user's groups (65,536 at most, in practice dozens)
@@ -33,11 +38,10 @@ class Zygote:
     def _start(self) -> None:
         self._sock, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._sock.settimeout(_ANSWER_S)
+        actions = [(os.POSIX_SPAWN_DUP2, fd, at) for fd, at in ((other.fileno(), _FD), *marks())]
         with other:
-            self.pid = os.posix_spawn(
-                sys.executable, [*sys.orig_argv, "zygote"], os.environ,
-                file_actions=[(os.POSIX_SPAWN_DUP2, other.fileno(), _FD)],
-            )  # fmt: skip
+            argv = [*sys.orig_argv, "zygote"]
+            self.pid = os.posix_spawn(sys.executable, argv, os.environ, file_actions=actions)
 
     def fork(self, listener: int, journal: int, user: tuple[int, int, list[int]], *, no_new_privs: bool) -> int:
         """A new spawner's pid. Raises OSError; ConnectionError when the zygote died: by then there is another one, and
@@ -60,10 +64,20 @@ class Zygote:
         self._sock.close()
 
 
+@cache
+def marks() -> list[tuple[int, int]]:
+    """Return the mark of this process as a pair of descriptors to hand on, [] where it has none. To be asked first at
+    the start, when nothing else can have that number."""
+    try:
+        return [(MARK_FD, MARK_FD)] if stat.S_ISREG(os.fstat(MARK_FD).st_mode) else []
+    except OSError:
+        return []
+
+
 def serve() -> None:
     """Body of the zygote: fork on request, until the shepherd is gone."""
-    spawner.be_called("crane-zygote")
-    spawner.prctl(spawner.PR_SET_DUMPABLE, 0)
+    be_called("crane-zygote")
+    prctl(PR_SET_DUMPABLE, 0)
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     with socket.socket(fileno=_FD) as sock:
@@ -101,6 +115,7 @@ def _between(request: bytes, listener: int, journal: int, write: int) -> NoRetur
     with contextlib.suppress(OSError):
         if (pid := os.fork()) == 0:
             user, no_new_privs = json.loads(request)
-            spawner.main(socket.socket(fileno=listener), journal, user, no_new_privs=no_new_privs)
+            own = [fd for fd, _ in marks()]
+            spawner.main(socket.socket(fileno=listener), journal, user, own, no_new_privs=no_new_privs)
         os.write(write, b"%d" % pid)
     os._exit(0)

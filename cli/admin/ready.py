@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from crane_celery.store.api import Store
 
 _BATCH = 1000
+#: seconds for the gateway to answer before it counts as missing
+_ANSWER_S = 5.0
 
 
 class Missing(NamedTuple):
@@ -79,7 +82,10 @@ class Check:
     def _answers(self) -> bool:
         if not self._gateway:
             try:
-                call("ping", {}, f"{self._settings.run_dir}/gateway.sock")
+                path = f"{self._settings.run_dir}/gateway.sock"
+                if not os.path.exists(path):  # asking would wait for it, and tell nobody what else is wrong
+                    return False
+                call("ping", {}, path, _ANSWER_S)
                 self._gateway = True
             except CraneError:
                 return False

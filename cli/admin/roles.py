@@ -15,6 +15,7 @@ from cli._options import Parser
 from crane_celery.errors import ConfigError
 from crane_celery.grammar.names import did_you_mean
 from crane_celery.settings import load, prepare_run_dir
+from crane_celery.supervisor import marks
 from crane_celery.supervisor.parent import end_with
 from crane_celery.supervisor.roles import Role, bridge_argv, environment, flower_argv, node_role, scheduler_argv
 
@@ -30,7 +31,7 @@ def node(argv: list[str]) -> int:
     parser = _parser("node", "Run a node of the cluster in the foreground; the configuration names the server.")
     parser.add_argument("--name", metavar="NAME", help="the node's name in the configuration (this host's name)")
     asked = parser.parse(argv)
-    settings = _settings()
+    settings = load()
     name = asked.name or os.uname().nodename.partition(".")[0]
     if name not in settings.nodes:
         raise ConfigError(
@@ -40,13 +41,14 @@ def node(argv: list[str]) -> int:
         from crane_celery.wire import Verifier
 
         Verifier.load(settings.public_key)
+    _settings(f"node.{name}")
     _become(node_role(settings, name, os.environ))
 
 
 def scheduler(argv: list[str]) -> int:
     """Be a scheduler: this process becomes Celery beat with ours inside. Several may run; one leads."""
     _parser("scheduler", "Run a scheduler in the foreground; one leads, others stand by.").parse(argv)
-    settings = _settings()
+    settings = _settings("scheduler")
     if settings.signing:
         from crane_celery.wire import Signer
 
@@ -60,7 +62,7 @@ def gateway(argv: list[str]) -> int:
     parser.add_argument("--node", metavar="NAME", help="the one for jobs of this node instead (its worker starts it)")
     parser.add_argument("--parent", type=int, metavar="PID", help="end with this process")
     asked = parser.parse(argv)
-    settings = _settings()
+    settings = _settings(f"gateway.{asked.node}" if asked.node else "gateway")
     if asked.node and asked.node not in settings.nodes:
         raise ConfigError(
             f"{settings.path}: no node {asked.node!r} is defined{did_you_mean(asked.node, settings.nodes)}"
@@ -77,7 +79,7 @@ def gateway(argv: list[str]) -> int:
 def recorder(argv: list[str]) -> int:
     """Be the recorder until SIGTERM; a second one stands by."""
     _parser("recorder", "File every ended job, run and step in the SQL history.").parse(argv)
-    settings = _settings()
+    settings = _settings("recorder")
     _log_to_stderr()
     from crane_celery.history.recorder import run
 
@@ -91,14 +93,14 @@ def flower(argv: list[str]) -> int:
     parser.add_argument("--address", default="127.0.0.1", metavar="ADDRESS", help="where to listen (127.0.0.1)")
     parser.add_argument("--port", type=int, default=5555, metavar="PORT", help="(5555)")
     asked = parser.parse(argv)
-    settings = _settings()
+    settings = _settings("flower")
     env = environment(settings, os.environ)
     return _side_by_side([bridge_argv(), flower_argv(asked.address, asked.port)], env)
 
 
 def _side_by_side(commands: list[tuple[str, ...]], env: dict[str, str]) -> int:
     """Run these until one ends or SIGTERM comes, then end the others; the exit code of the first to end."""
-    children = [subprocess.Popen(argv, env=env) for argv in commands]
+    children = [subprocess.Popen(argv, env=env, pass_fds=[marks.FD]) for argv in commands]
 
     def end(*_signal: object) -> None:
         for child in children:
@@ -119,11 +121,12 @@ def _parser(name: str, what: str) -> Parser:
     return Parser(f"crane {name}", what)
 
 
-def _settings() -> Settings:
-    """The settings, with the directories of this host made."""
+def _settings(role: str) -> Settings:
+    """The settings, with the directories of this host made; this process is marked as that role from now on."""
     settings = load()
     os.makedirs(settings.home, mode=0o755, exist_ok=True)
     prepare_run_dir(settings.home, settings.run_dir)
+    marks.hold(settings.home, role)
     return settings
 
 

@@ -12,12 +12,14 @@ from cli._render import print_json, print_lines
 from crane_celery.bootstrap import open_store
 from crane_celery.errors import CraneError
 from crane_celery.settings import load
-from crane_celery.supervisor import lock, pidfiles
+from crane_celery.supervisor import lock, marks, pidfiles
 from crane_celery.supervisor.processes import Record
 
 if TYPE_CHECKING:
     from crane_celery.settings import Settings
 
+#: what others look after
+_UNLISTED = (marks.SUPERVISOR, marks.SHEPHERD, "gateway.")
 _DOWN = 3  # as `systemctl status` answers for what does not run
 
 
@@ -40,8 +42,9 @@ def status(argv: list[str]) -> int:
 
 def _processes(settings: Settings) -> list[dict[str, Any]]:
     """One row per role that should run here, living or not."""
-    supervisor = lock.holder(settings.home)
-    found = pidfiles.read(settings.run_dir)
+    supervisor = lock.living(settings.home)
+    found = {role: record for record, role in marks.found(settings.home).items() if not role.startswith(_UNLISTED)}
+    found |= pidfiles.read(settings.run_dir)
     expected = ["server"] * settings.embedded + ["scheduler"] + [f"node.{name}" for name in settings.nodes]
     names = dict.fromkeys([*expected, "gateway", "recorder", *found])
     rows = [_row("supervisor", supervisor), *(_row(name, found.get(name)) for name in names)]

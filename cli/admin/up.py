@@ -12,6 +12,7 @@ from cli._progress import Progress
 from cli.admin import ready
 from cli.admin.keys import make_keys
 from cli.admin.sizes import Sizes, configuration
+from crane_celery import trust
 from crane_celery.errors import ConfigError, InputError, Refused, SystemFault
 from crane_celery.isolated import command, without_python
 from crane_celery.server import explain_failure
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _MAX_NODES = 1000
 _LOOK_S = 0.05
+_ENDED = ready.Missing("the supervisor has ended", "supervisor")
 
 
 def up(argv: list[str]) -> int:
@@ -32,8 +34,9 @@ def up(argv: list[str]) -> int:
     home = os.path.abspath(asked.home) if asked.home else home_of()
     os.environ["CRANE_HOME"] = home
     os.makedirs(home, mode=0o755, exist_ok=True)
+    trust.directory(home)
     with lock.changing(home):
-        if lock.holder(home):
+        if lock.living(home):
             return _already(load(), asked)
         settings = _configured(home, asked)
         make_keys(settings)
@@ -135,7 +138,7 @@ def _wait(settings: Settings, supervisor: subprocess.Popen[bytes], timeout_s: fl
     progress = Progress("starting")
     check = ready.Check(settings)
     try:
-        while missing := check.missing():
+        while missing := ([_ENDED] if supervisor.poll() is not None else check.missing()):
             progress.show(check.total - len(missing), check.total)
             _give_up(settings, missing[0], supervisor, time.monotonic() >= deadline)
             time.sleep(_LOOK_S)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import _socket as socket  # the socket module around it costs a command a tenth of its whole time to import
 import json
 import os
+import sys
 import time
 
-from crane_celery.errors import OutcomeUnknown, SystemFault, Unreachable
+from crane_celery.errors import CraneError, OutcomeUnknown, SystemFault, Unreachable
 from crane_celery.gateway.protocol import CHANGING, UNKNOWN, VERSION, pack, read_frame, result
 
 TYPE_CHECKING = False
@@ -25,6 +26,7 @@ _DEFAULT_PATIENCE_S = 10.0
 #: seconds without a word of a gateway that has a request; verbs that send news may be silent for as long as they like
 _ANSWER_S = 120.0
 _STAYING = ("wait", "watch")
+_SO_PEERCRED = 17
 SYSTEM_SOCKET = "/run/crane/gateway.sock"
 _used = ""
 
@@ -46,29 +48,43 @@ def socket_path(environ: Mapping[str, str] = os.environ) -> str:
     return own if os.path.exists(own) else SYSTEM_SOCKET
 
 
-def call(verb: str, args: Mapping[str, object], path: str | None = None) -> Any:
-    """Ask ``verb`` and return its value. Raises what the gateway refused with, Unreachable when none answers."""
-    return follow(verb, args, lambda _more: None, path)
+def call(verb: str, args: Mapping[str, object], path: str | None = None, patience_s: float | None = None) -> Any:
+    """Ask ``verb`` and return its value. Raises what the gateway refused with, Unreachable when none answers.
+
+    ``patience_s``: for a connection, and for an answer, in place of what the environment says.
+    """
+    return follow(verb, args, lambda _more: None, path, patience_s)
 
 
-def follow(verb: str, args: Mapping[str, object], on_more: Callable[[Any], None], path: str | None = None) -> Any:
+def follow(
+    verb: str,
+    args: Mapping[str, object],
+    on_more: Callable[[Any], None],
+    path: str | None = None,
+    patience_s: float | None = None,
+) -> Any:
     """As ``call``, for verbs that send news before their value: each goes to ``on_more``.
 
     Raises OutcomeUnknown where something was to be changed and no answer came (``CRANE_ANSWER_TIMEOUT`` seconds).
+    A verb that may be silent for long is believed to be at work as long as its gateway answers others.
     """
     request = pack({"v": VERSION, "verb": verb, "args": args})
     where = path or _used or socket_path()
-    until = time.monotonic() + _seconds("CRANE_CONNECT_TIMEOUT", _DEFAULT_PATIENCE_S)
+    answer_s = _seconds("CRANE_ANSWER_TIMEOUT", _ANSWER_S) if patience_s is None else patience_s
+    connect_s = _seconds("CRANE_CONNECT_TIMEOUT", _DEFAULT_PATIENCE_S) if patience_s is None else patience_s
+    until = time.monotonic() + connect_s
     sent = False
     while True:
         try:
             sock = _connect(where, until)
             try:
-                if verb not in _STAYING:
-                    sock.settimeout(_seconds("CRANE_ANSWER_TIMEOUT", _ANSWER_S))
+                _check_listener(sock, where)
+                sock.settimeout(answer_s)
                 sock.sendall(request)
                 sent = True
-                return _answer(sock, on_more)
+                return _answer(
+                    sock, on_more, (lambda: _ask_whether_alive(where, answer_s)) if verb in _STAYING else None
+                )
             finally:
                 sock.close()
         except TimeoutError as error:
@@ -81,15 +97,34 @@ def follow(verb: str, args: Mapping[str, object], on_more: Callable[[Any], None]
             raise _unanswered(error.message, verb, sent) from error
 
 
+def _check_listener(sock: socket.socket, where: str) -> None:
+    """As `trust.check_listener`, which need not be imported where all is well: what is sent may be secret."""
+    uid = int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, _SO_PEERCRED, 12)[4:8], sys.byteorder)
+    if uid and uid != os.geteuid():
+        from crane_celery.trust import refuse_listener
+
+        refuse_listener(where, uid)
+
+
 def _unanswered(why: str, verb: str, sent: bool) -> Unreachable:
     if sent and verb in CHANGING:
         return OutcomeUnknown(f"{UNKNOWN}: {why}")
-    return Unreachable(why if "start one" in why else f"{why}; try again")
+    return Unreachable(why if "start one" in why or "try again" in why else f"{why}; try again")
 
 
-def _answer(sock: socket.socket, on_more: Callable[[Any], None]) -> Any:
-    """Read frames up to the last one."""
-    for reply in _frames(sock):
+def _ask_whether_alive(where: str, answer_s: float) -> None:
+    """Raise Unreachable where the gateway does not answer: it stands still, and what is awaited from it, too."""
+    try:
+        call("ping", {}, where, answer_s)
+    except Unreachable:
+        raise
+    except CraneError:  # refused: it is alive
+        return
+
+
+def _answer(sock: socket.socket, on_more: Callable[[Any], None], silent: Callable[[], None] | None) -> Any:
+    """Read frames up to the last one; ``silent`` is called when none has come for a while: it may raise."""
+    for reply in _frames(sock, silent):
         if "more" in reply:
             on_more(reply["more"])
         else:
@@ -97,8 +132,17 @@ def _answer(sock: socket.socket, on_more: Callable[[Any], None]) -> Any:
     raise EOFError("no answer")
 
 
-def _frames(sock: socket.socket) -> Iterator[Any]:
-    while (body := read_frame(sock.recv)) is not None:
+def _frames(sock: socket.socket, silent: Callable[[], None] | None) -> Iterator[Any]:
+    def recv(size: int) -> bytes:
+        while True:
+            try:
+                return sock.recv(size)
+            except TimeoutError:
+                if silent is None:
+                    raise
+                silent()
+
+    while (body := read_frame(recv)) is not None:
         reply = json.loads(body)
         if not isinstance(reply, dict):
             raise SystemFault("the gateway sent something that is no answer; is it the same version?")

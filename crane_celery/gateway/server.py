@@ -39,7 +39,7 @@ from crane_celery.gateway.waiters import Waiters
 from crane_celery.service import caller as callers
 from crane_celery.service.caller import Caller
 from crane_celery.service.service import Service
-from crane_celery.settings import Settings
+from crane_celery.settings import Settings, prepare_run_dir
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,8 @@ IDLE_S = 60.0
 #: seconds that a request waits for a server that is away (its supervisor starts it again within 5)
 SERVER_PATIENCE_S = 10.0
 _RETRY_S = 0.1
+#: seconds between two looks at the socket's file
+RENEW_S = 5.0
 _UCRED = struct.Struct("3i")
 _SOCKET_PATH_MAX = 107
 
@@ -72,6 +74,8 @@ class GatewayServer:
         self._waiters = Waiters(service.store)
         self._listener: socket.socket | None = None
         self._thread: threading.Thread | None = None
+        self._bound: tuple[int, int] | None = None
+        self._said = ""
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         settings = service.settings
@@ -81,10 +85,29 @@ class GatewayServer:
 
     def start(self) -> None:
         """Bind and serve in a thread. Raises ConfigError for a path too long, SystemFault where one serves already."""
-        self._listener = bind(self._path)
-        self._thread = threading.Thread(target=self._accept, args=(self._listener,), name="gateway", daemon=True)
-        self._thread.start()
+        self._serve_on(bind(self._path))
         self._service.queue.live.follow(True)
+
+    def _serve_on(self, listener: socket.socket) -> None:
+        self._listener, self._bound = listener, _identity(self._path)
+        self._thread = threading.Thread(target=self._accept, args=(listener,), name="gateway", daemon=True)
+        self._thread.start()
+
+    def renew(self) -> None:
+        """Bind anew where our socket is gone, as a cleaner of /tmp may do; connections that are open stay so."""
+        old, thread = self._listener, self._thread
+        if old is None or _identity(self._path) == self._bound:
+            return
+        try:
+            prepare_run_dir(self._service.settings.home, self._service.settings.run_dir)
+            self._serve_on(bind(self._path))
+        except (CraneError, OSError) as error:
+            if str(error) != self._said:
+                self._said = str(error)
+                log.error("the socket %s is gone and cannot be made again: %s", self._path, error)
+            return
+        log.warning("the socket %s was gone: made again", self._path)
+        _end(old, thread)
 
     def stop(self) -> None:
         """Close the socket and every connection; returns when no new request can begin. Idempotent."""
@@ -93,11 +116,7 @@ class GatewayServer:
             return
         with contextlib.suppress(OSError):
             os.unlink(self._path)
-        with contextlib.suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        if self._thread:
-            self._thread.join()
-        listener.close()
+        _end(listener, self._thread)
         self._service.queue.live.follow(False)
         self._waiters.stop()
         with self._lock:
@@ -106,11 +125,11 @@ class GatewayServer:
                     sock.shutdown(socket.SHUT_RDWR)
 
     def _accept(self, listener: socket.socket) -> None:
-        while self._listener is not None:
+        while self._listener is listener:
             try:
                 sock, _ = listener.accept()
             except OSError as error:
-                if self._listener is None:
+                if self._listener is not listener:
                     return
                 log.warning("cannot accept a connection: %s", error)
                 select.select([], [], [], 0.1)  # out of descriptors: let some close
@@ -247,6 +266,24 @@ def bind(path: str) -> socket.socket:
     return listener
 
 
+def _identity(path: str) -> tuple[int, int] | None:
+    """Which file this is, None when there is none."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _end(listener: socket.socket, thread: threading.Thread | None) -> None:
+    """Accept no more there."""
+    with contextlib.suppress(OSError):
+        listener.shutdown(socket.SHUT_RDWR)
+    if thread:
+        thread.join()
+    listener.close()
+
+
 def _alive(path: str) -> bool:
     """Whether somebody accepts connections there."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
@@ -274,5 +311,6 @@ def serve(settings: Settings, node: str = "") -> None:
         signal.signal(number, lambda *_: done.set())
     server.start()
     log.info("serving %s", folder)
-    done.wait()
+    while not done.wait(RENEW_S):
+        server.renew()
     server.stop()

@@ -8,10 +8,9 @@ import contextlib
 import hashlib
 import os
 import re
-import stat
 from collections.abc import Mapping
 
-from crane_celery.errors import ConfigError
+from crane_celery import trust
 
 #: bytes that `<run>/node.<name>/gateway.sock` may still need behind the run directory
 _ROOM = 60
@@ -51,13 +50,10 @@ def fits(path: str) -> bool:
 def prepare_run_dir(home: str, run_dir: str) -> None:
     """Make the run directory, mode 0755 as commands of others look for sockets in it, and the link to it.
 
-    Raises ConfigError when the directory belongs to somebody else or is a link: /tmp is everybody's.
+    Raises Untrusted where it belongs to somebody else, can be written by others, or is a link: /tmp is everybody's.
     """
-    with contextlib.suppress(FileExistsError):
-        os.makedirs(run_dir, mode=0o755)
-    found = os.lstat(run_dir)
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise ConfigError(f"run directory {run_dir} is not a directory of ours alone: remove it, then try again")
+    os.makedirs(os.path.dirname(run_dir), mode=0o755, exist_ok=True)
+    trust.make_directory(run_dir)
     link = os.path.join(home, "run")
     if os.path.realpath(link) != os.path.realpath(run_dir):
         with contextlib.suppress(FileNotFoundError):

@@ -19,7 +19,17 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from crane_celery.errors import CraneError, DiskFull, LimitReached, NotFound, StaleFence, SystemFault, Unreachable
+from crane_celery import trust
+from crane_celery.errors import (
+    CraneError,
+    DiskFull,
+    LimitReached,
+    NotFound,
+    StaleFence,
+    SystemFault,
+    Unreachable,
+    Untrusted,
+)
 from crane_celery.store.scripts import script
 
 #: seconds without an answer after which a server counts as gone
@@ -65,6 +75,7 @@ class Link:
             if timeout not in self._clients:
                 client = redis.Redis.from_url(
                     self._url,
+                    **_unix(self._url),
                     protocol=2,
                     socket_timeout=timeout,
                     retry=Retry(NoBackoff(), 0),
@@ -171,6 +182,25 @@ def tcp(url: str) -> dict[str, Any]:
     if urlsplit(url).scheme == "unix":
         return {}
     return {"socket_connect_timeout": LOST_S, "socket_keepalive": True, "socket_keepalive_options": TCP_OPTIONS}
+
+
+def _unix(url: str) -> dict[str, Any]:
+    """What the client is told of a connection over a Unix socket: to look who listens there."""
+    return {"connection_class": _UnixConnection} if urlsplit(url).scheme == "unix" else {}
+
+
+class _UnixConnection(redis.UnixDomainSocketConnection):
+    """A connection to a server of somebody whom we may believe (trust.check_server)."""
+
+    def _connect(self) -> socket.socket:
+        connect: Any = super()._connect
+        sock: socket.socket = connect()
+        try:
+            trust.check_server(sock, self.path)
+        except Untrusted as error:
+            sock.close()
+            raise redis.exceptions.ConnectionError(f"while connecting: {error.message}") from error
+        return sock
 
 
 def _as_it_is(answer: Any, **_options: Any) -> Any:

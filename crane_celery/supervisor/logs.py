@@ -4,14 +4,16 @@ import contextlib
 import os
 import shutil
 
+from crane_celery import trust
+
 #: bytes at which a log is cut
 CAP = 16 << 20
 
 
 def open_log(folder: str, role: str) -> int:
-    """A descriptor that appends to a role's log. Raises OSError."""
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    return os.open(os.path.join(folder, f"{role}.log"), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """A descriptor that appends to a role's log. Raises OSError, Untrusted."""
+    trust.make_directory(folder, 0o700)
+    return trust.opened(os.path.join(folder, f"{role}.log"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
 
 def cap(folder: str, limit: int = CAP) -> None:
@@ -19,8 +21,9 @@ def cap(folder: str, limit: int = CAP) -> None:
 
     The writers hold the file open for appending, so they go on at its new end.
     """
+    trust.directory(folder)
     for entry in list(os.scandir(folder)):
-        if entry.name.endswith(".log") and entry.stat().st_size > limit:
+        if entry.name.endswith(".log") and entry.stat(follow_symlinks=False).st_size > limit:
             shutil.copyfile(entry.path, f"{entry.path}.1")
             os.truncate(entry.path, 0)
 
@@ -36,7 +39,7 @@ def turn(folder: str) -> None:
 def tail(folder: str, role: str, size: int = 8192) -> str:
     """The last bytes of a role's log as text; "" when there is none."""
     try:
-        with open(os.path.join(folder, f"{role}.log"), "rb") as file:
+        with open(trust.opened(os.path.join(folder, f"{role}.log"), os.O_RDONLY), "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - size))
             return file.read().decode("utf-8", "replace")
     except OSError:

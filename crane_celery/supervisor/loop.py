@@ -9,21 +9,24 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+from crane_celery.errors import CraneError
 from crane_celery.grammar.printable import visible
 from crane_celery.settings import Settings
-from crane_celery.supervisor import backoff, logs, pidfiles, stop
+from crane_celery.supervisor import backoff, census, datalock, logs, marks, pidfiles, stop, upkeep
+from crane_celery.supervisor.lock import Lock
 from crane_celery.supervisor.ping import answers
-from crane_celery.supervisor.processes import record_of
+from crane_celery.supervisor.processes import end, record_of, send
 from crane_celery.supervisor.roles import SERVER, Role
 
 _SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 #: between two looks at a server that is starting: it has no way to tell
 _LOOK_S = 0.02
-#: between two looks at the size of the logs
-_TIDY_S = 60.0
+#: between two looks at the run directory, and at the size of the logs
+_UPKEEP_S, _TIDY_S = 5.0, 60.0
+#: what an earlier server, or a fork of it, may take to end before the next can start
+_OLD_SERVER_S = 2.0
 
 
 @dataclass(slots=True)
@@ -40,9 +43,13 @@ class _Child:
 class Supervisor:
     """Keeps the roles of one cluster alive."""
 
-    def __init__(self, settings: Settings, roles: list[Role]) -> None:
-        """Nothing is started yet."""
+    def __init__(self, settings: Settings, roles: list[Role], held: Lock | None = None) -> None:
+        """Nothing is started yet. ``held``: the home's lock, whose file is made again where it is lost."""
         self._settings = settings
+        self._held = held
+        self._upkeep_at = time.monotonic() + _UPKEEP_S
+        self._tidy_at = time.monotonic() + _TIDY_S
+        self._said = ""
         self._children = [_Child(role) for role in roles]
         self._waits_for_server = any(role.name == SERVER for role in roles)
 
@@ -52,9 +59,10 @@ class Supervisor:
         while True:
             self._start_due()
             found = signal.sigtimedwait(_SIGNALS, self._sleep_s())
+            self._keep_up()
             if found is None:
-                self._tidy()
-            elif found.si_signo == signal.SIGCHLD:
+                continue
+            if found.si_signo == signal.SIGCHLD:
                 self._reap()
             else:
                 say(f"asked to stop by signal {found.si_signo}")
@@ -74,13 +82,45 @@ class Supervisor:
         """Start a role, as the leader of a session of its own: a Ctrl-C at the terminal is not meant for it."""
         child.started_at = time.monotonic()
         try:
-            child.pid = _spawn(child.role.argv, child.role.env, self._settings.log_dir, child.role.name)
-        except OSError as error:
+            child.pid = self._spawn(child.role)
+        except (OSError, CraneError) as error:
             self._over(child, f"cannot be started: {error}")
             return
-        record = record_of(child.pid)
-        if record:
-            with contextlib.suppress(OSError):  # a full disk: `crane down` finds it by its mark
+        self._note(child)
+
+    def _spawn(self, role: Role) -> int:
+        """The pid of a new process of this role. Raises OSError, CraneError."""
+        settings = self._settings
+        lock = self._data_lock() if role.name == SERVER else -1
+        log = logs.open_log(settings.log_dir, role.name)
+        try:
+            actions = [
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, log, 1),
+                (os.POSIX_SPAWN_DUP2, log, 2),
+                *([(os.POSIX_SPAWN_DUP2, lock, datalock.FD)] if lock >= 0 else []),
+                (os.POSIX_SPAWN_OPEN, marks.FD, marks.prepare(settings.home, role.name), os.O_RDONLY, 0),
+            ]
+            return os.posix_spawn(
+                role.argv[0], role.argv, role.env, file_actions=actions, setsid=True, setsigmask=()
+            )  # fmt: skip
+        finally:
+            os.close(log)
+            if lock >= 0:
+                os.close(lock)
+
+    def _data_lock(self) -> int:
+        """The lock of the data, for the server to inherit; forks of the one before, which still hold it, are ended.
+        Raises CraneError, OSError."""
+        try:
+            return datalock.take(self._settings.home)
+        except CraneError:
+            end(census.of(marks.found(self._settings.home), SERVER), _OLD_SERVER_S)
+            return datalock.take(self._settings.home)
+
+    def _note(self, child: _Child) -> None:
+        if record := record_of(child.pid):
+            with contextlib.suppress(OSError, CraneError):  # a full disk: `crane down` finds it by its mark
                 pidfiles.write(self._settings.run_dir, child.role.name, record)
 
     def _reap(self) -> None:
@@ -109,24 +149,43 @@ class Supervisor:
         if self._waits_for_server and any(child.pid for child in self._children):
             return _LOOK_S
         now = time.monotonic()
-        return min((max(0.0, child.due_at - now) for child in self._children if not child.pid), default=_TIDY_S)
+        due = [child.due_at for child in self._children if not child.pid]
+        return max(0.0, min([*due, self._upkeep_at]) - now)
 
-    def _tidy(self) -> None:
-        with contextlib.suppress(OSError):
-            logs.cap(self._settings.log_dir)
+    def _keep_up(self) -> None:
+        """Now and then: make again what of the run directory is lost, and cut long logs."""
+        now = time.monotonic()
+        if now < self._upkeep_at:
+            return
+        self._upkeep_at = now + _UPKEEP_S
+        if now >= self._tidy_at:
+            self._tidy_at = now + _TIDY_S
+            with contextlib.suppress(OSError, CraneError):
+                logs.cap(self._settings.log_dir)
+        try:
+            self._mend()
+        except (OSError, CraneError) as error:
+            self._say_once(f"the run directory cannot be mended: {error}")
+        else:
+            self._said = ""
 
+    def _mend(self) -> None:
+        if self._held:
+            self._held.renew()
+        running = {child.role.name: child for child in self._children if child.pid}
+        for name in upkeep.mend(self._settings, running):
+            say(f"the pid file of {name} was gone: written again")
+            self._note(running[name])
+        server = running.get(SERVER)
+        if server and not self._waits_for_server and not upkeep.has_socket(self._settings):
+            say("the server's socket is gone: starting the server again, its data stay")
+            if record := record_of(server.pid):
+                send(record, signal.SIGTERM)
 
-def _spawn(argv: tuple[str, ...], env: Mapping[str, str], folder: str, name: str) -> int:
-    log = logs.open_log(folder, name)
-    try:
-        actions = [
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_DUP2, log, 1),
-            (os.POSIX_SPAWN_DUP2, log, 2),
-        ]
-        return os.posix_spawn(argv[0], argv, env, file_actions=actions, setsid=True, setsigmask=())
-    finally:
-        os.close(log)
+    def _say_once(self, text: str) -> None:
+        if text != self._said:
+            self._said = text
+            say(text)
 
 
 def say(text: str) -> None:

@@ -1,12 +1,14 @@
 """Who runs which role: one small file per role in the run directory, ``<pid> <start time>``.
 
 They outlive the supervisor, so that ``crane down`` finds everything after a crash of it, and a new supervisor finds
-what the old one left.
+what the old one left. A file is believed only where nobody else can have written it (trust).
 """
 
 import contextlib
 import os
 
+from crane_celery import trust
+from crane_celery.errors import Untrusted
 from crane_celery.supervisor.processes import Record, alive
 
 
@@ -16,10 +18,11 @@ def folder(run_dir: str) -> str:
 
 
 def write(run_dir: str, role: str, record: Record) -> None:
-    """Note a role's process, atomically."""
-    os.makedirs(folder(run_dir), exist_ok=True)
+    """Note a role's process, atomically. Raises Untrusted, OSError."""
+    trust.make_directory(folder(run_dir))
     path = os.path.join(folder(run_dir), role)
-    with open(f"{path}.new", "w", encoding="ascii") as file:
+    fd = trust.opened(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    with open(fd, "w", encoding="ascii") as file:
         file.write(f"{record.pid} {record.start}\n")
     os.replace(f"{path}.new", path)
 
@@ -31,8 +34,10 @@ def remove(run_dir: str, role: str) -> None:
 
 
 def read(run_dir: str) -> dict[str, Record]:
-    """The living processes by role."""
+    """Return the living processes by role. Raises Untrusted where somebody else can have written of them."""
     try:
+        trust.directory(run_dir)
+        trust.directory(folder(run_dir))
         names = sorted(os.listdir(folder(run_dir)))
     except FileNotFoundError:
         return {}
@@ -42,8 +47,9 @@ def read(run_dir: str) -> dict[str, Record]:
 
 def _one(path: str) -> Record | None:
     try:
-        with open(path, encoding="ascii") as file:
-            pid, start = file.read().split()
+        pid, start = trust.read_line(path).split()
         return Record(int(pid), int(start))
+    except Untrusted:
+        raise
     except (OSError, ValueError):
         return None

@@ -2,6 +2,9 @@
 
 import socket
 
+from crane_celery import trust
+from crane_celery.errors import Untrusted
+
 _ASK = b"PING\r\n"
 _TIMEOUT_S = 0.5
 
@@ -12,7 +15,8 @@ def answers(url: str) -> bool:
         sock.settimeout(_TIMEOUT_S)
         try:
             sock.connect(url.removeprefix("unix://").partition("?")[0])
+            trust.check_listener(sock, url)
             sock.sendall(_ASK)
             return sock.recv(64).startswith(b"+PONG")
-        except OSError:
+        except (OSError, Untrusted):
             return False

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from crane_celery.isolated import command, without_python
 from crane_celery.settings import Settings
 
-#: marks every daemon of a cluster in its environment, and no job: what `crane down` finds leftovers by
+#: marks every daemon of a cluster in its environment, and no job
 MARK = "CRANE_DAEMON"
 SERVER = "server"
 _CELERY = command("celery", "-A", "crane_celery.celery_app")

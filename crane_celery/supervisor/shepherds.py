@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from crane_celery import trust
+from crane_celery.errors import Untrusted
 from crane_celery.gateway.protocol import pack
 
 _HEAD = struct.Struct(">I")
@@ -61,8 +63,9 @@ class _Talk:
         sock.settimeout(1.0)
         try:
             sock.connect(path)
+            trust.check_listener(sock, path)
             sock.sendall(pack({"op": "agent"}))
-        except OSError:
+        except (OSError, Untrusted):
             sock.close()
             return None
         return _Talk(sock)

@@ -20,7 +20,7 @@ from typing import Any
 from crane_celery import faults, quarantine
 from crane_celery.gateway import client
 from crane_celery.settings import Settings, load
-from crane_celery.supervisor import lock, pidfiles, stop
+from crane_celery.supervisor import census, lock, pidfiles, stop
 from crane_celery.supervisor.processes import Record, send, wait_gone
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,7 +102,9 @@ class Cluster:
         if supervisor := lock.holder(settings.home):
             found["supervisor"] = supervisor
         known = set(found.values())
-        found |= {f"shepherd.{each.pid}": each for each in stop.strays(settings) if each not in known}
+        for each, role in census.take(settings).items():
+            if each not in known:
+                found[role if role.startswith("gateway.") else f"shepherd.{each.pid}"] = each
         return found
 
     def kill(self, role: str, number: signal.Signals = signal.SIGKILL) -> Record:
@@ -125,7 +127,7 @@ class Cluster:
         self.run("crane", "down")
         if settings:
             assert not stop.strays(settings), "processes are left"
-            assert not lock.holder(settings.home), "the supervisor is left"
+            assert not lock.living(settings.home), "the supervisor is left"
             assert not Path(settings.run_dir).exists(), "sockets are left"
             assert not groups(settings), "cgroups are left"
 

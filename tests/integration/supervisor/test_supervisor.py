@@ -1,6 +1,7 @@
 """The supervisor with real processes: it restarts what dies and stops all; what it leaves after a crash is found."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from crane_celery.settings import load
 from crane_celery.supervisor.loop import Supervisor
 from crane_celery.supervisor.roles import Role, environment
 settings = load()
-env = environment(settings, os.environ)
+env = {**environment(settings, os.environ), "CRANE_DAEMON": ""}  # known by its descriptor alone
 Supervisor(settings, [Role(name, ("/bin/sleep", "600"), env) for name in ("gateway", "recorder")]).run()
 """
 _PATIENCE_S = 20.0
@@ -89,6 +90,23 @@ def test_what_a_killed_supervisor_leaves_is_found(settings: Settings, supervisor
     stop.everything(settings)
     assert not any(map(alive, running))
     stop.everything(settings)
+
+
+def test_a_lost_run_directory_is_made_again(settings: Settings, supervisor: "subprocess.Popen[bytes]") -> None:
+    running = {name: role(settings, name) for name in ("gateway", "recorder")}
+    shutil.rmtree(settings.run_dir)
+    assert {name: role(settings, name) for name in running} == running
+    assert os.path.realpath(Path(settings.home) / "run") == os.path.realpath(settings.run_dir)
+    supervisor.kill()
+
+
+def test_everything_is_found_without_pid_files(settings: Settings, supervisor: "subprocess.Popen[bytes]") -> None:
+    running = {role(settings, "gateway"), role(settings, "recorder")}
+    supervisor.kill()
+    shutil.rmtree(settings.run_dir)
+    assert set(stop.strays(settings)) == running
+    stop.daemons(settings)
+    assert not any(map(alive, running))
 
 
 def test_a_process_without_the_mark_is_left_alone(settings: Settings) -> None:

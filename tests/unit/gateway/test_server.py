@@ -197,6 +197,31 @@ def test_a_second_gateway_on_one_socket_is_refused_and_a_dead_ones_leftover_repl
         assert Api(str(path)).ping()["cluster"] == "test"
 
 
+def test_a_lost_socket_is_made_again_and_open_connections_go_on(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    path = tmp_path / "home" / "run" / "gateway.sock"
+    path.parent.mkdir(parents=True, mode=0o755)
+    server = GatewayServer(cluster.service, str(path))
+    server.start()
+    try:
+        server.renew()  # nothing is lost
+        with socket.socket(socket.AF_UNIX) as old:
+            old.connect(str(path))
+            path.unlink()
+            path.parent.rmdir()
+            server.renew()
+            old.sendall(protocol.pack({"v": 1, "verb": "ping", "args": {}}))
+            assert json.loads(protocol.read_frame(old.recv) or b"")["ok"]
+            assert Api(str(path)).ping()["user"]
+        path.unlink()
+        path.touch()  # somebody's file in its place
+        server.renew()
+        assert Api(str(path)).ping()["user"]
+    finally:
+        server.stop()
+    assert not path.exists()
+
+
 def test_a_path_too_long_is_said(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="107"):
         GatewayServer(Cluster(tmp_path).service, str(tmp_path / ("x" * 120))).start()
