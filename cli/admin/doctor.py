@@ -27,7 +27,7 @@ _CNI = ("/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni")
 _ASK_TIMEOUT_S = 20
 _GIB = 1 << 30
 #: findings that make it exit with 1
-_GRAVE = ("python", "server", "faults of daemons", "set aside")
+_GRAVE = ("python", "server", "faults of daemons", "set aside", "history")
 
 
 class Finding(NamedTuple):
@@ -50,7 +50,7 @@ def doctor(argv: list[str]) -> int:
     os.environ["CRANE_HOME"] = home
     if asked.forget_faults:
         faults.forget(os.path.join(home, "log"))
-    found = [*_basics(home), *_defects(home), *_groups(), *_containers(), *_names()]
+    found = [*_basics(home), *_defects(home), *_history(), *_groups(), *_containers(), *_names()]
     if asked.json:
         print_json([each._asdict() for each in found])
     else:
@@ -84,6 +84,24 @@ def _defects(home: str) -> Iterator[Finding]:
     yield Finding(
         "set aside", not aside, f"{len(aside)} items: {names}" if aside else "nothing", "crane quarantine list"
     )
+
+
+def _history() -> Iterator[Finding]:
+    """Whether the history can be read; one in a database server is not asked."""
+    try:
+        url = load().history_url
+    except ConfigError:
+        return
+    if not url.startswith("sqlite:///"):
+        return
+    from crane_celery.history.migrations import VERSIONED, unsupported
+    from crane_celery.history.trouble import examine, remedy
+
+    file = url.removeprefix("sqlite:///").partition("?")[0]
+    wrong = examine(file, unsupported)
+    what, _, advice = wrong.partition(": ") if wrong.startswith(VERSIONED) else (wrong, "", remedy(wrong, file))
+    there = file if os.path.exists(file) else f"{file}: none yet"
+    yield Finding("history", not wrong, printable(f"{there}{': ' if wrong else ''}{what}"), advice)
 
 
 def _server() -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """The database behind the history: opened by URL, with what each dialect needs to be safe and quick."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from sqlalchemy.sql.dml import Insert
 
 from crane_celery.errors import ConfigError, SystemFault
 from crane_celery.history.migrations import prepare
+from crane_celery.history.trouble import remedy
 
 #: how long a writer waits for another one's transaction, milliseconds
 _BUSY_MS = 10_000
@@ -53,6 +55,10 @@ class Database:
                 " with that driver installed"
             ) from error
         self._prepared = False
+        database = self._engine.url.database
+        sqlite_file = self._engine.dialect.name == "sqlite" and database != ":memory:"
+        self._file = database or "" if sqlite_file else ""
+        self._known: tuple[int, int] | None = None
         if self._engine.dialect.name == "sqlite":
             _tune_sqlite(self._engine)
 
@@ -100,24 +106,37 @@ class Database:
 
     def _prepare(self) -> None:
         """Make the tables, once per process."""
+        self._follow_file()
         if self._prepared:
             return
-        database = self._engine.url.database
-        if self._engine.dialect.name == "sqlite" and database and database != ":memory:":
+        if self._file:
             try:
-                Path(database).parent.mkdir(parents=True, exist_ok=True)
-                Path(database).touch(mode=0o600)  # everybody's jobs: whose business they are, the gateway decides
+                Path(self._file).parent.mkdir(parents=True, exist_ok=True)
+                Path(self._file).touch(mode=0o600)  # everybody's jobs: whose business they are, the gateway decides
             except OSError as error:
                 raise self._fault(error) from error
+            self._follow_file()
         with self._engine.connect().execution_options(**{_WRITES: True}) as db, db.begin():
             prepare(db)
         self._prepared = True
 
     def _fault(self, cause: BaseException | None) -> SystemFault:
         return SystemFault(
-            f"the history at {_shown(self._engine.url)} failed: {cause};"
-            " see that its directory exists, is writable and has free space"
+            f"the history at {_shown(self._engine.url)} failed: {cause}; {remedy(cause, self._file or 'the database')}"
         )
+
+    def _follow_file(self) -> None:
+        """Open the file anew where another one lies at its path: nobody would ever read what goes on being written to
+        one that was moved away."""
+        try:
+            found = os.stat(self._file) if self._file else None
+        except OSError:
+            found = None
+        known = (found.st_dev, found.st_ino) if found else None
+        if self._prepared and known != self._known:
+            self._engine.dispose()
+            self._prepared = False
+        self._known = known
 
 
 def _shown(url: str | URL) -> str:

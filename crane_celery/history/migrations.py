@@ -13,6 +13,8 @@ from crane_celery.history.schema import CURSOR, METADATA, SCHEMA_VERSION, VERSIO
 
 #: any number, the same in all processes: who makes or changes the tables holds it (PostgreSQL; SQLite has one writer)
 _LOCK = 7_306_181
+#: how the fault of a version begins; what helps stands behind its first colon
+VERSIONED = "the history has schema version"
 
 
 def prepare(db: Connection) -> None:
@@ -23,18 +25,30 @@ def prepare(db: Connection) -> None:
     if db.dialect.name == "postgresql":
         db.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     if not inspect(db).has_table(SCHEMA_VERSION.name):
+        if db.dialect.name == "sqlite" and (others := inspect(db).get_table_names()):
+            raise SystemFault(
+                f"the database that HistoryUrl names is another program's (it has a table {others[0][:60]!r} and no"
+                " schema_version): name a file of its own for the history"
+            )
         METADATA.create_all(db)
         db.execute(SCHEMA_VERSION.insert(), {"version": VERSION})
         db.execute(CURSOR.insert(), {"only": 1, "ms": 0, "seq": 0, "gap": 0})
     found = int(db.scalar(select(SCHEMA_VERSION.c.version)) or 0)
-    if not 1 <= found <= VERSION:
-        raise SystemFault(
-            f"the history has schema version {found} and this program knows versions 1 to {VERSION}:"
-            " run the crane-celery that made it, or name another database as history_url"
-        )
+    if wrong := unsupported(found):
+        raise SystemFault(wrong)
     for version in range(found, VERSION):
         STEPS[version](db)
         db.execute(update(SCHEMA_VERSION), {"version": version + 1})
+
+
+def unsupported(found: int) -> str:
+    """Return what is wrong with a schema version and what helps, "" = nothing."""
+    if 1 <= found <= VERSION:
+        return ""
+    knows = f"{VERSIONED} {found} and this program knows versions 1 to {VERSION}"
+    if found > VERSION:
+        return f"{knows}: run the newer crane-celery that made it, or name another database with HistoryUrl"
+    return f"{knows}: it is damaged or another program's; name another database with HistoryUrl, or move it away"
 
 
 def _from_1(db: Connection) -> None:
