@@ -15,7 +15,7 @@ from cli._paths import in_job
 from crane_celery.errors import Denied, InputError, NotFound, NotSupported, Refused, Unreachable
 from crane_celery.grammar.number import plain
 from crane_celery.surroundings import of_caller
-from crane_celery.trust import check_listener
+from crane_celery.trust import stranger_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -302,7 +302,8 @@ class Step:
             self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
                 self._sock.connect(self._path)
-                check_listener(self._sock, self._path)
+                if why := stranger_at(self._sock, self._path):
+                    raise Denied(why)
                 return
             except OSError as error:
                 self._sock.close()

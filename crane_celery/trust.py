@@ -74,19 +74,25 @@ def read_line(path: str) -> str:
 
 def check_listener(sock: socket.socket | Any, where: str) -> None:
     """Check that whoever listens at the other end of a Unix socket is root or our own user. Raises Untrusted."""
+    if why := stranger_at(sock, where):
+        raise Untrusted(why)
+
+
+def stranger_at(sock: socket.socket | Any, where: str) -> str:
+    """Return why nothing may be sent to whoever listens at the other end, "" for root and our own user."""
     uid = int.from_bytes(sock.getsockopt(_SOL_SOCKET, _SO_PEERCRED, 12)[4:8], sys.byteorder)
-    if uid not in (0, os.geteuid()):
-        refuse_listener(where, uid)
+    return "" if uid in (0, os.geteuid()) else stranger(where, uid)
 
 
-def refuse_listener(where: str, uid: int) -> None:
-    """Raise Untrusted for a socket that this user listens on; not where users cannot be told apart (a user namespace
-    shows those from outside as one)."""
+def stranger(where: str, uid: int) -> str:
+    """Return why nothing is sent to a socket that this other user listens on; "" where users cannot be told apart (a
+    user namespace shows those from outside as one)."""
     if uid == _overflow_uid() and not _sees_all_users():
-        return
-    raise Untrusted(
-        f"whoever listens at {where} is uid {uid}, neither root nor you: nothing was sent there."
-        " Have that socket removed, or name another with CRANE_HOME or CRANE_SOCKET"
+        return ""
+    return (
+        f"whoever listens at {where} is uid {uid}, neither root nor you: nothing was sent there. A cluster that a user"
+        " runs is for that user alone: start your own with `crane up`, ask for one that root runs, or name another with"
+        " CRANE_HOME or CRANE_SOCKET"
     )
 
 

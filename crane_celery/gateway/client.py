@@ -13,7 +13,7 @@ import os
 import sys
 import time
 
-from crane_celery.errors import CraneError, OutcomeUnknown, SystemFault, Unreachable
+from crane_celery.errors import CraneError, Denied, OutcomeUnknown, SystemFault, Unreachable
 from crane_celery.gateway.protocol import CHANGING, UNKNOWN, VERSION, pack, read_frame, result
 
 TYPE_CHECKING = False
@@ -53,7 +53,8 @@ def call(verb: str, args: Mapping[str, object], path: str | None = None, patienc
 
     ``patience_s``: for a connection, and for an answer, in place of what the environment says.
     """
-    return follow(verb, args, lambda _more: None, path, patience_s)
+    more = {} if patience_s is None else {"patience_s": patience_s}
+    return follow(verb, args, lambda _more: None, path, **more)
 
 
 def follow(
@@ -98,12 +99,13 @@ def follow(
 
 
 def _check_listener(sock: socket.socket, where: str) -> None:
-    """As `trust.check_listener`, which need not be imported where all is well: what is sent may be secret."""
+    """Raise Denied where neither root nor our own user listens: what is sent may be secret."""
     uid = int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, _SO_PEERCRED, 12)[4:8], sys.byteorder)
     if uid and uid != os.geteuid():
-        from crane_celery.trust import refuse_listener
+        from crane_celery.trust import stranger
 
-        refuse_listener(where, uid)
+        if why := stranger(where, uid):
+            raise Denied(why)
 
 
 def _unanswered(why: str, verb: str, sent: bool) -> Unreachable:

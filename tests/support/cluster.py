@@ -20,7 +20,7 @@ from typing import Any
 from crane_celery import faults, quarantine
 from crane_celery.gateway import client
 from crane_celery.settings import Settings, load
-from crane_celery.supervisor import census, lock, pidfiles, stop
+from crane_celery.supervisor import census, lock, stop
 from crane_celery.supervisor.processes import Record, send, wait_gone
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,14 +97,10 @@ class Cluster:
 
     def pids(self) -> dict[str, Record]:
         """Every process by role: ``supervisor``, ``server``, ``scheduler``, ``node.n1``, ..., ``shepherd.<pid>``."""
-        settings = self.settings
-        found = dict(pidfiles.read(settings.run_dir))
-        if supervisor := lock.holder(settings.home):
-            found["supervisor"] = supervisor
-        known = set(found.values())
-        for each, role in census.take(settings).items():
-            if each not in known:
-                found[role if role.startswith("gateway.") else f"shepherd.{each.pid}"] = each
+        found: dict[str, Record] = {}
+        for record, role in sorted(census.take(self.settings).items()):  # a fork of the server has a higher pid
+            known = role.partition(".")[0] not in ("shepherd", "?")
+            found.setdefault(role if known else f"shepherd.{record.pid}", record)
         return found
 
     def kill(self, role: str, number: signal.Signals = signal.SIGKILL) -> Record:
@@ -127,7 +123,7 @@ class Cluster:
         self.run("crane", "down")
         if settings:
             assert not stop.strays(settings), "processes are left"
-            assert not lock.living(settings.home), "the supervisor is left"
+            assert not lock.marked(settings.home), "the supervisor is left"
             assert not Path(settings.run_dir).exists(), "sockets are left"
             assert not groups(settings), "cgroups are left"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from crane_celery import trust
-from crane_celery.errors import Untrusted
+from crane_celery.errors import Denied, Untrusted
 from crane_celery.gateway import client
 from crane_celery.supervisor import ping
 
@@ -104,7 +104,7 @@ def stranger(place: Path) -> Iterator["subprocess.Popen[str]"]:
 @pytest.mark.root
 def test_nothing_is_sent_to_a_gateway_of_another_user(place: Path, stranger: "subprocess.Popen[str]") -> None:
     path = str(place / "open" / "gateway.sock")
-    with pytest.raises(Untrusted, match=r"uid 65534.*nothing was sent"):
+    with pytest.raises(Denied, match=r"uid 65534.*nothing was sent"):
         client.call("submit", {"jobs": [{"env": {"TOKEN": "secret"}}]}, path)
     assert not ping.answers(f"unix://{path}")
     assert stranger.stdout and stranger.stdout.readline() == "nothing\n"
