@@ -62,9 +62,10 @@ def fill(database: Database, jobs: int = JOBS) -> None:
         db.execute(
             text(
                 "INSERT INTO run (id, run, job, rank, uid, state, code, leased_at, began_at, ended_at, allocation,"
-                f" reason, cpu_s, memory_peak, again) {series} SELECT {FIRST} + n, 1, {FIRST} + n, 0, {uid},"
+                " reason, cpu_s, memory_peak, again, suspended_s, memory_deaths)"
+                f" {series} SELECT {FIRST} + n, 1, {FIRST} + n, 0, {uid},"
                 f" CASE n % 20 WHEN 0 THEN 'Failed' ELSE 'Completed' END, CASE n % 20 WHEN 0 THEN 1 ELSE 0 END,"
-                f" {at} + 100, {at} + 100, {at} + 400, 0, '', 1.5, 4096, 0 FROM s"
+                f" {at} + 100, {at} + 100, {at} + 400, 0, '', 1.5, 4096, 0, 0, 0 FROM s"
             ),
             {"last": jobs - 1},
         )
