@@ -48,6 +48,10 @@ _MARKS = (
 )
 
 
+#: how variables of other systems begin
+_FOREIGN = ("SLURM", "LSB_", "LS_SUBCWD", "PBS_", "SGE_")
+
+
 class Source:
     """Where the script comes from: a file, ``--wrap`` or standard input."""
 
@@ -108,7 +112,31 @@ def from_script(source: Source, where: dict[str, str]) -> tuple[list[Layer], lis
     dialects = sorted(spoken - {""})
     if dialects:
         _tell_absent(source, dialects)
+    if any(mark in source.text for mark in _FOREIGN):
+        _tell_unset(source, dialects)
     return layers, dialects
+
+
+def _tell_unset(source: Source, dialects: list[str]) -> None:
+    """What a script reads of systems that it does not speak of."""
+    from crane_celery.grammar.dialects import not_set
+
+    notices = not_set(source.text, dialects, os.environ)
+    if notices and "slurm" not in dialects and _always_slurms():
+        notices = not_set(source.text, [*dialects, "slurm"], os.environ)
+    for notice in notices:
+        _tell(f"{source.place}: {notice}")
+
+
+def _always_slurms() -> bool:
+    """Whether every job of this cluster has Slurm's variables."""
+    from crane_celery.errors import ConfigError
+    from crane_celery.settings import load
+
+    try:
+        return load().slurm_env
+    except ConfigError:
+        return False
 
 
 def _tell_absent(source: Source, dialects: list[str]) -> None:

@@ -70,6 +70,41 @@ def not_provided(script: str, dialects: Iterable[str], environ: Container[str], 
     return f"the script uses what is not there: {'; '.join(parts)}" if parts else ""
 
 
+#: dialect -> (whose variables, their names, what a script needs to have them)
+_SYSTEMS = {
+    "slurm": ("Slurm", r"SLURMD?_\w+", "#SBATCH"),
+    "lsf": ("LSF", r"LSB_\w+|LS_SUBCWD", "#BSUB"),
+    "pbs": ("PBS", r"PBS_\w+", ""),
+    "sge": ("SGE", r"SGE_\w+", ""),
+}
+
+
+def not_set(script: str, dialects: Iterable[str], environ: Container[str]) -> list[str]:
+    """A notice for each system whose variables the script needs and, in these dialects, does not have.
+
+    One that the script tests or gives a default (``${SLURM_JOB_ID:-}``) is not needed.
+    """
+    text = re.sub(_COMMENT, "", script)
+    notices = []
+    for system, (owner, names, mark) in _SYSTEMS.items():
+        if system in dialects:
+            continue
+        read = rf"""(?a)\$(?:({names})|\{{({names})\}})|\[["']({names})["']\]"""
+        needed = dict.fromkeys("".join(found) for found in re.findall(read, text))
+        missing = [name for name in needed if name not in environ and not _foreseen(name, text)]
+        if missing:
+            why = f"there are no variables of {owner}: write CRANE_*"
+            if mark:
+                why = f"only scripts with {mark} lines have {owner}'s variables: write CRANE_*, or add such a line"
+            notices.append(f"the script reads {_listed(missing)}; {why}")
+    return notices
+
+
+def _foreseen(name: str, text: str) -> bool:
+    """Whether the script sets the variable itself, or provides for its absence."""
+    return bool(re.search(rf"\b{name}=|\$\{{{name}:?[-+=?]", text))
+
+
 def _read(text: str, prefix: str) -> list[str]:
     """Names of variables that are read, each once: by a shell, or by their quoted names in other languages."""
     return list(dict.fromkeys(re.findall(rf"""(?a)(?:\$\{{?[#!]?|["'])({prefix}\w+)""", text)))

@@ -28,8 +28,8 @@ class Interval(NamedTuple):
 def parse_interval(text: str, now: datetime, past: bool = False) -> Interval:
     """Read an interval in the zone of ``now`` (aware); with ``past``, both ends are the last such moments.
 
-    Raises InputError when it is malformed, or can hold nothing: it ends before it starts, or, with ``past``, starts in
-    the future.
+    Raises InputError when it is malformed, or can hold nothing: it ends before it starts, or, with ``past``, does
+    not start before now.
     """
     left, _, right = text.partition("~")
     left, right = left.strip(), right.strip()
@@ -40,9 +40,11 @@ def parse_interval(text: str, now: datetime, past: bool = False) -> Interval:
     if start and end and end.timestamp() < start.timestamp():
         read = f"{format_when(end)} is before {format_when(start)}"
         raise InputError(f"interval {quote(text)} can hold nothing: it ends before it starts ({read}); swap the two")
-    if past and start and start.timestamp() > now.timestamp():
+    if past and start and start.timestamp() >= now.timestamp():
+        when = f"in the future ({format_when(start)}, now is {format_when(now)})" if start > now else "now"
+        until = f", or ~{left} for up to then" if not right else ""
         raise InputError(
-            f"interval {quote(text)} can hold nothing: it starts in the future ({format_when(start)}, now is"
-            f" {format_when(now)}); write a moment that has been, such as yesterday~ or -3d~"
+            f"interval {quote(text)} can hold nothing: it starts {when}; write a moment that has been, such as"
+            f" yesterday~ or -3d~{until}"
         )
     return Interval(start, end)

@@ -118,7 +118,9 @@ def parse_states(words: tuple[str, ...]) -> frozenset[State]:
         if lower == "all":
             return frozenset()
         if lower not in _STATES:
-            hint = did_you_mean(word, (*_STATES, "all")) or ": write pending, running, suspended, completed or all"
+            hint = (
+                did_you_mean(word, (*_STATES, "all")) or f": there are {', '.join(each.value for each in State)}, all"
+            )
             raise InputError(f"unknown state {word[:60]!r}{hint}")
         state = _STATES[lower]
         found |= {state, *_ALSO.get(state, ())}

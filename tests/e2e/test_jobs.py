@@ -311,13 +311,13 @@ def test_two_ups_at_once(tmp_path: Path) -> None:
     try:
         home = tmp_path / "home"
         held = f"crane: error: the cluster of {home} is up already: 'crane down' first, then up with other sizes"
-        assert together("--nodes", "1", "--name", "twice") == [
-            (0, f"cluster twice is up: 1 nodes, 16 CPUs; {home}"),
+        assert together("--cpus", "3", "--name", "twice") == [
+            (0, f"cluster twice is up: 1 node, 3 CPUs; {home}"),
             (4, held),
             (4, held),
         ]
         subprocess.run([*argv, "down"], env=env, check=True, stdout=-3)
         already = f"the cluster of {home} is up already; 'crane status' shows it"
-        assert together() == [(0, f"cluster twice is up: 1 nodes, 16 CPUs; {home}"), (0, already), (0, already)]
+        assert together() == [(0, f"cluster twice is up: 1 node, 3 CPUs; {home}"), (0, already), (0, already)]
     finally:
         subprocess.run([*argv, "down"], env=env, check=True, stdout=-3)

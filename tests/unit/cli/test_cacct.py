@@ -216,6 +216,8 @@ def test_json(past: Shell) -> None:
         ("-m 0", 2, "max-lines"),
         ("-t complete", 2, "did you mean 'completed'"),
         ("-E tomorrow", 2, "can hold nothing: it starts in the future"),
+        ("-S yesterday -E now", 2, "or ~now for up to then"),
+        ("-t preempted", 2, "there are Pending, Starting, Running, Completing, Suspended, Completed, Failed, Exceed"),
         ("-S 2099-01-01", 2, "can hold nothing: it starts in the future"),
         ("-s now~-1h", 2, "can hold nothing: it ends before it starts"),
         ("-S -1h -E ~-2h", 2, "nothing can match: what was started from"),

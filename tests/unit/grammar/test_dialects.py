@@ -2,7 +2,7 @@
 
 import pytest
 
-from crane_celery.grammar.dialects import VARIABLES, not_provided
+from crane_celery.grammar.dialects import VARIABLES, not_provided, not_set
 from crane_celery.model.job import JobSpec
 from crane_celery.wire import Launch
 from workers import environ
@@ -49,3 +49,28 @@ def test_what_lsf_scripts_use() -> None:
     assert notice == (
         "the script uses what is not there: no variables LSB_DJOB_HOSTFILE; no commands bsub (use cbatch), blaunch"
     )
+
+
+_OWN = "only scripts with #{} lines have {}'s variables: write CRANE_*, or add such a line"
+_NATIVE = _OWN.format("SBATCH", "Slurm")
+
+
+@pytest.mark.parametrize(
+    ("script", "spoken", "says"),
+    [
+        ("cd $SLURM_SUBMIT_DIR\necho ${SLURM_ARRAY_TASK_ID}\n", [],
+         f"SLURM_SUBMIT_DIR, SLURM_ARRAY_TASK_ID; {_NATIVE}"),
+        ("cd $SLURM_SUBMIT_DIR\n", ["slurm"], ""),
+        ("x=${SLURM_CPUS_PER_TASK:-1} y=${SLURM_X-} z=${SLURM_Y:+z}\n", [], ""),
+        ("if [ -n \"${SLURM_JOB_ID:-}\" ]; then echo $SLURM_JOB_ID; fi\n", [], ""),
+        ("python -c 'import os; os.environ[\"SLURM_PROCID\"]; os.environ.get(\"SLURM_X\", 1)'\n", [],
+         f"SLURM_PROCID; {_NATIVE}"),
+        ("# $SLURM_JOB_ID\necho $MY_SLURM_X $SLURM_MINE $LS_COLORS $PBSX $SLURM\n", [], ""),
+        ("SLURM_NTASKS=$CRANE_NTASKS\nexport SLURM_JOB_ID=1\necho $SLURM_NTASKS $SLURM_JOB_ID\n", [], ""),
+        ("echo $LSB_JOBINDEX", ["slurm"], f"LSB_JOBINDEX; {_OWN.format('BSUB', 'LSF')}"),
+        ("cd $PBS_O_WORKDIR", [], "PBS_O_WORKDIR; there are no variables of PBS: write CRANE_*"),
+        ("x=$SGE_TASK_ID", [], "SGE_TASK_ID; there are no variables of SGE: write CRANE_*"),
+    ],
+)  # fmt: skip
+def test_what_other_systems_variables_are_not_set(script: str, spoken: list[str], says: str) -> None:
+    assert not_set(script, spoken, {"SLURM_MINE", "LS_COLORS"}) == ([f"the script reads {says}"] if says else [])

@@ -206,6 +206,15 @@ def test_an_interval_in_the_future_says_so(text: str) -> None:
         parse_interval(text, NOW, past=True)
 
 
+@pytest.mark.parametrize(
+    ("text", "instead"), [("now", ", or ~now for up to then"), ("now~", ", or ~now"), ("-0m", "-3d~")]
+)
+def test_an_interval_from_now_on_holds_nothing_past(text: str, instead: str) -> None:
+    with pytest.raises(InputError, match="can hold nothing: it starts now") as said:
+        parse_interval(text, NOW, past=True)
+    assert instead in said.value.message
+
+
 @pytest.mark.parametrize("text", ["2026-03-02~2026-03-01", "now~-1h", "today~yesterday", "12:00~11:00"])
 def test_an_interval_that_ends_before_it_starts_says_so(text: str) -> None:
     with pytest.raises(InputError, match="can hold nothing: it ends before it starts"):
