@@ -9,6 +9,8 @@ from tests.support.server import Server
 from tests.support.slow import Slow
 
 DEPENDANTS, BATCH = 100_000, 500
+#: so many are enough for a hundred portions
+REQUEUED = 20_000
 
 
 def judged(world: World, slow: Slow) -> int:
@@ -23,26 +25,39 @@ def judged(world: World, slow: Slow) -> int:
     return ready
 
 
+def with_dependants(server: Server, count: int) -> tuple[World, Slow, int]:
+    """A store in which so many wait for one job, which has Completed; all of them are judged."""
+    world = World(store := RedisStore(server.url, "{m}"))
+    slow = Slow(server, store)
+    root = world.submit()
+    waiting = [Submission(spec(), 1, b"", needs("afterok", root))] * BATCH
+    for _ in range(count // BATCH):
+        store.submit(waiting, [""] * BATCH)
+        slow.look()
+    assert judged(world, slow) == 0
+    world.run(root, "Completed", 0)
+    slow.look()
+    assert judged(world, slow) == count
+    return world, slow, root
+
+
 def test_no_script_blocks_the_server() -> None:
     with Server() as server:
-        world = World(store := RedisStore(server.url, "{m}"))
-        slow = Slow(server, store)
-        root = world.submit()
-        waiting = [Submission(spec(), 1, b"", needs("afterok", root))] * BATCH
-        for _ in range(DEPENDANTS // BATCH):
-            store.submit(waiting, [""] * BATCH)
-            slow.look()
-        assert judged(world, slow) == 0
-        world.run(root, "Completed", 0)
-        slow.look()
-        assert judged(world, slow) == DEPENDANTS
-        refused = requeued(world, slow, root)
-        assert refused == ["not ready"] * 2
+        world, slow, _ = with_dependants(server, DEPENDANTS)
+        assert slow.found == []
+        world.store.close()
+
+
+def test_verdicts_on_many_are_taken_back_in_portions() -> None:
+    """Nothing starts by one that is still to be taken back."""
+    with Server() as server:
+        world, slow, root = with_dependants(server, REQUEUED)
+        assert requeued(world, slow, root) == ["not ready"] * 2
         world.run_again(root, 2)
         slow.look()
-        assert judged(world, slow) == DEPENDANTS
+        assert judged(world, slow) == REQUEUED
         assert slow.found == []
-        store.close()
+        world.store.close()
 
 
 def requeued(world: World, slow: Slow, root: int) -> list[str]:
@@ -50,7 +65,7 @@ def requeued(world: World, slow: Slow, root: int) -> list[str]:
 
     Returns the answers to a start of the last dependant, at once and when all verdicts have been taken back.
     """
-    last, said = root + DEPENDANTS, []
+    last, said = root + REQUEUED, []
     assert world.store.requeue(root, "").ended == 1
     slow.look()
     said += world.start(last)
