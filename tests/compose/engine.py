@@ -56,6 +56,11 @@ def engine() -> Iterator[dict[str, str]]:
         yield env
 
 
+def _roomy() -> str:
+    """A folder for images: that for large temporary files, where the host has one."""
+    return "/var/tmp" if os.path.isdir("/var/tmp") else tempfile.gettempdir()
+
+
 @contextmanager
 def private_engine() -> Iterator[dict[str, str]]:
     """An engine of our own, gone at the end with all it made."""
@@ -65,7 +70,7 @@ def private_engine() -> Iterator[dict[str, str]]:
             "no container engine answers and none can be started here (that takes root, dockerd and"
             f" {start}): start the engine of this host, or set DOCKER_HOST"
         )
-    folder = Path(tempfile.mkdtemp(prefix="crane-engine-", dir=os.environ.get("CRANE_ENGINE_DIR", "/var/tmp")))
+    folder = Path(tempfile.mkdtemp(prefix="crane-engine-", dir=os.environ.get("CRANE_ENGINE_DIR", _roomy())))
     forward, bridges, groups = _FORWARD.read_text(), _bridges(), _groups()
     rules = run("iptables-save", env=os.environ)
     pid = int(run(str(start), str(folder), env=os.environ))
