@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from crane_celery.errors import InputError
-from crane_celery.grammar.hostlist import MAX_NAMES, compress, expand, in_order
+from crane_celery.grammar.hostlist import MAX_OWN_NAMES, compress, expand, in_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ def names_of(text: str) -> list[str]:
 
     names: list[str] = []
     for item in split_outside(text, ",;\n"):
-        names += expand(item.strip()) if item.strip() else []
-        if len(names) > MAX_NAMES:
-            raise InputError(f"the list stands for more than {MAX_NAMES} names: write a shorter one")
+        names += expand(item.strip(), MAX_OWN_NAMES) if item.strip() else []
+        if len(names) > MAX_OWN_NAMES:
+            raise InputError(f"the list stands for more than {MAX_OWN_NAMES} names: write a shorter one")
     return names
 
 
@@ -58,7 +58,7 @@ def _given(kind: str, words: Sequence[str]) -> str:
     if words and words[0].startswith("/"):
         try:
             with open(words[0], encoding="utf-8") as file:
-                return file.read(64 * MAX_NAMES)
+                return file.read(64 * MAX_OWN_NAMES)
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is not text"
             raise InputError(f"{words[0]}: {why}: write names, or a file of names") from None

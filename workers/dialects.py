@@ -174,4 +174,4 @@ def folded(counts: Iterable[int]) -> str:
 def listed(nodes: tuple[str, ...]) -> str:
     """The nodes as a host list, folded where that keeps their order."""
     short = compress(nodes)
-    return short if expand(short) == list(nodes) else ",".join(nodes)
+    return short if expand(short, len(nodes)) == list(nodes) else ",".join(nodes)

@@ -7,7 +7,7 @@ from crane_celery.errors import InputError
 from crane_celery.gateway import args as read
 from crane_celery.gateway import following
 from crane_celery.gateway.request import Request
-from crane_celery.grammar.hostlist import expand
+from crane_celery.grammar.hostlist import expand_all
 from crane_celery.grammar.names import did_you_mean
 from crane_celery.grammar.selector import Selector, parse_selectors
 from crane_celery.grammar.signals import signal_number
@@ -266,7 +266,6 @@ def selectors(args: read.Args, first_step: int = 1) -> tuple[Selector, ...]:
 
 def _filters(args: read.Args, caller: Caller) -> Filters:
     read.only({name: None for name in args if name in _FILTERS}, *_FILTERS)
-    nodes = [name for each in read.texts(args, "nodes") for name in expand(each)]
     return Filters(
         names=read.texts(args, "names"),
         users=read.texts(args, "users"),
@@ -274,7 +273,7 @@ def _filters(args: read.Args, caller: Caller) -> Filters:
         partitions=read.texts(args, "partitions"),
         accounts=read.texts(args, "accounts"),
         qos=read.texts(args, "qos"),
-        nodes=tuple(nodes),
+        nodes=tuple(expand_all(read.texts(args, "nodes"))),
         states=parse_states(read.texts(args, "states")),
         kinds=parse_kinds(read.texts(args, "kinds")),
         licenses=read.texts(args, "licenses"),

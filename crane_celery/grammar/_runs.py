@@ -22,10 +22,19 @@ if TYPE_CHECKING:
 
 Run = tuple[int, int, int]
 
+
+class TooIrregular(Exception):
+    """Laying these runs over each other would cost too much."""
+
+
 #: how many numbers one overlay window covers, in bytes
 WINDOW = 1 << 20
 #: interleaving progressions of no more numbers than this are simply enumerated
 FEW = 1 << 14
+#: numbers that interleaving progressions may have together, each counted: bytes written to lay them over each other
+MOST = 1 << 26
+#: pieces that solid ranges may cut a strided run into, for each run there is, and some more
+PIECES, MORE_PIECES = 4, 1 << 14
 
 
 def count(run: Run) -> int:
@@ -55,10 +64,17 @@ def meet(left: Run, right: Run) -> Run | None:
 
 
 def series(runs: Iterable[Run]) -> Iterator[Run]:
-    """Lay any runs over each other: yields the same numbers as ascending runs without overlap, not yet canonical."""
+    """Lay any runs over each other: yields the same numbers as ascending runs without overlap, not yet canonical.
+
+    Raises TooIrregular where a few runs make very many.
+    """
     given = list(runs)
     solid = RangeSet((start, stop) for start, stop, step in given if step == 1).ranges
-    strided = {piece for run in given if run[2] > 1 for piece in _outside(run, solid)}
+    strided: set[Run] = set()
+    for run in given:
+        strided.update(_outside(run, solid) if run[2] > 1 else ())
+        if len(strided) > PIECES * len(given) + MORE_PIECES:
+            raise TooIrregular
     pieces = sorted([(low, high, 1) for low, high in solid] + list(strided))
     cluster: list[Run] = []
     end = -1
@@ -93,6 +109,8 @@ def _overlay(cluster: list[Run], end: int) -> Iterator[Run]:
     elif sum(map(count, cluster)) <= FEW:
         numbers = {number for start, stop, step in cluster for number in range(start, stop + 1, step)}
         yield from ((low, high, 1) for low, high in RangeSet.of(numbers).ranges)
+    elif sum(map(count, cluster)) > MOST:
+        raise TooIrregular
     else:
         for base in range(cluster[0][0], end + 1, WINDOW):
             yield from _window(cluster, base, min(base + WINDOW - 1, end))

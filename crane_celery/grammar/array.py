@@ -29,7 +29,9 @@ else:
 
 #: no configuration takes indexes beyond this
 MAX_INDEX = 2**31 - 1
-_MAX_RUNS = 1 << 20
+#: progressions that what a request names may come to beside a few more for each item that was written: a set of a few
+#: characters costs some megabytes at most
+REQUEST_RUNS, _PER_ITEM = 1 << 14, 4
 _HOW = "write indexes and ranges, such as 0-31, 1,3,5 or 1-7:2, and a limit last, such as 0-31%4"
 
 
@@ -53,12 +55,20 @@ class IndexSet:
         self._bases = (0, *accumulate(_runs.count(run) for run in runs))
 
     @classmethod
-    def parse(cls, text: str, max_index: int = MAX_INDEX, max_count: int = MAX_INDEX + 1) -> IndexSet:
-        """Read ``0-4,7`` or ``1-7:2``, brackets around it or around an item allowed; InputError for anything else."""
+    def parse(
+        cls, text: str, max_index: int = MAX_INDEX, max_count: int = MAX_INDEX + 1, max_runs: int = 1 << 20
+    ) -> IndexSet:
+        """Read ``0-4,7`` or ``1-7:2``, brackets around it or around an item allowed; InputError for anything else.
+
+        ``max_runs``: progressions that the items may come to, beside a few for each of them.
+        """
         runs = [_parse_item(item, text, max_index) for item in _unwrapped(text).split(",")]
         made = cls.__new__(cls)
         series = runs if len(runs) == 1 else _runs.series(runs)
-        bounded = list(_bounded(series, max_count, text))
+        try:
+            bounded = list(_bounded(series, max_count, text, max_runs + _PER_ITEM * len(runs)))
+        except _runs.TooIrregular:
+            raise _irregular(text) from None
         made._fill(bounded if len(runs) == 1 else _runs.canonical(bounded))
         return made
 
@@ -212,7 +222,7 @@ def parse_array(text: str, max_index: int = 999_999, max_count: int = 1_000_000)
     throttle = whole(limit) if percent else 0
     if percent and not throttle:
         raise InputError(f"bad limit {quote('%' + limit)} in array {quote(text)}: write % and a number from 1, last")
-    return ArraySpec(IndexSet.parse(body, max_index, max_count), throttle or 0)
+    return ArraySpec(IndexSet.parse(body, max_index, max_count, REQUEST_RUNS), throttle or 0)
 
 
 def _unwrapped(text: str) -> str:
@@ -237,12 +247,17 @@ def _parse_item(item: str, text: str, max_index: int) -> Run:
     return _runs.make(start, stop, step)
 
 
-def _bounded(runs: Iterable[Run], max_count: int, text: str) -> Iterator[Run]:
+def _irregular(text: str) -> InputError:
+    """The error of items whose steps interleave into very many ranges."""
+    return InputError(f"array {quote(text)} is too irregular: its steps interleave; submit several arrays")
+
+
+def _bounded(runs: Iterable[Run], max_count: int, text: str, max_runs: int) -> Iterator[Run]:
     """Pass runs on while they hold no more than ``max_count`` indexes together, and are not too many to keep."""
     total = 0
     for number, run in enumerate(runs):
-        if number >= _MAX_RUNS:
-            raise InputError(f"array {quote(text)} is too irregular: its steps interleave; submit several arrays")
+        if number >= max_runs:
+            raise _irregular(text)
         total += _runs.count(run)
         if total > max_count:
             raise InputError(f"array {quote(text)} is too large: at most {max_count} elements; submit several arrays")

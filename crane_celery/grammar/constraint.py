@@ -59,6 +59,8 @@ def _either(tokens: list[str], text: str) -> set[frozenset[str]]:
     while tokens[:1] == ["|"]:
         del tokens[0]
         found |= _both(tokens, text)
+        if len(found) > _MAX_SETS:
+            raise _too_many(text)
     return found
 
 
@@ -67,10 +69,18 @@ def _both(tokens: list[str], text: str) -> set[frozenset[str]]:
     found = _one(tokens, text)
     while tokens[:1] == ["&"]:
         del tokens[0]
-        found = _least({one | other for other in _one(tokens, text) for one in found})
+        others = _one(tokens, text)
+        if len(found) * len(others) > 4 * _MAX_SETS:  # before they are made
+            raise _too_many(text)
+        found = _least({one | other for other in others for one in found})
         if len(found) > _MAX_SETS:
-            raise InputError(f"constraint {quote(text)} has over {_MAX_SETS} alternatives: write a simpler one")
+            raise _too_many(text)
     return found
+
+
+def _too_many(text: str) -> InputError:
+    """The error of a constraint that is too large multiplied out."""
+    return InputError(f"constraint {quote(text)} has over {_MAX_SETS} alternatives: write a simpler one")
 
 
 def _one(tokens: list[str], text: str) -> set[frozenset[str]]:

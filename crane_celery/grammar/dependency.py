@@ -32,6 +32,8 @@ else:
 
 #: every kind of condition, in the order they are listed to people
 KINDS = ("after", "afterok", "afternotok", "afterany", "aftercorr", "afterexcept", "expand", "singleton")
+#: jobs that one dependency may name, far more than can be resolved
+MAX_TERMS = 10_000
 _TARGET = r"(?as)(\d+)(?:_(\d+|\*|\[[^\[\]]*\]))?\.?(?:\+(.*))?"
 _CLOCK = r"(?a)\+((?:\d+-)?\d+(?::\d\d){1,2})(?=:|$)"
 _SUSPECT = r"(?a)-|(?:^|:)0\d"
@@ -69,6 +71,8 @@ def parse_dependency(text: str) -> Dependency:
     """Read an expression; InputError names the part that is wrong and how to write it."""
     if not text:
         raise InputError(f"empty dependency: {_HOW}")
+    if text.count(":") > MAX_TERMS:
+        raise InputError(f"the dependency names more than {MAX_TERMS} jobs: name whole arrays, or a job between")
     every, either = split_outside(text, ","), split_outside(text, "?")
     if len(every) > 1 and len(either) > 1:
         raise InputError(f"bad dependency {quote(text)}: ',' (all) and '?' (any) cannot be mixed; use one of them")

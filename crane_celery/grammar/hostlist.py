@@ -1,13 +1,15 @@
 """Host lists: ``cn[1-3,5],gpu01`` and back.
 
-Several brackets in a name multiply out, zero padding is kept (``[08-10]`` is 08 09 10), repeated names count once. The
-folded form folds the last number of each name; it depends on the set of names only, not on their order.
+Several brackets in a name multiply out, zero padding is kept (``[08-10]`` is 08 09 10), repeated names count once. How
+many names a list stands for is computed before any is made: a few characters could stand for a million. The folded
+form folds the last number of each name; it depends on the set of names only, not on their order.
 """
 
 from __future__ import annotations
 
 import re
 from itertools import product
+from math import prod
 
 from crane_celery.errors import InputError
 from crane_celery.grammar._lex import quote, split_outside, whole
@@ -16,27 +18,44 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-#: the most names one list may stand for
-MAX_NAMES = 1_000_000
+#: the most names that the lists of one request may stand for together
+MAX_NAMES = 65_536
+#: the most that one list may stand for where it costs only the process of who wrote it
+MAX_OWN_NAMES = 1_000_000
+#: low, high, digits to pad to
+Span = tuple[int, int, int]
+#: a part of a name as it is, or the numbers of a bracket
+Piece = str | list[Span]
 _NAME = r"(?a)[A-Za-z0-9_.-]+"
 _PIECES = r"(?a)([A-Za-z0-9_.-]+)|\[([^\[\]]*)\]"
 _LAST_NUMBER = r"(?a)(.*?)(\d{1,18})(\D*)"
 _HOW = "write names and numbered ranges, such as cn[1-3,5],gpu01"
 
 
-def expand(text: str) -> list[str]:
-    """The names of a host list in the order written, each once; the empty text has none. InputError when malformed."""
-    names: dict[str, None] = {}
-    for item in split_outside(text, ",") if text else ():
-        choices: list[list[str]] = []
-        size = 1
-        for choice in _choices(item, text):
-            size *= len(choice)
-            if len(names) + size > MAX_NAMES:
-                raise _too_many(text)
-            choices.append(choice)
-        names.update(dict.fromkeys(map("".join, product(*choices))))
-    return list(names)
+def expand(text: str, most: int = MAX_NAMES) -> list[str]:
+    """Return the names of a host list in the order written, each once; the empty text has none.
+
+    Raises InputError when malformed, and for more than ``most`` names, before any of them is made.
+    """
+    return list(dict.fromkeys(each_name((text,), most)))
+
+
+def expand_all(texts: Iterable[str], most: int = MAX_NAMES) -> list[str]:
+    """Return the names of several host lists, each once; InputError as ``expand``, ``most`` being of all together."""
+    return list(dict.fromkeys(each_name(texts, most)))
+
+
+def each_name(texts: Iterable[str], most: int = MAX_NAMES) -> Iterator[str]:
+    """Yield the names of host lists one by one, repeated ones again. InputError as ``expand``, before the first name
+    of the list that is malformed or one too many."""
+    total = 0
+    for text in texts:
+        items = [_pieces(item, text) for item in split_outside(text, ",")] if text else []
+        total += sum(_size(pieces) for pieces in items)
+        if total > most:
+            raise InputError(f"host list {quote(text)} stands for more than {most} names: write a shorter one")
+        for pieces in items:
+            yield from _multiplied(pieces)
 
 
 def compress(names: Iterable[str]) -> str:
@@ -70,36 +89,53 @@ def in_order(names: Iterable[str]) -> str:
     return ",".join(_bracketed(*key, spans) for key, spans in runs)
 
 
-def _too_many(text: str) -> InputError:
-    """The error of a list above the cap."""
-    return InputError(f"host list {quote(text)} stands for more than {MAX_NAMES} names: write a shorter one")
-
-
-def _choices(item: str, text: str) -> Iterator[list[str]]:
-    """The alternatives of each piece of one item: a literal has one, a bracket as many as it numbers."""
+def _pieces(item: str, text: str) -> list[Piece]:
+    """The pieces of one item: a literal, or the spans of a bracket."""
+    found: list[Piece] = []
     at = 0
     for match in re.finditer(_PIECES, item):
         if match.start() != at:
             break
         at = match.end()
-        yield [match[1]] if match[1] is not None else _numbers(match[2], text)
+        found.append(match[1] if match[1] is not None else [_span(each, text) for each in match[2].split(",")])
     if at != len(item) or not item:
         raise InputError(f"bad host list {quote(text)}: {_HOW}")
-
-
-def _numbers(inside: str, text: str) -> list[str]:
-    """The padded numbers of a bracket's ``1-3,5``."""
-    found: list[str] = []
-    for span in inside.split(","):
-        left, dash, right = span.partition("-")
-        right = right if dash else left
-        low, high = whole(left, 10**18), whole(right, 10**18)
-        if low is None or high is None or high < low or (right[0] == "0" and len(right) != len(left)):
-            raise InputError(f"bad range {quote(span)} in host list {quote(text)}: {_HOW}")
-        if high - low + len(found) >= MAX_NAMES:
-            raise _too_many(text)
-        found += [str(number).zfill(len(left)) for number in range(low, high + 1)]
     return found
+
+
+def _span(span: str, text: str) -> Span:
+    """One ``1-3`` or ``5`` of a bracket."""
+    left, dash, right = span.partition("-")
+    right = right if dash else left
+    low, high = whole(left, 10**18), whole(right, 10**18)
+    if low is None or high is None or high < low or (right[0] == "0" and len(right) != len(left)):
+        raise InputError(f"bad range {quote(span)} in host list {quote(text)}: {_HOW}")
+    return low, high, len(left)
+
+
+def _size(pieces: list[Piece]) -> int:
+    """How many names an item stands for."""
+    return prod(sum(high - low + 1 for low, high, _ in each) for each in pieces if not isinstance(each, str))
+
+
+def _multiplied(pieces: list[Piece]) -> Iterator[str]:
+    """Yield the names of one item, the last bracket running fastest; the numbers of its first one are never a list."""
+    first = next((at for at, each in enumerate(pieces) if not isinstance(each, str)), len(pieces))
+    head = "".join(each for each in pieces[:first] if isinstance(each, str))
+    if first == len(pieces):
+        yield head
+        return
+    rest = [[each] if isinstance(each, str) else list(_numbers(each)) for each in pieces[first + 1 :]]
+    for number in _numbers(pieces[first]):
+        for tail in product(*rest):
+            yield f"{head}{number}{''.join(tail)}"
+
+
+def _numbers(spans: Piece) -> Iterator[str]:
+    """Yield the padded numbers of a bracket."""
+    for low, high, width in spans if not isinstance(spans, str) else ():
+        for number in range(low, high + 1):
+            yield f"{number:0{width}d}"
 
 
 def _folded(prefix: str, suffix: str, numbers: set[str]) -> str:

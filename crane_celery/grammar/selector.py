@@ -11,7 +11,7 @@ import re
 
 from crane_celery.errors import InputError
 from crane_celery.grammar._lex import job_id, quote, split_outside, whole
-from crane_celery.grammar.array import IndexSet
+from crane_celery.grammar.array import REQUEST_RUNS, IndexSet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ else:
 _ITEM = r"(?a)(\d+)(?:_(\d+|\*|\[[^\[\]]*\]))?(?:\.(\d+))?"
 #: the part that names all elements, where none named would be the first
 ALL = "*"
+#: ids, and ranges of elements, that one list may have
+MAX_ITEMS = 100_000
 _HOW = "write a job, element or step id, such as 12, 12_4, 12_[1-3,5], 12.3 or 12_4.2"
 
 
@@ -41,6 +43,8 @@ def parse_selectors(text: str, first_step: int = 1) -> tuple[Selector, ...]:
 
     ``first_step`` 0 admits the DAEMON step: it can be looked at, not acted on.
     """
+    if text.count(",") >= MAX_ITEMS:
+        raise InputError(f"the list has more than {MAX_ITEMS} ids and ranges: name whole arrays, or fewer at once")
     items = split_outside(text, ",")
     return tuple(dict.fromkeys(_parse_item(item.strip(" \t"), text, first_step) for item in items))
 
@@ -59,7 +63,7 @@ def target_text(job: int, part: str) -> str:
 
 def parse_part(text: str) -> str:
     """Canonical index text of what follows ``_``: an index, ``[indexes]``, or ``*`` and nothing for all ('')."""
-    return "" if text in ("", ALL) else IndexSet.parse(text).text
+    return "" if text in ("", ALL) else IndexSet.parse(text, max_runs=REQUEST_RUNS).text
 
 
 def _parse_item(item: str, text: str, first_step: int) -> Selector:

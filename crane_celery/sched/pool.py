@@ -131,7 +131,7 @@ class Pool:
 
     def by_name(self, found: list[int]) -> list[int]:
         """These nodes in the order in which a host list names them: the first is where the script runs."""
-        return [self.number[name] for name in expand(compress(self.names[at] for at in found))]
+        return [self.number[name] for name in expand(compress(self.names[at] for at in found), len(found))]
 
     def is_open(self, at: int) -> bool:
         """Whether a node may get anything new."""

@@ -12,12 +12,12 @@ from crane_celery.errors import Denied, InputError, NotFound
 from crane_celery.grammar.dependency import parse_dependency
 from crane_celery.grammar.duration import format_duration, parse_duration
 from crane_celery.grammar.gres import parse_gres
-from crane_celery.grammar.hostlist import expand
 from crane_celery.grammar.memory import parse_memory
 from crane_celery.grammar.names import check_entity_name, check_job_name, did_you_mean, instead
 from crane_celery.grammar.when import parse_when
 from crane_celery.model.job import JobSpec
 from crane_celery.model.node import NodeSpec, Partition
+from crane_celery.service.hosts import known_nodes
 from crane_celery.service.memory import least_whole
 from crane_celery.service.submit import BASE_PRIORITY
 
@@ -202,11 +202,7 @@ def _partition(text: str, ground: Ground) -> Mapping[str, Any]:
 
 def _hosts(name: str) -> Callable[[str, Ground], Mapping[str, Any]]:
     def reader(text: str, ground: Ground) -> Mapping[str, Any]:
-        hosts = [] if text.lower() in _NONE else expand(text)
-        for host in hosts:
-            if host not in ground.nodes:
-                raise NotFound(f"there is no node {host[:60]!r}{instead(host, ground.nodes, 'cinfo')}")
-        return {name: hosts}
+        return {name: [] if text.lower() in _NONE else known_nodes((text,), ground.nodes)}
 
     return reader
 

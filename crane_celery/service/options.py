@@ -14,7 +14,6 @@ from crane_celery.grammar.constraint import Constraint, format_constraint, parse
 from crane_celery.grammar.dependency import parse_dependency
 from crane_celery.grammar.duration import format_duration, parse_duration
 from crane_celery.grammar.filename import check_filename
-from crane_celery.grammar.hostlist import expand
 from crane_celery.grammar.licenses import format_licenses, parse_licenses
 from crane_celery.grammar.names import check_entity_name, check_job_name, instead
 from crane_celery.grammar.signals import format_signals, parse_signals
@@ -24,6 +23,7 @@ from crane_celery.service.arithmetic import shape
 from crane_celery.service.caller import Caller
 from crane_celery.service.devices import gres_of
 from crane_celery.service.dialect import dialect_of
+from crane_celery.service.hosts import known_nodes
 from crane_celery.service.memory import memory_of
 from crane_celery.service.moments import moment, shown
 from crane_celery.service.reading import OF_NO_EFFECT, Options
@@ -89,8 +89,8 @@ def understand(request: JobRequest, caller: Caller, offer: Offer, body: str) -> 
         throttle=array.throttle if array else 0,
         max_fails=opt.number("array_max_fails"),
         dependency=opt.read("dependency", _dependency, ""),
-        nodelist=tuple(opt.read("nodelist", expand, [])),
-        exclude=tuple(opt.read("exclude", expand, [])),
+        nodelist=_nodes(opt, "nodelist", settings),
+        exclude=_nodes(opt, "exclude", settings),
         exclusive=opt.flag("exclusive"),
         submit_host=request.host,
         submit_dir=request.cwd,
@@ -101,7 +101,8 @@ def understand(request: JobRequest, caller: Caller, offer: Offer, body: str) -> 
     _check_long_names(opt, spec)
     spec = replace(spec, **_policy(opt, settings), **_span(opt, request.tz, spec.time_limit, offer))
     spec = replace(spec, constraint=_constraint(opt, spec, settings))
-    _refuse_unknown_nodes(opt, spec, settings)
+    if both := sorted(set(spec.nodelist) & set(spec.exclude)):
+        raise opt.error("nodelist", f"names {both[0]}, which --exclude shuts out")
     if spec.max_fails and not array:
         raise opt.error("array_max_fails", "is for arrays: give --array too")
     notices = tuple(filter(None, (asked.notice, _of_no_effect(opt), _never_sent(spec))))
@@ -275,11 +276,9 @@ def _check_long_names(opt: Options, spec: JobSpec) -> None:
             raise opt.error(option, f"with the job's name for %x it is longer than {MAX_COMPONENT} bytes: leave %x out")
 
 
-def _refuse_unknown_nodes(opt: Options, spec: JobSpec, settings: Settings) -> None:
-    for option, names in (("nodelist", spec.nodelist), ("exclude", spec.exclude)):
-        for name in names:
-            if name not in settings.nodes:
-                raise opt.error(option, f"there is no node {name[:60]!r}{instead(name, settings.nodes, 'cinfo')}")
-    both = sorted(set(spec.nodelist) & set(spec.exclude))
-    if both:
-        raise opt.error("nodelist", f"names {both[0]}, which --exclude shuts out")
+def _nodes(opt: Options, name: str, settings: Settings) -> tuple[str, ...]:
+    """Return the nodes of a host list. InputError for the first that the cluster does not have."""
+    try:
+        return tuple(opt.read(name, lambda text: known_nodes((text,), settings.nodes), []))
+    except NotFound as error:
+        raise opt.error(name, error.message) from None

@@ -8,7 +8,7 @@ from typing import Any
 
 from crane_celery.errors import Denied, InputError, NotFound, NotSupported
 from crane_celery.grammar.duration import parse_duration
-from crane_celery.grammar.hostlist import expand
+from crane_celery.grammar.hostlist import expand_all
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import Selector
 from crane_celery.history.api import History, Query, Span, Total
@@ -26,6 +26,7 @@ from crane_celery.service.caller import Caller, is_operator
 from crane_celery.service.dependents import dependents
 from crane_celery.service.dryrun import dry_run
 from crane_celery.service.filters import Filters
+from crane_celery.service.hosts import known_nodes, most_names
 from crane_celery.service.moments import zone_of
 from crane_celery.service.options import Meant, Offer
 from crane_celery.service.other import Other, with_other
@@ -219,7 +220,7 @@ class Service:
         """Drain nodes, resume them, or take them down. Raises Denied for anybody but an operator, InputError."""
         if not self.operator(caller):
             raise Denied("Permission Denied: only operators change nodes")
-        wanted = [name for each in names for name in expand(each)]
+        wanted = expand_all(names, most_names(self.settings.nodes))
         return places.change(wanted, state, reason, self.store)
 
     def operator(self, caller: Caller) -> bool:
@@ -269,8 +270,8 @@ class Service:
             case "step":
                 return show.step_records(selectors, self.queue.alive(), self.store)
             case "node":
-                wanted = [name for each in names for name in expand(each)]
-                return show.named("node", self.nodes(), wanted)
+                by_name = {record["name"]: record for record in self.nodes()}
+                return [by_name[name] for name in known_nodes(names, by_name) or by_name]
             case "partition":
                 return show.named("partition", self.partitions(), names)
             case "lic":

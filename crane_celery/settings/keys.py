@@ -13,7 +13,7 @@ import yaml
 
 from crane_celery.grammar.duration import compound, parse_duration
 from crane_celery.grammar.gres import parse_gres
-from crane_celery.grammar.hostlist import expand
+from crane_celery.grammar.hostlist import MAX_OWN_NAMES, expand
 from crane_celery.grammar.licenses import parse_licenses
 from crane_celery.grammar.memory import parse_memory
 from crane_celery.grammar.names import did_you_mean
@@ -110,8 +110,13 @@ def _nodes(value: Value) -> dict[str, NodeSpec]:
     return found
 
 
+def _hosts(text: str) -> list[str]:
+    """Return the names of a host list that an administrator wrote."""
+    return expand(text, MAX_OWN_NAMES)
+
+
 def _node_names(value: Value) -> list[str]:
-    names = value.parsed(expand)
+    names = value.parsed(_hosts)
     wrong = next((name for name in names if not _NODE_NAME.fullmatch(name)), None)
     if wrong is not None or not names:
         value.fail(f"{wrong or value.text()!r} is no node name: up to 32 letters, digits and '-', '_', '.'")
@@ -223,7 +228,7 @@ _NODE_KEYS = {
 
 _PARTITION_KEYS = {
     "name": Key("name", _name),
-    "nodes": Key("nodes", lambda value: tuple(value.parsed(expand))),
+    "nodes": Key("nodes", lambda value: tuple(value.parsed(_hosts))),
     "priority": Key("priority", Value.whole),
     "DefaultTime": Key("default_time", _limit),
     "MaxTime": Key("max_time", _limit),
