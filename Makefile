@@ -7,11 +7,12 @@ SOURCES := $(shell find crane_celery beat workers cli -name '*.py' -o -name '*.l
 	$(shell find packaging -type f) pyproject.toml README.md
 CODE := crane_celery beat workers cli bench examples tests
 
-.PHONY: help demo docs test check fmt lint types arch unit bench compose-test clean
+.PHONY: help demo docs test check fmt lint types arch unit fuzz bench compose-test clean
 
 help:
 	@echo 'make demo          a cluster on this machine runs a real workload, in two minutes'
 	@echo 'make test          every test that needs no container engine'
+	@echo 'make fuzz          a million inputs for each decoder (hours); INPUTS=N, NAMES="when gateway"'
 	@echo 'make compose-test  the cluster of docker-compose.yml, for real'
 	@echo 'make bench         this project beside Slurm, HyperQueue and GNU parallel'
 	@echo 'make check         what a commit must pass: fmt lint types arch unit'
@@ -35,7 +36,14 @@ help:
 demo: .venv/installed
 	@$(PY) examples/demo.py demo-report
 
-test: .venv/tools
+.venv/fuzz: .venv/tools
+	@$(PY) -m pip install -q --disable-pip-version-check --group fuzz || echo 'no atheris here: inputs are random'
+	@touch .venv/fuzz
+
+fuzz: .venv/fuzz
+	@$(PY) -m tests.fuzz.run --each --inputs $(or $(INPUTS),1000000) $(NAMES)
+
+test: .venv/fuzz
 	@PATH="$$PWD/.venv/bin:$$PATH" $(PY) -m pytest -m 'not compose'
 
 compose-test: .venv/tools

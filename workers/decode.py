@@ -17,8 +17,8 @@ _NAME = 255
 #: seconds: longer than any job lives; a wait of that length is cut into shorter ones
 MAX_SPAN_S = 100 * 365 * 86400.0
 _MAX_ID = (1 << 63) - 1
-_MAX_MEMORY = 1 << 60
-_MAX_CPUS = 1e6
+MAX_MEMORY = 1 << 60
+MAX_CPUS = 1e6
 _MAX_SIGNAL = 64
 
 
@@ -120,8 +120,8 @@ _STEP: dict[str, Callable[[object, str], Any]] = {
     "cwd": _path,
     "umask": lambda value, what: whole(value, what, 0, 0o777),
     "ntasks": lambda value, what: whole(value, what, 1, MAX_TASKS),
-    "cpus": lambda value, what: real(value, what, 1e-6, _MAX_CPUS),
-    "memory": lambda value, what: whole(value, what, 0, _MAX_MEMORY),
+    "cpus": lambda value, what: real(value, what, 1e-6, MAX_CPUS),
+    "memory": lambda value, what: whole(value, what, 0, MAX_MEMORY),
     "limit": _span,
     "name": lambda value, what: text(value, what, 1 << 16)[:_NAME],
     "fds": lambda value, what: whole(value, what, 0, 3 * MAX_TASKS),
@@ -161,14 +161,15 @@ def signal_number(message: dict[str, Any]) -> int:
     return number
 
 
-def _numbers(value: object, what: str) -> list[int]:
+def numbers(value: object, what: str) -> list[int]:
+    """Return a list of whole numbers. Raises Malformed."""
     if not isinstance(value, list):
         raise Malformed(f"{what} must be a list of numbers")
     return [whole(each, f"each of {what}") for each in value]
 
 
-def _warnings(value: object, what: str) -> list[Any]:
-    """[signal, seconds before the limit, scope] each."""
+def warnings(value: object, what: str) -> list[Any]:
+    """Return signals before a limit: [signal, seconds before it, scope] each. Raises Malformed."""
     if not isinstance(value, list) or not all(isinstance(each, list) and len(each) == 3 for each in value):
         raise Malformed(f"{what} must be a list of triples")
     for number, before, _ in value:
@@ -177,27 +178,67 @@ def _warnings(value: object, what: str) -> list[Any]:
     return value
 
 
+def hooks(value: object, what: str) -> dict[str, Any]:
+    """Return the programs around a run and what they are told; {} for none. Raises Malformed."""
+    if not isinstance(value, dict):
+        raise Malformed(f"{what} must be an object")
+    for name in value:
+        reader = _HOOKS.get(name)
+        if reader is None:
+            raise Malformed(f"{what} has an unknown field {str(name)[:60]!a}")
+        reader(value[name], f"{name} of {what}")
+    return value
+
+
+_HOOKS: dict[str, Callable[[object, str], Any]] = {
+    **dict.fromkeys(("prolog", "epilog", "task_prolog", "task_epilog"), text),
+    **dict.fromkeys(("prolog_s", "epilog_s"), lambda value, what: real(value, what, 0.0, MAX_SPAN_S)),
+    "env": variables,
+    "place": whole,
+}
 _TEMPLATE: dict[str, Callable[[object, str], Any]] = {
     "uid": whole,
     "gid": whole,
-    "groups": _numbers,
+    "groups": numbers,
     "argv": texts,
     "env": variables,
     "cwd": _path,
     "umask": _STEP["umask"],
-    "cpus": lambda value, what: real(value, what, 0.0, _MAX_CPUS),
+    "cpus": lambda value, what: real(value, what, 0.0, MAX_CPUS),
     "memory": _STEP["memory"],
     "pids": lambda value, what: whole(value, what, 0, 1 << 22),
     "limit": _span,
     "deadline": lambda value, what: real(value, what, -1e15, 1e15),
-    "warn": _warnings,
-    "grace": _span,
+    "warn": warnings,
+    "grace": lambda value, what: real(value, what, 0.0, MAX_SPAN_S),
 }
 
 
-def check_template(job: dict[str, Any]) -> None:
+def check_template(job: object) -> None:
     """Check what the runs of one job share in a launch frame of the agent. Raises Malformed."""
+    if not isinstance(job, dict):
+        raise Malformed("a job must be an object")
+    hooks(job.get("hooks") or {}, "hooks")
     for name, read in _TEMPLATE.items():
         if name not in job:
             raise Malformed(f"field {name} is missing")
         read(job[name], name)
+
+
+def run_key(row: object) -> tuple[int, int]:
+    """Return which run a row of a launch frame is about. Raises Malformed."""
+    if not isinstance(row, list) or len(row) < 2:
+        raise Malformed("a run must be a list")
+    return whole(row[0], "a run's job"), whole(row[1], "a run's number")
+
+
+def check_row(row: list[Any]) -> None:
+    """Check a run of a launch frame: [job, run, template, environment, paths, device files]. Raises Malformed."""
+    if not 5 <= len(row) <= 6:
+        raise Malformed("a run must have five or six fields")
+    text(row[2], "a run's template")
+    variables(row[3], "a run's environment")
+    if not isinstance(row[4], list) or len(row[4]) != 3:
+        raise Malformed("a run's paths must be three texts")
+    for path in row[4]:
+        text(path, "a run's path", 1 << 16)

@@ -32,13 +32,17 @@ class Launching:
         held: list[tuple[Run, Start]] = []
         checked: set[str] = set()
         for row in rows:
+            key = self._new(row)
+            if key is None:
+                continue
             try:
+                decode.check_row(row)
                 if row[2] not in checked:
-                    decode.check_template(jobs[row[2]])
+                    decode.check_template(jobs.get(row[2]))
                     checked.add(row[2])
                 made = self._take(row, jobs)
             except Exception as exc:
-                self._refuse((row[0], row[1]), exc)
+                self._refuse(key, exc)
                 continue
             if made is not None:
                 run, start = made
@@ -70,6 +74,15 @@ class Launching:
             except Exception:
                 faults.record("a prolog could not be started: job, run", run.key)
 
+    def _new(self, row: object) -> Key | None:
+        """Return the run of a row; None where it is known already, has ended, or where the row names none."""
+        try:
+            key = decode.run_key(row)
+        except decode.Malformed:
+            faults.record("a launch names no run:", row)
+            return None
+        return None if self._known(key) else key
+
     def _refuse(self, key: Key, exc: Exception) -> None:
         """End one run whose launch makes no sense; the others go on."""
         if not isinstance(exc, decode.Malformed):
@@ -81,10 +94,8 @@ class Launching:
         self._herd.tell_end(key, Ending(None, "spawn", 0.0, time.monotonic(), 0.0, 0, 0, text))
 
     def _take(self, row: list[Any], jobs: dict[str, dict[str, Any]]) -> tuple[Run, Start] | None:
-        """Accept one run; None where it is known already, or has ended."""
+        """Accept one run that is not known; None where it cannot be, and has ended."""
         id_, run_, job, environ, paths, *files = row
-        if self._known((id_, run_)):
-            return None
         run = self._accept(id_, run_, jobs[job], environ, paths[2] or paths[1], *files)
         return (run, self._first(run, job, jobs[job], environ, paths)) if run is not None else None
 

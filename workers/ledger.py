@@ -16,6 +16,7 @@ from collections import OrderedDict
 from typing import Any
 
 from crane_celery import faults
+from workers.decode_own import check_line
 from workers.records import Killed, Run, Step, memory_line, run_from
 
 _COMPACT = 8 << 20
@@ -196,9 +197,10 @@ class Ledger:
         """Apply one line; one that cannot be read costs the others nothing."""
         try:
             value = json.loads(line)
-        except ValueError:  # torn by a full disk: it was never acted on
+        except (ValueError, RecursionError):  # torn by a full disk: it was never acted on
             return
         try:
+            check_line(value)
             self._apply(value)
         except Exception:
             faults.record("a line of the journal was passed over:", line)

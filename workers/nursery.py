@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from workers.cgroup import Driver, Leaf
 from workers.cgroup.procs import stat
+from workers.decode import Malformed
+from workers.decode_own import spawner_pid, spawner_rows
 from workers.exits import Known, read
 from workers.frames import Hangup, Link, connect, listen
 from workers.zygote import Zygote
@@ -138,11 +140,11 @@ class Nursery:
             while one.select(max(0.0, until - time.monotonic())):
                 try:
                     messages = list(post.link.receive())
-                except Hangup:
+                    if messages:
+                        post.know(spawner_pid(messages[0]))
+                        return [row for message in messages for row in spawner_rows(message)]
+                except (Hangup, Malformed):
                     break
-                if messages:
-                    post.know(messages[0]["pid"])
-                    return [row for message in messages for row in message["rows"]]
         post.end()
         return None
 

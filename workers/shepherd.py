@@ -25,6 +25,7 @@ from workers.cgroup import favour, probe
 from workers.clients import Clients
 from workers.closing import Closer
 from workers.connections import Connections
+from workers.decode_own import spawner_rows
 from workers.doorstep import LOOK_S, Doorstep
 from workers.epilogs import TaskEpilogs
 from workers.frames import Hangup, Link, Message
@@ -231,7 +232,7 @@ class Shepherd:
         try:
             post.heard_at = time.monotonic()
             for message in post.link.receive():
-                self._acks.append((post, self._herd.events(post, message["rows"])))
+                self._acks.append((post, self._herd.events(post, spawner_rows(message))))
         except Hangup:
             self._lose(post)
         except Exception:  # what it says makes no sense: another one takes over from its journal

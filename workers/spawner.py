@@ -225,7 +225,7 @@ class Spawner:
         except OSError as exc:
             self._fail(key, *_why(exc, what["argv"]))
         except Exception as exc:  # a NUL, half a surrogate, no text at all: the kernel was not asked
-            self._fail(key, "exec", errno.EINVAL, f"{what['argv'][0]}: {exc}")
+            self._fail(key, "exec", errno.EINVAL, f"cannot be run: {exc}")
         else:
             self._began(key, pid, what.get("rlimits", ()))
             files = self._kept.keep(todo)
