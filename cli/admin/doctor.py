@@ -8,13 +8,12 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from cli._main import say
 from cli._options import Parser
 from cli._render import print_json
-from cli.admin import host_sizes
 from crane_celery import faults, quarantine
 from crane_celery.errors import ConfigError
 from crane_celery.grammar.printable import printable
@@ -65,7 +64,6 @@ def _basics(home: str) -> Iterator[Finding]:
     yield from _server()
     yield _mode()
     yield _configuration()
-    yield from _promised()
     yield from _unheeded()
     yield _space(home)
     yield _overcommit()
@@ -133,30 +131,6 @@ def _configuration() -> Finding:
     return Finding("configuration", True, f"{settings.path}, {len(settings.nodes)} nodes")
 
 
-def _promised() -> Iterator[Finding]:
-    """Whether the nodes that are on this host offer more than it has: jobs would press each other out of it."""
-    try:
-        settings = load()
-    except ConfigError:
-        return
-    here = list(settings.nodes) if settings.embedded else _here(settings.nodes)
-    nodes = [settings.nodes[name] for name in here]
-    if nodes:
-        host = host_sizes.this_host()
-        cpus, memory = sum(node.cpus for node in nodes), sum(node.memory for node in nodes) >> 20
-        of = f"{len(nodes)} node{'s' if len(nodes) > 1 else ''} here"
-        less = "give 'crane up' smaller sizes, or none: it takes what this host has"
-        yield Finding("promised CPUs", cpus <= host.cpus, f"{cpus:g} by {of}; the host has {host.cpus}", less)
-        told = f"{memory}M by {of}; the host has {host.memory_mib}M"
-        yield Finding("promised memory", memory <= host.memory_mib, told, less)
-
-
-def _here(names: Iterable[str]) -> list[str]:
-    """Those of these nodes that are this host."""
-    host = {socket.gethostname(), socket.gethostname().partition(".")[0]}
-    return sorted(host.intersection(names))
-
-
 def _unheeded() -> Iterator[Finding]:
     """What is configured and has no effect yet: nobody may take it for in force."""
     try:
@@ -167,7 +141,8 @@ def _unheeded() -> Iterator[Finding]:
     if named and not _isolates(settings.cgroup):
         told = f"none, though {', '.join(named)} name device files: jobs are told their slots and can open all of them"
         yield Finding("device isolation", False, told, "keep the files' own permissions strict")
-    for name in named if settings.embedded else _here(named):
+    here = {socket.gethostname(), socket.gethostname().partition(".")[0]}
+    for name in named if settings.embedded else sorted(here.intersection(named)):
         if fault := fault_of(settings.nodes[name].devices):
             remedy = "mend it, or take it out of the node's devices: until then the node takes no jobs"
             yield Finding("device files", False, f"{name}: {fault}", remedy)

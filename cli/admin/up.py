@@ -9,7 +9,7 @@ import time
 from cli._main import say
 from cli._options import Parser
 from cli._progress import Progress
-from cli.admin import host_sizes, ready
+from cli.admin import ready
 from cli.admin.keys import make_keys
 from cli.admin.sizes import Sizes, configuration
 from crane_celery import trust
@@ -50,9 +50,9 @@ def up(argv: list[str]) -> int:
 
 def _parser() -> Parser:
     parser = Parser("crane up", "Start a cluster of virtual nodes on this host; no root needed.")
-    parser.add_argument("--nodes", type=_count, metavar="N", help="nodes (1)")
-    parser.add_argument("--cpus", type=_count, metavar="C", help="CPUs of each node (its share of this host's)")
-    parser.add_argument("--mem", metavar="SIZE", help="memory of each node (its share of this host's)")
+    parser.add_argument("--nodes", type=_count, metavar="N", help="nodes (4)")
+    parser.add_argument("--cpus", type=_count, metavar="C", help="CPUs of each node (16)")
+    parser.add_argument("--mem", metavar="SIZE", help="memory of each node (32G)")
     parser.add_argument("--gres", metavar="GRES", help="generic resources of each node, such as gpu:2")
     parser.add_argument("--cgroup", choices=DRIVERS, help="how jobs are held and limited (auto)")
     parser.add_argument("--name", metavar="NAME", help="name of the cluster (crane)")
@@ -90,7 +90,13 @@ def _configured(home: str, asked: argparse.Namespace) -> Settings:
         return load(path)
     if os.path.exists(path) and not _is_ours(path):
         raise ConfigError(f"{path} was written by hand: change the sizes there, and call 'crane up' without them")
-    sizes = sizes_of(asked, host_sizes.this_host())
+    sizes = Sizes(
+        nodes=asked.nodes or 4,
+        cpus=asked.cpus or 16,
+        memory=asked.mem or "32G",
+        gres=asked.gres or "",
+        cgroup=asked.cgroup or "auto",
+    )
     sizes.check()
     if sizes.nodes > _MAX_NODES:
         raise InputError(f"--nodes {sizes.nodes}: one host holds {_MAX_NODES} virtual nodes at most")
@@ -99,18 +105,6 @@ def _configured(home: str, asked: argparse.Namespace) -> Settings:
         file.write(text)
     os.replace(f"{path}.new", path)
     return load(path)
-
-
-def sizes_of(asked: argparse.Namespace, host: host_sizes.Host) -> Sizes:
-    """The sizes that were asked for; what was left out is each node's share of the host, one node having all of it."""
-    nodes = asked.nodes or 1
-    return Sizes(
-        nodes=nodes,
-        cpus=asked.cpus or max(1, host.cpus // nodes),
-        memory=asked.mem or f"{max(1, host.memory_mib // nodes)}M",
-        gres=asked.gres or "",
-        cgroup=asked.cgroup or "auto",
-    )
 
 
 def _is_ours(path: str) -> bool:
@@ -170,8 +164,7 @@ def _give_up(settings: Settings, first: ready.Missing, supervisor: subprocess.Po
 def _explain(settings: Settings, *, detached: bool) -> None:
     cpus = sum(node.cpus for node in settings.nodes.values())
     state = "is starting" if detached else "is up"
-    nodes = f"{len(settings.nodes)} node{'s' if len(settings.nodes) > 1 else ''}"
-    say(f"cluster {settings.cluster} {state}: {nodes}, {cpus:g} CPUs; {settings.home}")
+    say(f"cluster {settings.cluster} {state}: {len(settings.nodes)} nodes, {cpus:g} CPUs; {settings.home}")
     if settings.home != os.path.abspath(home_of({k: v for k, v in os.environ.items() if k != "CRANE_HOME"})):
         say(f"  export CRANE_HOME='{settings.home}'")
     say("  cinfo                          what there is")
