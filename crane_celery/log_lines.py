@@ -9,21 +9,29 @@ import traceback
 from types import TracebackType
 from typing import Any
 
+from crane_celery.errors import CraneError
 from crane_celery.grammar.printable import visible
 
 
 class OneLine(logging.LogRecord):
-    """A record whose message is one line. The lines of a traceback below it are indented: no record begins so."""
+    """A record whose message is one line. The lines of a traceback below it are indented: no record begins so.
+
+    A foreseen error (CraneError) has none, but its message behind that of the record.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """As LogRecord; a traceback becomes text at once."""
         super().__init__(*args, **kwargs)
-        if self.exc_info and self.exc_info[1] is not None:
-            self.exc_text = indented(self.exc_info[1])
+        self.foreseen = ""
+        error = self.exc_info[1] if self.exc_info else None
+        if isinstance(error, CraneError):  # it says what is wrong and what to do: where it was raised tells nobody more
+            self.exc_info, self.foreseen = None, f": {error.message}"
+        elif error is not None:
+            self.exc_text = indented(error)
 
     def getMessage(self) -> str:
         """The message, made visible."""
-        return visible(super().getMessage())
+        return visible(super().getMessage() + self.foreseen)
 
 
 def indented(error: BaseException) -> str:
@@ -39,8 +47,11 @@ def install() -> None:
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Write it to stderr; Ctrl-C as usual."""
+    """Write it to stderr, a foreseen one as one line; Ctrl-C as usual."""
     if issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
+        return
+    if isinstance(error, CraneError):
+        sys.stderr.write(f"error: {visible(error.message)}\n")
         return
     sys.stderr.write(f"{kind.__name__}\n{indented(error)}\n")

@@ -10,7 +10,8 @@ from celery import bootsteps
 
 from crane_celery import faults, trust
 from crane_celery.bootstrap import open_store
-from crane_celery.errors import ConfigError
+from crane_celery.daemon import failed
+from crane_celery.errors import ConfigError, CraneError, SystemFault
 from crane_celery.settings import Settings, load, prepare_run_dir
 from crane_celery.wire import Verifier
 from workers.agent import Agent
@@ -36,9 +37,17 @@ class Node(bootsteps.StartStopStep):
         self._gateway: NodeGateway | None = None
 
     def start(self, parent: Any) -> None:
+        """Start, or end the worker with one line that says why not."""
+        del parent
+        try:
+            self._start()
+        except (CraneError, OSError) as error:
+            status = failed(error.message if isinstance(error, CraneError) else str(error), SystemFault.status)
+            raise SystemExit(status) from error
+
+    def _start(self) -> None:
         """Start the gateway first: a step that runs already may be waiting for it."""
         global agent
-        del parent
         settings = self._settings
         prepare_run_dir(settings.home, settings.run_dir)
         trust.make_directory(settings.node_run_dir(self._node))

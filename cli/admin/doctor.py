@@ -16,7 +16,9 @@ from cli._options import Parser
 from cli._render import print_json
 from crane_celery import faults, quarantine
 from crane_celery.errors import ConfigError
+from crane_celery.grammar.memory import format_memory
 from crane_celery.grammar.printable import printable
+from crane_celery.host import look
 from crane_celery.isolated import command
 from crane_celery.server import find_server
 from crane_celery.settings import home_of, load
@@ -64,6 +66,7 @@ def _basics(home: str) -> Iterator[Finding]:
     yield from _server()
     yield _mode()
     yield _configuration()
+    yield from _capacity()
     yield from _unheeded()
     yield _space(home)
     yield _overcommit()
@@ -129,6 +132,27 @@ def _configuration() -> Finding:
     except ConfigError as error:
         return Finding("configuration", False, error.message, "'crane up' makes one")
     return Finding("configuration", True, f"{settings.path}, {len(settings.nodes)} nodes")
+
+
+def _capacity() -> Iterator[Finding]:
+    """Whether the nodes of this host promise more than it has."""
+    try:
+        settings = load()
+    except ConfigError:
+        return
+    here = {socket.gethostname(), socket.gethostname().partition(".")[0]}
+    nodes = [node for name, node in settings.nodes.items() if settings.embedded or name in here]
+    if not nodes:
+        return
+    host = look()
+    cpus, memory = sum(node.cpus for node in nodes), sum(node.memory for node in nodes)
+    has = f"this host has {host.cpus:g} CPUs and {format_memory(host.memory)} of memory"
+    if cpus <= host.cpus and memory <= host.memory:
+        yield Finding("capacity", True, f"nodes promise {cpus:g} CPUs and {format_memory(memory)}; {has}")
+        return
+    what = [f"{cpus:g} CPUs"] * (cpus > host.cpus) + [f"{format_memory(memory)} of memory"] * (memory > host.memory)
+    remedy = f"lower cpu and memory of the nodes in {settings.path}: jobs share CPUs and die when memory runs out"
+    yield Finding("capacity", False, f"nodes promise {' and '.join(what)}; {has}", remedy)
 
 
 def _unheeded() -> Iterator[Finding]:

@@ -6,15 +6,18 @@ ends it. The command lines are those that the supervisor uses.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
+import socket
 import subprocess
 from typing import TYPE_CHECKING, NoReturn
 
 from cli._options import Parser
-from crane_celery.errors import ConfigError
+from crane_celery.errors import ConfigError, InputError, SystemFault
 from crane_celery.grammar.names import did_you_mean
 from crane_celery.settings import load, prepare_run_dir
+from crane_celery.settings.place import usable
 from crane_celery.supervisor import marks
 from crane_celery.supervisor.parent import end_with
 from crane_celery.supervisor.roles import Role, bridge_argv, environment, flower_argv, node_role, scheduler_argv
@@ -94,8 +97,27 @@ def flower(argv: list[str]) -> int:
     parser.add_argument("--port", type=int, default=5555, metavar="PORT", help="(5555)")
     asked = parser.parse(argv)
     settings = _settings("flower")
+    _check_flower(asked.address, asked.port)
     env = environment(settings, os.environ)
     return _side_by_side([bridge_argv(), flower_argv(asked.address, asked.port)], env)
+
+
+def _check_flower(address: str, port: int) -> None:
+    """Raise SystemFault where Flower is not installed, or cannot listen there."""
+    if importlib.util.find_spec("flower") is None:
+        raise SystemFault("Flower is not installed: pip install 'crane-celery[flower]'")
+    if not 0 < port < 65536:
+        raise InputError(f"--port {port}: a port is a number from 1 to 65535")
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(place)
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", "") or "this is no address"
+        raise SystemFault(
+            f"Flower cannot listen on {address} port {port}: {why}; choose another --port or --address"
+        ) from error
 
 
 def _side_by_side(commands: list[tuple[str, ...]], env: dict[str, str]) -> int:
@@ -122,9 +144,12 @@ def _parser(name: str, what: str) -> Parser:
 
 
 def _settings(role: str) -> Settings:
-    """The settings, with the directories of this host made; this process is marked as that role from now on."""
+    """The settings, with the directories of this host made; this process is marked as that role from now on.
+
+    Raises SystemFault where they cannot be made.
+    """
     settings = load()
-    os.makedirs(settings.home, mode=0o755, exist_ok=True)
+    usable(settings.home, must_write=False)
     prepare_run_dir(settings.home, settings.run_dir)
     marks.hold(settings.home, role)
     return settings

@@ -14,9 +14,11 @@ from cli.admin.keys import make_keys
 from cli.admin.sizes import Sizes, configuration
 from crane_celery import trust
 from crane_celery.errors import ConfigError, InputError, Refused, SystemFault
+from crane_celery.host import look
 from crane_celery.isolated import command, without_python
 from crane_celery.server import explain_failure
 from crane_celery.settings import DRIVERS, Settings, home_of, load, prepare_run_dir
+from crane_celery.settings.place import usable
 from crane_celery.supervisor import lock, logs
 
 TYPE_CHECKING = False
@@ -33,7 +35,7 @@ def up(argv: list[str]) -> int:
     asked = _parser().parse(argv)
     home = os.path.abspath(asked.home) if asked.home else home_of()
     os.environ["CRANE_HOME"] = home
-    os.makedirs(home, mode=0o755, exist_ok=True)
+    usable(home)
     trust.directory(home)
     with lock.changing(home):
         if lock.living(home):
@@ -50,9 +52,11 @@ def up(argv: list[str]) -> int:
 
 def _parser() -> Parser:
     parser = Parser("crane up", "Start a cluster of virtual nodes on this host; no root needed.")
-    parser.add_argument("--nodes", type=_count, metavar="N", help="nodes (4)")
-    parser.add_argument("--cpus", type=_count, metavar="C", help="CPUs of each node (16)")
-    parser.add_argument("--mem", metavar="SIZE", help="memory of each node (32G)")
+    parser.add_argument("--nodes", type=_count, metavar="N", help="nodes (1)")
+    parser.add_argument(
+        "--cpus", type=_count, metavar="C", help="CPUs of each node (this host's, shared out among the nodes)"
+    )
+    parser.add_argument("--mem", metavar="SIZE", help="memory of each node (this host's without a reserve, shared out)")
     parser.add_argument("--gres", metavar="GRES", help="generic resources of each node, such as gpu:2")
     parser.add_argument("--cgroup", choices=DRIVERS, help="how jobs are held and limited (auto)")
     parser.add_argument("--name", metavar="NAME", help="name of the cluster (crane)")
@@ -90,13 +94,7 @@ def _configured(home: str, asked: argparse.Namespace) -> Settings:
         return load(path)
     if os.path.exists(path) and not _is_ours(path):
         raise ConfigError(f"{path} was written by hand: change the sizes there, and call 'crane up' without them")
-    sizes = Sizes(
-        nodes=asked.nodes or 4,
-        cpus=asked.cpus or 16,
-        memory=asked.mem or "32G",
-        gres=asked.gres or "",
-        cgroup=asked.cgroup or "auto",
-    )
+    sizes = _sizes(asked)
     sizes.check()
     if sizes.nodes > _MAX_NODES:
         raise InputError(f"--nodes {sizes.nodes}: one host holds {_MAX_NODES} virtual nodes at most")
@@ -105,6 +103,18 @@ def _configured(home: str, asked: argparse.Namespace) -> Settings:
         file.write(text)
     os.replace(f"{path}.new", path)
     return load(path)
+
+
+def _sizes(asked: argparse.Namespace) -> Sizes:
+    """What was asked for; the rest is what this host has, shared out among the nodes."""
+    nodes, host = asked.nodes or 1, look().offer
+    return Sizes(
+        nodes=nodes,
+        cpus=asked.cpus or max(1, int(host.cpus) // nodes),
+        memory=asked.mem or f"{max(1, host.memory // nodes >> 20)}M",
+        gres=asked.gres or "",
+        cgroup=asked.cgroup or "auto",
+    )
 
 
 def _is_ours(path: str) -> bool:
@@ -117,6 +127,7 @@ def _start(settings: Settings) -> subprocess.Popen[bytes]:
 
     When this returns it holds the home's lock, or is dead.
     """
+    usable(settings.log_dir, 0o700)
     logs.turn(settings.log_dir)
     log = logs.open_log(settings.log_dir, "supervisor")
     env = {**without_python(os.environ), "CRANE_HOME": settings.home, "CRANE_CONFIG": settings.path}
@@ -156,8 +167,11 @@ def _give_up(settings: Settings, first: ready.Missing, supervisor: subprocess.Po
     known = explain_failure(log, settings) if role == "server" else ""
     if known:
         raise SystemFault(f"{known} {where}")
+    last = next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "it is empty")
+    _, cannot, why = last.partition("error: ")
+    if cannot and last.startswith(("error: ", "crane: error: ")):  # as daemons say why they cannot start
+        raise SystemFault(f"{role} cannot start: {why} {where}; 'crane down' stops what runs")
     if late or role == "supervisor":
-        last = next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "it is empty")
         raise SystemFault(f"not ready: {first.what}: {last} {where}; 'crane down' stops what runs")
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -71,8 +72,24 @@ def _run_dir(value: Value) -> str:
 
 
 def _url(value: Value) -> str:
-    kinds = ("redis://", "rediss://", "unix://", "sentinel://")
-    return value.word() if value.word().startswith(kinds) else value.fail(f"write a URL with one of {' '.join(kinds)}")
+    kinds = ("redis://", "rediss://", "unix://")
+    url = value.word()
+    if url.startswith("sentinel://"):
+        value.fail("sentinel:// is not supported yet: name the server itself, with redis:// or rediss://")
+    if not url.startswith(kinds):
+        value.fail(f"write a URL with one of {' '.join(kinds)}")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        value.fail("the port of the URL is none: write a number from 1 to 65535, as in redis://host:6379/0")
+    if url.startswith("unix:") and (parts.netloc or not parts.path.startswith("/")):
+        value.fail("write the whole path of the socket, as in unix:///run/redis/server.sock?db=0")
+    if not url.startswith("unix:") and not re.fullmatch(r"/?|/[0-9]+", parts.path, re.ASCII):
+        value.fail("write the number of the database behind the host, as in redis://host:6379/0")
+    return url
 
 
 def _history_url(value: Value) -> str:

@@ -9,8 +9,10 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
+from errno import EACCES
 
 from crane_celery import trust
+from crane_celery.errors import SystemFault
 
 #: bytes that `<run>/node.<name>/gateway.sock` may still need behind the run directory
 _ROOM = 60
@@ -47,15 +49,29 @@ def fits(path: str) -> bool:
     return len(os.fsencode(path)) + _ROOM <= _PATH_MAX and _PLAIN.fullmatch(path) is not None
 
 
+def usable(folder: str, mode: int = 0o755, must_write: bool = True) -> None:
+    """Make a folder if need be. Raises SystemFault where it cannot be made, or where we cannot write to it."""
+    try:
+        os.makedirs(folder, mode=mode, exist_ok=True)
+    except OSError as error:
+        raise SystemFault(f"cannot make {folder}: {error.strerror}; make it writable for uid {os.geteuid()}") from error
+    if must_write and not os.access(folder, os.W_OK | os.X_OK):
+        raise SystemFault(f"cannot write to {folder}: make it writable for uid {os.geteuid()}")
+
+
 def prepare_run_dir(home: str, run_dir: str) -> None:
     """Make the run directory, mode 0755 as commands of others look for sockets in it, and the link to it.
 
     Raises Untrusted where it belongs to somebody else, can be written by others, or is a link: /tmp is everybody's.
     """
-    os.makedirs(os.path.dirname(run_dir), mode=0o755, exist_ok=True)
+    usable(os.path.dirname(run_dir), must_write=False)
     trust.make_directory(run_dir)
     link = os.path.join(home, "run")
     if os.path.realpath(link) != os.path.realpath(run_dir):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(link)
-        os.symlink(run_dir, link)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(link)
+            os.symlink(run_dir, link)
+        except OSError as error:
+            mend = f"make {home} writable for uid {os.geteuid()}" if error.errno == EACCES else f"move {link} away"
+            raise SystemFault(f"cannot make the link {link}: {error.strerror}; {mend}") from error

@@ -9,7 +9,7 @@ from crane_celery.settings import Settings
 #: marks every daemon of a cluster in its environment, and no job
 MARK = "CRANE_DAEMON"
 SERVER = "server"
-_CELERY = command("celery", "-A", "crane_celery.celery_app")
+_CELERY = command("crane_celery.daemon", "celery", "-A", "crane_celery.celery_app")
 #: what a shell inside a job has set, and a daemon must not take for its own
 _JOB_VARIABLES = ("CRANE_SOCKET", "CRANE_SHEPHERD", "CRANE_NODE")
 

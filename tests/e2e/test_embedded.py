@@ -1,10 +1,15 @@
 """`crane up` and `crane down` on a real cluster: ready when it says so, gone when it says so, whatever was killed."""
 
+import json
+import shutil
 import signal
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from crane_celery.host import look
 from crane_celery.supervisor.processes import wait_gone
 from tests.support.cluster import PATIENCE_S, Cluster
 
@@ -65,3 +70,20 @@ def test_down_finds_everything_after_a_crash(own_crane: Cluster) -> None:
     assert wait_gone(running.values(), PATIENCE_S) == []
     own_crane.run("crane", "down")
     own_crane.up()
+
+
+def test_without_sizes_it_takes_what_the_host_has() -> None:
+    """One node; a doctor has nothing to say of it."""
+    folder = Path(tempfile.mkdtemp(prefix="crane-test-", dir="/tmp"))
+    made = Cluster(folder)
+    try:
+        made.run("crane", "up")
+        [node] = made.json("crane", "status")["nodes"]
+        offer = look().offer
+        assert (node["node"], node["cpus"], node["state"]) == ("n1", offer.cpus, "up")
+        assert node["memory"] == offer.memory < look().memory
+        told = json.loads(made.run("crane", "doctor", "--json", code=None).stdout)
+        assert [each["ok"] for each in told if each["name"] == "capacity"] == [True]
+    finally:
+        made.run("crane", "down", code=None)
+        shutil.rmtree(folder, ignore_errors=True)

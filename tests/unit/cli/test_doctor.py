@@ -7,6 +7,7 @@ import pytest
 
 from cli.admin import doctor as module
 from cli.admin.doctor import doctor
+from crane_celery.host import Host
 from crane_celery.server import Server
 
 _CONFIG = """\
@@ -57,3 +58,20 @@ def test_a_server_that_slows_down_with_its_memory_is_named(
         monkeypatch.setattr(module, "find_server", lambda of=allocator: Server("/bin/valkey-server", (9, 1), of))
         found = findings(tmp_path, "Nodes:\n  - {name: n1, cpu: 4, memory: 4G}\n", monkeypatch, capsys)
         assert ("server's allocator" in found) == (allocator == "libc")
+
+
+def test_nodes_that_promise_more_than_there_is(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "look", lambda: Host(8.0, 16 << 30))
+    node = "Nodes:\n  - {{name: 'n[1-2]', cpu: {}, memory: {}}}\n"
+    cases = (
+        (4, "8G", ""),
+        (5, "8G", "nodes promise 10 CPUs;"),
+        (5, "9G", "nodes promise 10 CPUs and 18432M of memory;"),
+    )
+    for cpus, memory, told in cases:
+        found = findings(tmp_path, node.format(cpus, memory), monkeypatch, capsys)
+        assert found.get("capacity", "").startswith(told) and bool(told) == ("capacity" in found)
+    other = f"ServerUrl: redis://h:1/0\n{node.format(500, '9000G')}"
+    assert "capacity" not in findings(tmp_path, other, monkeypatch, capsys)
