@@ -14,6 +14,7 @@ from typing import Any
 from workers import memory_deaths
 from workers.cgroup import PRIMARY, SPAWN_KEY, CgroupError, JobGroup, Leaf, Usage
 from workers.cgroup.procs import send
+from workers.kernel_log import KernelLog
 from workers.ledger import Key, Ledger
 from workers.nursery import Nursery, Outpost, Start
 from workers.pens import Pens
@@ -36,6 +37,7 @@ class Herd:
         self.pens = pens
         self.nursery = nursery
         self.timers = timers
+        self._kernel_log = KernelLog()
         for run in ledger.runs.values():
             with contextlib.suppress(KeyError):
                 self.leaf(run, PRIMARY).count_deaths_from(run.deaths_before)
@@ -270,7 +272,7 @@ class Herd:
         leaf = self.leaf(run, step.number)
         if not (run.native and self.nursery.orphanless()) and leaf.pids():
             leaf.kill()  # what a task left behind
-        if memory_deaths.of_step(run, step, leaf.deaths()):
+        if memory_deaths.of_step(run, step, leaf.deaths(), self._kernel_log):
             self.ledger.memory(run)
         self.ledger.report(step_row(run, step), durable=True)
         self.on_step(run, step)
@@ -316,7 +318,7 @@ class Herd:
         deaths = own + run.memory_deaths
         if deaths and not self.on_deaths(run, memory_deaths.sentence(run, deaths)):
             return
-        cause = memory_deaths.of_script(run, own)
+        cause = memory_deaths.of_script(run, own, self._kernel_log)
         number, text = step.number_text
         text = text or memory_deaths.untold(run, cause, self.pens.driver)
         cpu_s, peak = max(usage.cpu_s, step.cpu_s), usage.memory_peak or step.peak

@@ -2,13 +2,15 @@
 
 Each step has its own leaf, and the kernel counts the deaths in each. A step or script ended for want of memory when its
 leaf has a death and its own process was killed (SIGKILL), or gave the exit code by which shells and programs tell that
-a child was (137). A script that ends with 137 may also pass on the end of a step: then the last step that was killed
+a child was (137); of a process that was killed itself the kernel's log says whether memory was why, where it may be
+read. A script that ends with 137 may also pass on the end of a step: then the last step that was killed
 says why. Any other end was not caused by a death as far as can be known: the state stays, and the count tells.
 """
 
 import signal
 
 from workers.cgroup import Driver
+from workers.kernel_log import KernelLog
 from workers.records import PRIMARY, Killed, Run, Step
 
 #: the exit code of a shell whose last command was killed
@@ -17,33 +19,41 @@ _CHILD_KILLED = 128 + signal.SIGKILL
 _PASSED_ON_S = 1.0
 
 
-def of_step(run: Run, step: Step, deaths: int) -> bool:
+def of_step(run: Run, step: Step, deaths: int, log: KernelLog) -> bool:
     """Take the deaths in the leaf of a crun step that is over; whether there is anything to keep of it."""
     step.memory_deaths = deaths
     run.memory_deaths += deaths
-    killed = any(status in (-signal.SIGKILL, _CHILD_KILLED) for status in step.status.values())
+    killed = [task for task, status in step.status.items() if status in (-signal.SIGKILL, _CHILD_KILLED)]
     if not killed:
         return deaths > 0
-    memory = deaths > 0 and not step.cause and not step.killed
+    memory = deaths > 0 and not step.cause and any(_of_memory(step, task, log) for task in killed)
     if memory:
         step.cause = "oom"
     run.last_killed = Killed(memory, step.ended)
     return True
 
 
-def of_script(run: Run, deaths: int) -> str:
+def of_script(run: Run, deaths: int, log: KernelLog) -> str:
     """The cause of a run's end, with the deaths in the script's own leaf: "oom", or that which it had."""
     script, status = run.primary, run.primary.worst
     if script.cause:
         return script.cause
     if status == -signal.SIGKILL:
-        return "oom" if deaths and not script.killed else ""
+        return "oom" if deaths and _of_memory(script, 0, log) else ""
     if status != _CHILD_KILLED:
         return ""
     step = run.last_killed
     passed_on = step is not None and (not deaths or script.ended - step.at < _PASSED_ON_S)
     memory = step.memory if step is not None and passed_on else deaths > 0
     return "oom" if memory else ""
+
+
+def _of_memory(step: Step, task: int, log: KernelLog) -> bool:
+    """Whether memory is why a task was killed, or had a child killed, in a leaf with deaths."""
+    if step.status[task] != -signal.SIGKILL:
+        return not step.killed
+    pid, _ = step.pids.get(task, (0, 0))
+    return not step.killed and log.named(pid, step.began, step.ended) is not False
 
 
 def killed_by_us(run: Run, step: Step) -> None:

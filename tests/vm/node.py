@@ -50,6 +50,22 @@ def out_of_memory_is_told_apart(node: Herder) -> None:
     assert node.ended(2) == (5, "")
 
 
+def a_memory_death_is_outlived_and_counted(node: Herder) -> None:
+    """One process dies of it, not the whole job; the count is that of this run, whoever watches it."""
+    hog = "python3 -c 'bytearray(200 << 20)'"
+    node.launch([1], f"{hog}; echo up > $OUT/up; until [ -e $OUT/go ]; do sleep 0.05; done; exit 3", memory=32 << 20)
+    node.wait_for("up")
+    node.kill_shepherd()
+    node.open()
+    (node.out / "go").touch()
+    assert node.ended(1) == (3, "") and node.ends[1, 1][8] == 1, node.ends
+    assert "crane: job 1 ran out of memory (limit 32M): 1 process was killed" in (node.out / "o").read_text()
+    node.launch([2], f"{hog}; exit $?", memory=32 << 20)
+    assert node.ended(2) == (137, "oom") and node.ends[2, 1][8] == 1, node.ends
+    node.launch([3], "kill -9 $$", memory=32 << 20)
+    assert node.ended(3) == (-9, "") and node.ends[3, 1][8] == 0, node.ends
+
+
 def a_stubborn_tree_is_killed(node: Herder) -> None:
     """A time limit takes all of it, sessions of their own included."""
     node.launch(
@@ -90,6 +106,7 @@ TESTS: tuple[Callable[[Herder], None], ...] = (
     jobs_run_in_their_groups,
     limits_are_set,
     out_of_memory_is_told_apart,
+    a_memory_death_is_outlived_and_counted,
     a_stubborn_tree_is_killed,
     the_shepherd_is_killed,
     the_spawner_is_killed,

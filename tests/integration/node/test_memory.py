@@ -74,6 +74,19 @@ def test_a_tolerated_death_labels_no_later_failure(counting: Herder) -> None:
     assert [counting.ends[id_, 1][8] for id_ in (1, 2, 3)] == [1, 1, 1]
 
 
+def test_a_kill_by_hand_after_a_death_is_none_for_memory(counting: Herder) -> None:
+    try:
+        with open("/dev/kmsg", "rb"):
+            pass
+    except OSError:
+        pytest.skip("the kernel's log is closed to us")
+    counting.launch([1], f"{_HOG}; kill -9 $$", memory=_LIMIT)
+    assert counting.ended(1) == (-9, "")
+    counting.launch([2], f"{crun_of(counting)} -Q sh -c '{_HOG}; kill -9 $$'; exit $?", memory=_LIMIT)
+    assert counting.ended(2) == (137, "")
+    assert [counting.ends[id_, 1][8] for id_ in (1, 2)] == [1, 1]
+
+
 def test_the_next_run_in_the_same_group_counts_anew(counting: Herder) -> None:
     for run in (1, 2):
         counting.launch([1], f"{_HOG}; kill -9 $$" if run == 1 else "kill -9 $$", memory=_LIMIT, run=run)
