@@ -138,13 +138,16 @@ def step_rows(row: Row, common: Iterable[StepRow]) -> list[Row]:
     """All steps of a run: 0 DAEMON and 1 PRIMARY follow from the run itself, COMMON ones were recorded.
 
     A run that never began has none. Step 0 holds the resources from the lease on; it ends with its run, Completed
-    unless the run never got to its script.
+    unless the run never got to its script. Memory deaths that were not in COMMON steps were in the script's.
     """
     if not row["run"]:
         return []
+    others = sorted(common, key=_by_number)
     daemon = _derived(row, 0, "DAEMON", row["leased_at"])
     primary = [_derived(row, 1, "PRIMARY", row["began_at"])] if row["began_at"] else []
-    return [daemon, *primary, *(common_step(row, step) for step in sorted(common, key=_by_number))]
+    for each in primary:
+        each["memory_deaths"] = max(0, row["memory_deaths"] - sum(step.memory_deaths for step in others))
+    return [daemon, *primary, *(common_step(row, step) for step in others)]
 
 
 def common_step(row: Row, step: StepRow) -> Row:
@@ -192,7 +195,7 @@ def _derived(row: Row, number: int, kind: str, began_at: float) -> Row:
         "elapsed": row["elapsed"],  # that of the run, one figure, though step 0 holds the resources from the lease on
         "cpu_s": row["cpu_s"] if number else 0.0,
         "memory_peak": row["memory_peak"] if number else 0,
-        "memory_deaths": row["memory_deaths"] if number else 0,
+        "memory_deaths": 0,
     }
 
 

@@ -269,7 +269,7 @@ def test_memory_deaths_that_a_job_outlives_are_counted(crane: Cluster) -> None:
     said = (crane.work / f"{job}.out").read_text().splitlines()
     assert said[-1] == f"crane: job {job} ran out of memory (limit 50M): 2 processes were killed"
     rows = crane.run("cacct", "--steps", "-j", str(job), "-N", "-o", "%j=%t=%O").stdout.split()
-    assert rows == [f"{job}=Completed=2", f"{job}.0=Completed=0", f"{job}.1=Completed=2", f"{job}.2=OutOfMemory=1"]
+    assert rows == [f"{job}=Completed=2", f"{job}.0=Completed=0", f"{job}.1=Completed=1", f"{job}.2=OutOfMemory=1"]
     assert "(2 processes were killed: out of memory)" in crane.run("ccontrol", "story", str(job)).stdout
 
 
