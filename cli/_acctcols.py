@@ -60,7 +60,7 @@ def columns() -> dict[str, Column]:
         "arraytaskid": Column("ARRAYTASKID", lambda row: "" if row["index"] is None else str(row["index"])),
         "deadline": Column("DEADLINE", moment("deadline")),
         "run": Column("RUN", text("run")),
-        "cputime": Column("CPUTIME", lambda row: f"{row['cpu_s']:.2f}"),
+        "cputime": Column("CPUTIME", lambda row: "-" if row["cpu_s"] is None else f"{row['cpu_s']:.2f}"),
         "O": Column("MEMORYDEATHS", lambda row: str(row["memory_deaths"])),
         "maxrss": Column("MAXRSS", lambda row: cell.memory(row["memory_peak"]) if row["memory_peak"] else "-"),
     }

@@ -55,7 +55,10 @@ def _values(text: str, path: str) -> list[str]:
     if not isinstance(found, list) or not found:
         raise InputError(f"--array-from-json: {path!r} must hold a list with a value for each element, such as [1, 2]")
     compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
-    return [each if isinstance(each, str) else compact(each) for each in found]
+    try:
+        return [each if isinstance(each, str) else compact(each) for each in found]
+    except RecursionError:
+        raise InputError(f"--array-from-json: {path!r} is nested too deep: pass such values in files") from None
 
 
 #: what some editors put before a text in UTF-8

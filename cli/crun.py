@@ -12,27 +12,21 @@ import sys
 from cli._jobparser import JobParser
 from cli._main import complain, run
 from cli._paths import in_job
-from crane_celery.errors import Denied, InputError, NotFound, NotSupported, Refused, Unreachable
+from cli._step import Step
+from crane_celery.errors import InputError, NotSupported, Refused
 from crane_celery.grammar.number import plain
 from crane_celery.surroundings import of_caller
-from crane_celery.trust import stranger_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    import socket
     from typing import Any
 
-#: seconds to look for a shepherd that does not answer
-_PATIENCE_S = 20.0
-_RETRY_S = 0.1
 _NOT_IN_STEP = ("-p --partition", "-J --job-name", "-q --qos", "-A --account", "-r --reservation", "-x --exclude")
 _IGNORED = ("-d --dependency", "-s --signal", "--wckey", "--comment", "--mail-type", "--mail-user", "-w --nodelist")
 #: descriptors that the kernel passes on in one message (SCM_MAX_FD is 253)
 _MAX_FILES = 250
 _MAX_TASKS = 256
-#: refusals by number (reference section 1.12)
-_NOT_RUNNING, _NOT_YOURS = 79, 54
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -253,143 +247,12 @@ def _open(pattern: str, task: int, flags: int, job: int, cwd: str) -> int:
     path = os.path.join(cwd, expand_filename(check_filename(in_job(pattern, pattern=True)), context))
     try:
         if flags & os.O_CREAT:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
+            from crane_celery.folders import make_folders
+
+            make_folders(os.path.dirname(path))
         return os.open(path, flags, 0o666)
     except OSError as error:
         raise Refused(f"cannot open {path}: {error.strerror}") from error
-
-
-class Step:
-    """One step, from the asking to its end."""
-
-    def __init__(self, path: str, quiet: bool) -> None:
-        """``path``: the shepherd's socket."""
-        if not path:
-            raise Unreachable("CRANE_SHEPHERD is not set: a step can only be started inside a job of this node")
-        self._path = path
-        self._quiet = quiet
-        self._job = 0
-        self._asked: tuple[dict[str, Any], list[int]] = ({}, [])
-        self._known: tuple[int, int] | None = None  # (run, step)
-        self._sock: socket.socket | None = None
-
-    def run(self, message: dict[str, Any], files: list[int]) -> int:
-        """Ask, wait, and return the exit code."""
-        import signal
-
-        self._job = message["job"]
-        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"):
-            signal.signal(getattr(signal, name), self._forward)
-        self._asked = (message, files)
-        self._again()
-        while True:
-            frame = self._receive()
-            if frame is None:
-                self._again()
-            elif (code := self._take(frame)) is not None:
-                return code
-
-    def _say(self, text: str) -> None:
-        if not self._quiet:
-            complain(text, "")
-
-    def _connect(self) -> None:
-        import socket
-        import time
-
-        until = time.monotonic() + _PATIENCE_S
-        while True:
-            self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            try:
-                self._sock.connect(self._path)
-                if why := stranger_at(self._sock, self._path):
-                    raise Denied(why)
-                return
-            except OSError as error:
-                self._sock.close()
-                if time.monotonic() > until:
-                    raise Unreachable(
-                        f"the node's shepherd does not answer at {self._path}: {error.strerror}"
-                    ) from error
-                time.sleep(_RETRY_S)
-
-    def _send(self, message: dict[str, Any], files: list[int]) -> None:
-        import json
-        import socket
-
-        assert self._sock is not None
-        data = json.dumps(message, separators=(",", ":")).encode("ascii")
-        frame = len(data).to_bytes(4, "big") + data
-        sent = socket.send_fds(self._sock, [frame], files) if files else 0
-        self._sock.sendall(frame[sent:])
-
-    def _receive(self) -> dict[str, Any] | None:
-        import json
-
-        head = self._exactly(4)
-        data = self._exactly(int.from_bytes(head, "big")) if head else b""
-        frame: dict[str, Any] | None = json.loads(data) if data else None
-        return frame
-
-    def _exactly(self, count: int) -> bytes:
-        assert self._sock is not None
-        data = b""
-        while len(data) < count:
-            try:
-                piece = self._sock.recv(count - len(data))
-            except OSError:
-                return b""
-            if not piece:
-                return b""
-            data += piece
-        return data
-
-    def _again(self) -> None:
-        """Ask, or, when the shepherd went away, ask the next one for our step."""
-        self._connect()
-        if self._known is None:  # a step has its number before it is started
-            self._try(*self._asked)
-        else:
-            self._try({"op": "attach", "job": self._job, "run": self._known[0], "step": self._known[1]}, [])
-
-    def _try(self, message: dict[str, Any], files: list[int]) -> None:
-        """Send; a connection that broke is noticed by the next receive."""
-        try:
-            self._send(message, files)
-        except OSError:
-            return
-
-    def _forward(self, number: int, _frame: object) -> None:
-        self._try({"op": "signal", "sig": number}, [])
-
-    def _take(self, frame: dict[str, Any]) -> int | None:
-        match frame["op"]:
-            case "numbered":
-                self._known = (frame["run"], frame["step"])
-            case "again":
-                self._known = None
-                self._try(*self._asked)
-            case "waiting":
-                self._say(f"Job {self._job} step {frame['step']} allocated, waiting resources.")
-            case "refused":
-                kinds: dict[int, type[Refused]] = {_NOT_RUNNING: NotFound, _NOT_YOURS: Denied}
-                raise kinds.get(frame["code"], Refused)(f"step refused: {frame['text']} (error {frame['code']})")
-            case "exit":
-                return self._end(frame)
-        return None
-
-    def _end(self, frame: dict[str, Any]) -> int:
-        codes = []
-        for task, status in enumerate(frame["status"]):
-            code = 1 if status is None else status if status >= 0 else 128 - status
-            codes.append(code)
-            if status is None:
-                complain(f"error: task {task}: {frame.get('text') or frame['cause'] or 'status lost'}")
-            elif status < 0 or frame["cause"] in ("cancel", "limit", "job"):
-                complain(f"error: task {task}: Terminated")
-            elif code and not self._quiet:
-                complain(f"error: task {task}: Exited with exit code {code}")
-        return max(codes, default=0)
 
 
 if __name__ == "__main__":

@@ -138,8 +138,11 @@ class Clients:
                     self._attach(link, decode.attach_request(message))
                 case "signal":
                     self._forward(link, decode.signal_number(message))
+                case "ping":
+                    link.send({"op": "pong"})
                 case other:
-                    raise decode.Malformed(f"unknown op {other!a:.60}: known are step, attach and signal")
+                    said = f"{other!a:.60}" if isinstance(other, str) else "of no text"
+                    raise decode.Malformed(f"unknown op {said}: known are step, attach, signal and ping")
             if link.unclaimed:
                 raise decode.Malformed(f"{link.unclaimed} descriptors came that no request names")
         except No as no:

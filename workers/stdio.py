@@ -7,6 +7,8 @@ import os
 import stat
 from typing import NamedTuple
 
+from crane_celery.folders import make_folders
+
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 _WRITE = os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK | os.O_CREAT
 
@@ -67,25 +69,6 @@ def sink(path: str, *, append: bool) -> int:
     except (OSError, ValueError) as exc:
         raise _refusal("output", "output file", path, exc) from exc
     return _blocking(fd)
-
-
-def make_folders(path: str) -> None:
-    """Make a folder and those above it, as far as they are missing (os.makedirs recurses: 1,000 levels end it).
-
-    Raises OSError.
-    """
-    missing = []
-    while path and not os.path.isdir(path):
-        missing.append(path)
-        path = os.path.dirname(path)
-        if missing[-1] == path:
-            break
-    for each in reversed(missing):
-        try:
-            os.mkdir(each)
-        except FileExistsError:
-            if not os.path.isdir(each):
-                raise
 
 
 def add_line(path: str, text: str) -> None:

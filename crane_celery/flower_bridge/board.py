@@ -17,6 +17,7 @@ from crane_celery.model.event import Event
 from crane_celery.model.job import Element, Job, StepRow, elapsed, paused
 from crane_celery.model.node import Node, NodeState
 from crane_celery.model.states import CODE_MEANING, SIGNAL_BASE, TERMINATED, State, show_code, show_deaths
+from crane_celery.service.privacy import HIDDEN
 from crane_celery.store.api import Snapshot
 
 _MAX_ARGS = 200  # characters of a command
@@ -77,9 +78,10 @@ class Running:
 class Board:
     """What Flower should know. Feed it a snapshot, then every event after it."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        """Take what lives now."""
-        self._labels: dict[int, Label] = {job.id: _label(job) for job in snapshot.jobs}
+    def __init__(self, snapshot: Snapshot, *, commands: bool = True) -> None:
+        """Take what lives now. ``commands``: show command lines: Flower cannot tell who looks at it."""
+        self._commands = commands
+        self._labels: dict[int, Label] = {job.id: self._label(job) for job in snapshot.jobs}
         self._nodes: dict[str, Node] = {node.spec.name: node for node in snapshot.nodes}
         self._running: dict[tuple[int, int], Running] = {}
         self._active: Counter[str] = Counter()
@@ -117,7 +119,7 @@ class Board:
         match event.kind:
             case "submit" | "revive":
                 job = job_from_json(event.data["job"])
-                self._labels[job.id] = _label(job)
+                self._labels[job.id] = self._label(job)
             case "start":
                 for row in event.data["rows"]:
                     yield self._start(event.at, *row)
@@ -217,7 +219,7 @@ class Board:
         host = _host(step.node.partition(",")[0] or run.node)
         identity = {
             **run.identity(step.step),
-            "args": step.command[:_MAX_ARGS],
+            "args": self._shown(step.command),
             "kwargs": step.name,
             "parent_id": run.uuid(1),
         }
@@ -229,6 +231,14 @@ class Board:
         if step.ended_at:
             runtime = max(0.0, step.ended_at - began)
             yield _ended(host, identity, step.state, step.code, runtime, step.ended_at, show_deaths(step.memory_deaths))
+
+    def _label(self, job: Job) -> Label:
+        spec = job.spec
+        indexes = IndexSet.parse(spec.array) if spec.array else None
+        return Label(job.id, spec.name, self._shown(spec.command), indexes)
+
+    def _shown(self, command: str) -> str:
+        return command[:_MAX_ARGS] if self._commands or not command else HIDDEN
 
     def _node(self, node: Node) -> Iterator[Message]:
         name = node.spec.name
@@ -256,11 +266,6 @@ class Board:
     def _started(self, run: Running) -> Message:
         fields = {**run.identity(), "received": run.leased_at, "timestamp": run.began_at}
         return Message("task-started", _host(run.node), fields)
-
-
-def _label(job: Job) -> Label:
-    spec = job.spec
-    return Label(job.id, spec.name, spec.command[:_MAX_ARGS], IndexSet.parse(spec.array) if spec.array else None)
 
 
 def _stray(step: StepRow) -> Running:

@@ -21,6 +21,7 @@ from crane_celery import faults
 from crane_celery.errors import CraneError
 from crane_celery.flower_bridge.board import Board, Message
 from crane_celery.grammar.printable import shown_record
+from crane_celery.service.privacy import COMMANDS
 from crane_celery.settings import Settings
 from crane_celery.store.api import Store
 
@@ -65,9 +66,9 @@ class Publisher:
 class Bridge:
     """One session: from a snapshot on, until something fails."""
 
-    def __init__(self, store: Store, publisher: Publisher) -> None:
-        """Takes the snapshot and tells Flower of it."""
-        self._store = store
+    def __init__(self, store: Store, publisher: Publisher, *, commands: bool = True) -> None:
+        """Takes the snapshot and tells Flower of it; ``commands``: with command lines."""
+        self._store, self._commands = store, commands
         self._publisher = publisher
         self._waiting: deque[Message] = deque()
         self._at = ""  # the newest event on the board
@@ -99,7 +100,7 @@ class Bridge:
 
     def _reset(self) -> None:
         snapshot = self._store.snapshot()
-        self._board = Board(snapshot)
+        self._board = Board(snapshot, commands=self._commands)
         self._at = snapshot.seq
         self._period_s = max(_HEARTBEAT_S, len(snapshot.nodes) / _NODES_PER_S)
         self._waiting.clear()
@@ -129,14 +130,14 @@ class Bridge:
                 self._waiting.extend(self._board.forget(key, found.get(key[0])))
 
 
-def follow(store: Store, app: Celery, stop: Flag) -> None:
+def follow(store: Store, app: Celery, stop: Flag, *, commands: bool = True) -> None:
     """Keep a bridge standing until ``stop``: after a failure a new session begins with what runs then."""
     failures = 0
     while not stop.is_set():
         publisher = None
         try:
             publisher = Publisher(app)
-            bridge = Bridge(store, publisher)
+            bridge = Bridge(store, publisher, commands=commands)
             failures = 0
             bridge.run(stop)
         except (CraneError, KombuError, OperationalError, OSError) as error:
@@ -163,7 +164,7 @@ def run(settings: Settings) -> None:
     faults.keep_in(settings.log_dir, "flower")
     store = open_store(settings)
     try:
-        follow(store, make_app(settings), Flag())
+        follow(store, make_app(settings), Flag(), commands=COMMANDS not in settings.private)
     finally:
         store.close()
 

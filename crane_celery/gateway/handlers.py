@@ -19,6 +19,7 @@ from crane_celery.service.cancel import Outcome
 from crane_celery.service.filters import Filters, parse_kinds, parse_states
 from crane_celery.service.listing import Listed, Wanted, conditions
 from crane_celery.service.other import Other
+from crane_celery.service.privacy import Viewer, viewer
 from crane_celery.service.requeue import How, Result
 from crane_celery.service.service import Service
 from crane_celery.service.spans import TIMES
@@ -63,7 +64,7 @@ def _start(service: Service, request: Request) -> object:
 
 def _explain(service: Service, request: Request) -> object:
     read.only(request.args, "selectors", "tz")
-    return service.explain(_named(request), read.text(request.args, "tz", limit=100))
+    return service.explain(_named(request), read.text(request.args, "tz", limit=100), _viewer(service, request))
 
 
 def _retry(service: Service, request: Request) -> object:
@@ -164,14 +165,26 @@ def _jobs(service: Service, request: Request) -> object:
     want, keys = _wanted(request), read.texts(request.args, "columns")
     if read.flag(request.args, "ids"):
         return service.job_ids(want)
-    return service.table(want, keys) if keys else _counted(service.jobs(want), request)
+    if not keys:
+        return _counted(service, service.jobs(want), request)
+    viewer = _viewer(service, request)
+    if viewer.hidden.keys().isdisjoint(keys):
+        return service.table(want, keys)
+    return viewer.table(service.table(want, (*keys, *({"uid"} - set(keys)))), keys)
 
 
-def _counted(found: Listed, request: Request) -> object:
+def _viewer(service: Service, request: Request) -> Viewer:
+    """Who looks, and what is hidden from them of others' jobs."""
+    caller, settings = request.caller, service.settings
+    return viewer(caller.uid, settings.private, privileged=service.operator(caller))
+
+
+def _counted(service: Service, found: Listed, request: Request) -> object:
     """The rows; with ``count`` also how many there are: ``total``, of which at least so many unless ``exact``."""
+    rows = _viewer(service, request).listed(found).rows
     if not read.flag(request.args, "count"):
-        return found.rows
-    return {"rows": found.rows, "total": found.total.number, "exact": found.total.exact}
+        return rows
+    return {"rows": rows, "total": found.total.number, "exact": found.total.exact}
 
 
 def _wanted(request: Request) -> Wanted:
@@ -184,7 +197,8 @@ def _wanted(request: Request) -> Wanted:
 
 def _steps(service: Service, request: Request) -> object:
     read.only(request.args, "selectors", *_FILTERS)
-    return service.steps(selectors(request.args, first_step=0), _filters(request.args, request.caller))
+    found = service.steps(selectors(request.args, first_step=0), _filters(request.args, request.caller))
+    return _viewer(service, request).rows(found)
 
 
 def _show(service: Service, request: Request) -> object:
@@ -192,7 +206,8 @@ def _show(service: Service, request: Request) -> object:
     what = read.text(request.args, "what", limit=60)
     names = read.texts(request.args, "names")
     chosen = parse_selectors(",".join(names), int(what == "job")) if names and what in ("job", "step") else ()
-    return service.show(what, names, chosen)
+    found = service.show(what, names, chosen)
+    return _viewer(service, request).rows(found) if what in ("job", "step") else found
 
 
 def _nodes(service: Service, request: Request) -> object:
@@ -217,7 +232,7 @@ def _history(service: Service, request: Request) -> object:
     )
     if read.flag(args, "ids"):
         return service.ids(want)
-    return _counted(service.arrays(want) if read.flag(args, "summary") else service.history(want), request)
+    return _counted(service, service.arrays(want) if read.flag(args, "summary") else service.history(want), request)
 
 
 def _output(service: Service, request: Request) -> object:
@@ -228,8 +243,7 @@ def _output(service: Service, request: Request) -> object:
 
 def _usage(service: Service, request: Request) -> object:
     read.only(request.args, "selectors")
-    chosen = _named(request)
-    return service.usage(chosen)
+    return _viewer(service, request).usage(service.usage(_named(request)))
 
 
 def _dependents(service: Service, request: Request) -> object:

@@ -201,6 +201,9 @@ class GatewayServer:
             return protocol.pack(protocol.refusal(error))
         except (OSError, EOFError):
             raise
+        except RecursionError:
+            log.warning("a request of uid %d is nested too deeply", caller.uid, exc_info=True)
+            return protocol.pack(protocol.refusal(InputError("the request is nested too deeply")))
         except Exception:
             faults.record("a request failed: uid", caller.uid)
             return protocol.pack(protocol.refusal(SystemFault("the gateway failed inside; its log says more")))

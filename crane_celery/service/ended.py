@@ -19,6 +19,7 @@ FEW = 5
 _STARTED = tuple(str(state) for state in State if state is not State.PENDING)
 _BAD = tuple(str(state) for state in ENDED - {State.COMPLETED})
 _MB = 1 << 20
+_PRIVATE = "Memory and CPU: what others' jobs used is private here"
 
 
 def told(
@@ -63,8 +64,7 @@ def about(row: Row, zone: str) -> Iterator[str]:
     yield from _times(row, zone)
     yield from _limits(row, zone)
     if ended:
-        yield _memory(row)
-        yield _processor(row)
+        yield from (_memory(row), _processor(row)) if row["cpu_s"] is not None else (_PRIVATE,)
     if row["run"] > 1:
         yield f"Run: the {row['run']}th of it; ccontrol story {row['jobid']} has the others"
 

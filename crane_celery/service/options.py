@@ -52,6 +52,10 @@ class Meant(NamedTuple):
     notices: tuple[str, ...]
 
 
+#: levels of --extra-attr
+_MAX_DEPTH = 32
+
+
 def understand(request: JobRequest, caller: Caller, offer: Offer, body: str) -> Meant:
     """What the request means on this cluster. Raises InputError, NotFound, Infeasible, LimitReached."""
     opt, settings = Options(request), offer.settings
@@ -191,7 +195,18 @@ def _object(text: str) -> dict[str, Any]:
         raise InputError('must be a JSON object such as \'{"project": "x"}\'')
     if len(text) > MAX_EXTRA:
         raise InputError(f"has {len(text)} characters, the limit is {MAX_EXTRA}")
+    if _is_deep(found):
+        raise InputError(f"is nested more than {_MAX_DEPTH} levels deep")
     return found
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether JSON is nested deeper than whoever shows it later can follow."""
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        parts = [each for each in level if isinstance(each, dict | list)]
+        level = [one for each in parts for one in (each.values() if isinstance(each, dict) else each)]
+    return any(isinstance(each, dict | list) for each in level)
 
 
 def _span(opt: Options, zone: str, limit: int | None, offer: Offer) -> dict[str, Any]:

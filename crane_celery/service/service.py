@@ -31,6 +31,7 @@ from crane_celery.service.moments import zone_of
 from crane_celery.service.options import Meant, Offer
 from crane_celery.service.other import Other, with_other
 from crane_celery.service.outlook import Outlook
+from crane_celery.service.privacy import ALL, Viewer
 from crane_celery.service.resolve import Dependant, refuse_circle, resolve
 from crane_celery.service.retry import Changed, retry
 from crane_celery.service.rows import pending_row
@@ -131,9 +132,8 @@ class Service:
             if not selectors or any(id_ - job in ranks for job, ranks in named)
         }
 
-    def explain(self, selectors: Sequence[Selector], zone: str) -> list[Row]:
-        """Why the jobs named wait (service.explain), or how they ended, however long ago (service.ended). Raises
-        NotFound for one that never was."""
+    def explain(self, selectors: Sequence[Selector], zone: str, viewer: Viewer = ALL) -> list[Row]:
+        """Why jobs wait (service.explain) or how they ended (service.ended), as ``viewer`` sees it. Raises NotFound."""
         sources, hosts = story.Sources(self.store, self._history), output.hosts(self.store)
         found = [(each, sources.target(each)) for each in selectors]
         alive, seen = self.queue.alive(), self._outlook.now()
@@ -145,7 +145,7 @@ class Service:
             started: list[Row] = []
             if target.ranks - RangeSet.parse(target.job.pending):
                 usage = self.usage((selector._replace(step=None),))
-                more, started = ended.told(selector, usage, self.history, place, zone)
+                more, started = ended.told(selector, usage, lambda want: viewer.listed(self.history(want)), place, zone)
             made.append({"jobid": target.shown, "lines": [*lines, *more], "started": started})
         return made
 

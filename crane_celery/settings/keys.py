@@ -108,6 +108,15 @@ def _words(value: Value) -> tuple[str, ...]:
     return tuple(each.word() for each in value.items())
 
 
+#: what Private may name
+PRIVATE = ("commands", "usage")
+
+
+def _private(value: Value) -> tuple[str, ...]:
+    """Kinds of what users see of their own jobs only; ``[]``: of all jobs."""
+    return tuple(dict.fromkeys(_one_of(*PRIVATE)(each) for each in value.items()))
+
+
 def _gres(value: Value) -> dict[str, int]:
     return {":".join(filter(None, key)): count for key, count in value.parsed(parse_gres).items()}
 
@@ -267,6 +276,7 @@ KEYS = {
     "HistoryUrl": Key("history_url", _history_url),
     "AllowRoot": Key("allow_root", Value.boolean),
     "Operators": Key("operators", _words),
+    "Private": Key("private", _private),
     "Nodes": Key("nodes", _nodes),
     "Partitions": Key("partitions", _partitions),
     "DefaultPartition": Key("default_partition", Value.word),

@@ -43,6 +43,8 @@ class Settings:
     default_partition: str
     #: user names and uids that may act on every job, beside root and the daemons' own user
     operators: tuple[str, ...] = ()
+    #: what users see of their own jobs only: "commands", "usage"
+    private: tuple[str, ...] = ("commands",)
     #: an index of an array is at most this, minus one
     max_array_size: int = 1_000_000
     #: elements of one array at most

@@ -92,6 +92,8 @@ def read(text: str, file: str) -> Value | None:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{file}:{line}: not YAML: {error.problem or error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{file}:1: brackets or blocks are nested too deeply: nothing in it needs that") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{file}:1: not YAML: {error}") from error
     return Value(node, file, "") if node is not None else None

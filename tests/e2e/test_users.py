@@ -72,6 +72,30 @@ def test_a_job_sees_no_secret(shared: Cluster, nobody: Cluster) -> None:
     assert ran(nobody, f"exec {shlex.quote(sys.executable)} spy.py") == ""
 
 
+def test_others_see_no_command_line_and_the_owner_and_root_do(shared: Cluster, nobody: Cluster) -> None:
+    """One job that runs, with a step, and one that has ended, by every command that could tell."""
+    os.mkfifo(nobody.work / "seen", 0o666)
+    secret = "crun -Q sh -c 'read word < seen; exit 3' --token=S3CR3T"
+    live = int(nobody.run("cbatch", "--parsable", "-o", "/dev/null", "--wrap", f"{secret}; true").stdout)
+    past = int(nobody.run("cbatch", "--wait", "--parsable", "-o", "/dev/null", "--wrap", "true --token=S3CR3T").stdout)
+    stranger = shared.person(STRANGER, as_user(STRANGER))
+    ways = (
+        ("cqueue", "--json"), ("cqueue", "-o", "%o"), ("cqueue", "--steps", "--json"),
+        ("cqueue", "-t", "all", "--json"),
+        ("ccontrol", "show", "job", str(live)), ("ccontrol", "show", "job", str(past), "--json"),
+        ("ccontrol", "show", "step", "--json"), ("cacct", "--json"), ("cacct", "-j", f"{live},{past}", "--json"),
+        ("ccontrol", "explain", f"{live},{past}"), ("ccontrol", "story", str(past)), ("ceff", "--json", str(past)),
+        ("cacct", "-j", str(past), "-o", "%i %S"),
+    )  # fmt: skip
+    told = {who.work.name: [who.run(*way, code=None).stdout for way in ways] for who in (stranger, nobody, shared)}
+    assert not [way for way, said in zip(ways, told[stranger.work.name], strict=True) if "S3CR3T" in said]
+    for who in (nobody, shared):
+        assert sum("S3CR3T" in said for said in told[who.work.name]) >= 6, who.work.name
+    assert 'CmdLine="(private)"' in stranger.run("ccontrol", "show", "job", str(live)).stdout
+    (nobody.work / "seen").write_text("yes\n")
+    shared.wait(live)
+
+
 def test_a_job_signals_nobody_else(shared: Cluster, nobody: Cluster) -> None:
     daemons = [each.pid for each in shared.pids().values()]
     pids = [str(pid) for pid in daemons if os.stat(f"/proc/{pid}").st_uid == 0]  # all but the user's own spawner

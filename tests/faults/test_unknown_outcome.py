@@ -77,3 +77,37 @@ def test_a_question_that_is_not_answered_has_no_outcome(lab: Cluster) -> None:
     with stopped(lab, "gateway"):
         done = lab.run("cqueue", code=3, env=_BRIEF)
     assert "does not answer" in done.stderr and "not known" not in done.stderr
+
+
+def test_who_follows_a_job_learns_that_the_gateway_stands_still(lab: Cluster) -> None:
+    job = lab.submit("-o", "/dev/null", "--wrap", "sleep 600")
+    with stopped(lab, "gateway"):
+        for command in (("cwait", str(job)), ("cqueue", "--watch"), ("cqueue",), ("ccancel", str(job))):
+            said = lab.run(*command, code=3, env=_BRIEF).stderr
+            assert "does not answer" in said, command
+    lab.run("ccancel", str(job), code=None)  # the one that was not answered may have been carried out by now
+    lab.wait(job)
+
+
+def test_a_step_asked_of_a_shepherd_that_stands_still_is_given_up(lab: Cluster) -> None:
+    (shepherd,) = [each for each in lab.pids().values() if _called(each.pid) == "crane-shepherd"]
+    script = "echo x > began; read word < go; CRANE_ANSWER_TIMEOUT=1 crun true 2> said; echo $? > code"
+    for name in ("began", "go"):
+        os.mkfifo(lab.work / name)
+    job = lab.submit("-o", "/dev/null", "--wrap", script + "; echo x > done")
+    os.mkfifo(lab.work / "done")
+    assert (lab.work / "began").read_text()
+    os.kill(shepherd.pid, signal.SIGSTOP)
+    try:
+        (lab.work / "go").write_text("go\n")
+        assert (lab.work / "done").read_text()
+    finally:
+        os.kill(shepherd.pid, signal.SIGCONT)
+    assert "takes connections and does not answer" in (lab.work / "said").read_text()
+    assert (lab.work / "code").read_text() == "3\n"
+    assert lab.wait(job) == {job: 0}
+
+
+def _called(pid: int) -> str:
+    with open(f"/proc/{pid}/comm", encoding="ascii") as file:
+        return file.read().strip()

@@ -74,6 +74,17 @@ def test_malformed_requests_are_answered_as_such(gateway: str, body: bytes) -> N
     assert reply["ok"] is False and reply["code"] == "E_INPUT"
 
 
+@pytest.mark.parametrize("depth", [20, 400, 900, 960, 990, 100_000])
+@pytest.mark.parametrize("where", ["selectors", "states", "jobs", "verb"])
+def test_nesting_costs_an_answer_and_no_fault(gateway: str, depth: int, where: str) -> None:
+    deep = "[" * depth + "]" * depth
+    body = f'{{"v":1,"verb":"{"submit" if where == "jobs" else "jobs"}","args":{{"{where}":{deep}}}}}'
+    if where == "verb":
+        body = f'{{"v":1,"verb":{deep},"args":{{}}}}'
+    reply = raw(gateway, len(body).to_bytes(4, "big") + body.encode())
+    assert reply["code"] == "E_INPUT", reply
+
+
 def test_an_announced_giant_is_refused_and_the_next_client_served(gateway: str) -> None:
     assert raw(gateway, b"\xff\xff\xff\xff")["code"] == "E_INPUT"
     assert raw(gateway, b"\0\0") is None

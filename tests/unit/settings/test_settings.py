@@ -158,3 +158,18 @@ def test_a_run_directory_that_others_can_write_is_refused(tmp_path: Path) -> Non
     run.chmod(0o777)
     with pytest.raises(ConfigError, match="ours alone"):
         prepare_run_dir(str(tmp_path), str(run))
+
+
+@pytest.mark.parametrize("depth", [500, 5_000, 50_000])
+def test_deep_nesting_is_said_and_no_traceback(depth: int) -> None:
+    with pytest.raises(ConfigError, match=r"/h/config.yaml:1: .*nested too deeply"):
+        parse("Nodes: " + "[" * depth + "]" * depth, "/h/config.yaml", {"CRANE_HOME": "/h"})
+
+
+@pytest.mark.parametrize(
+    ("text", "private"), [("", ("commands",)), ("Private: []", ()), ("Private: [usage]", ("usage",))]
+)
+def test_what_is_private(text: str, private: tuple[str, ...]) -> None:
+    assert parse(text, "/h/config.yaml", {"CRANE_HOME": "/h"}).private == private
+    with pytest.raises(ConfigError, match=r"Private\[0\]: 'comands' is none of commands, usage.*commands"):
+        parse("Private: [comands]", "/h/config.yaml", {"CRANE_HOME": "/h"})
