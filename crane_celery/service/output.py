@@ -42,9 +42,12 @@ def outputs(
         wanted = selector._replace(step=None)
         target = sources.target(wanted)
         limit = failed or MAX_OUTPUTS
-        want = Query(selectors=(wanted,), states=_BAD if failed else _ALL, limit=limit + 1, last=True, steps=False)
-        newest = _newest(query(want))
-        if len(newest) > limit and not failed:
+        # what is pending again still has the output of its last run; of few elements all runs are read
+        most = limit + 1 if failed or len(target.ranks) > limit else 0
+        want = Query(selectors=(wanted,), states=_BAD if failed else _ALL, limit=most, last=bool(failed), steps=False)
+        rows = query(want)
+        newest = _newest(rows)
+        if not failed and most and len(rows) > limit:
             raise Refused(
                 f"{format_selector(wanted)} has more than {limit} elements: name some of them, such as"
                 f" {target.job.id}_[0-9]"
