@@ -160,6 +160,7 @@ class Leader:
         return Config(
             invalid_depend_grace_s=settings.invalid_depend_grace_s,
             ranking=Ranking(settings.priority, {}, cpus),
+            draining=settings.draining,
             licenses=settings.licenses,
             max_jobs=settings.max_jobs,
         )

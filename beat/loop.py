@@ -28,6 +28,9 @@ from crane_celery.model.event import Position
 from crane_celery.model.node import Partition
 from crane_celery.model.states import DEADLINE, TERMINATED, Reason, State
 from crane_celery.sched.cycle import schedule
+from crane_celery.sched.draining import Drain
+from crane_celery.sched.draining import decode as decode_drains
+from crane_celery.sched.draining import encode as encode_drains
 from crane_celery.sched.entry import Run
 from crane_celery.sched.plan import Config, Placement, Plan
 from crane_celery.sched.prioritise import shares
@@ -82,6 +85,9 @@ class Loop:
         self._ask = True
         self._asked_at = 0.0
         self._last: Plan | None = None  # what it turned down need not be looked at again for nothing
+        self._noted = store.drains()
+        #: nodes drained by the last plan: they outlive doubts about its starts, and the leader before
+        self._drains: Sequence[Drain] = decode_drains(self._noted)
         self._refused = 0  # turns in a row in which starts were refused and none accepted
         self.view, self._cursor = self._rebuilt()
 
@@ -210,8 +216,8 @@ class Loop:
         self._rank(now)
         if self.view.unsettled:
             self._last, self.view.unsettled = None, False
-        plan = schedule(self.view, now, self._config, self._last)
-        self._last = plan
+        plan = schedule(self.view, now, self._config, self._last, self._drains)
+        self._last, self._drains = plan, plan.drains
         self.view.pool.freed.clear()
         self.view.todo.plan = False
         self._plan = plan.partial
@@ -222,7 +228,15 @@ class Loop:
             self._doubt(len(plan.starts) - len(runs), bool(runs))
         else:
             self._refused = 0
+        self._note_drains()
         return runs
+
+    def _note_drains(self) -> None:
+        """Note which nodes are drained, where that has changed, for the next leader and for people."""
+        text = encode_drains(self._drains)
+        if text != self._noted:
+            self._store.set_drains(self.fence, text)
+            self._noted = text
 
     def _commit(self, starts: Sequence[Placement]) -> list[Run]:
         invites = self._dispatcher.guests

@@ -69,6 +69,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--plot", metavar="FILE", help="utilisation and queue over time, as FILE.png, FILE.svg or FILE.pdf"
     )
+    parser.add_argument("--no-limits", action="store_true", help="as if no user gave a time limit")
     parser.add_argument("--json", action="store_true", help="one line of JSON instead of a table")
     return parser
 
@@ -129,7 +130,8 @@ def _trace(asked: Namespace) -> Trace:
         raise InputError(f"cannot read {asked.trace}: the gzip file ends before its end; fetch it again") from None
     except OSError as error:
         raise InputError(f"cannot read {asked.trace}: {error.strerror or error}") from None
-    return trace._replace(jobs=[job._replace(submit=job.submit / factor) for job in trace.jobs])
+    jobs = [job._replace(submit=job.submit / factor, limit=0 if asked.no_limits else job.limit) for job in trace.jobs]
+    return trace._replace(jobs=jobs)
 
 
 def _replay(trace: Trace, cluster: Cluster, policy: str) -> Result:
@@ -167,6 +169,7 @@ def _table(asked: Namespace, trace: Trace, cluster: Cluster, found: Sequence[Mea
     say(f"{asked.trace}: {len(trace.jobs)} jobs{left_out}; {cluster.nodes} nodes of {cluster.cpus} CPUs", "")
     rows: list[tuple[str, Callable[[Measures], str]]] = [
         ("utilisation", lambda of: f"{of.utilisation:.1%}"),
+        ("drained", lambda of: f"{of.drained:.1%}"),
         ("makespan", lambda of: format_duration(round(of.makespan))),
         ("wait, mean", lambda of: format_duration(round(of.wait_mean))),
         ("wait, median", lambda of: format_duration(round(of.wait_median))),

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from crane_celery.sched.cycle import schedule
+from crane_celery.sched.draining import Drain
 from crane_celery.sched.licences import Licences
 from crane_celery.sched.plan import Config
 from crane_celery.sched.queue import PARTS, Class
@@ -81,10 +82,10 @@ def _why(theirs: Rank, mine: Rank) -> str:
     return "submitted earlier"
 
 
-def forecast(view: View, now: float, config: Config) -> dict[int, Expected]:
-    """Expected starts by plain id."""
+def forecast(view: View, now: float, config: Config, drains: Sequence[Drain] = ()) -> dict[int, Expected]:
+    """Expected starts by plain id. ``drains``: those of the last plan; nobody knows when what they are for starts."""
     wide = replace(config, max_starts=_STARTS, rooms=PLACED, rooms_of_class=PLACED, budget=BUDGET)
-    plan = schedule(view, now, wide)
+    plan = schedule(view, now, wide, None, drains)
     found = {
         start.job + start.rank: Expected(now, tuple(part.node for part in start.allocation)) for start in plan.starts
     }
@@ -101,6 +102,8 @@ def _allowed(view: View, config: Config, holds: Sequence[Hold], taken: Counter[i
     for job, count in taken.items():
         users[view.entries[job].job.spec.uid] += count
     for hold in holds:
+        if hold.unknown:
+            continue
         entry = view.entries[hold.job]
         uid, partition = entry.job.spec.uid, hold.want.partition
         limits = [most for most in (config.max_jobs, view.max_jobs(partition)) if most]

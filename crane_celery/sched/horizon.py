@@ -33,12 +33,12 @@ class Horizon:
     def __init__(self) -> None:
         self.by_node: dict[int, dict[int, Release]] = {}
         self.ends: list[tuple[float, int, int]] = []  # (end, id, node), only those that have an end
+        self.endless = 0  # releases that have none
 
     def put(self, id: int, at: int, part: Allocation, end: float) -> None:
         """A run holds this on a node until then."""
         self.by_node.setdefault(at, {})[id] = Release(end, milli(part.cpus), part.memory, part.gres)
-        if end < inf:
-            insort(self.ends, (end, id, at))
+        self._list(end, id, at)
 
     def move(self, id: int, at: int, end: float) -> None:
         """It is expected to end at another time."""
@@ -46,8 +46,7 @@ class Horizon:
         if known is not None and known.end != end:
             self._unlist(known.end, id, at)
             self.by_node[at][id] = known._replace(end=end)
-            if end < inf:
-                insort(self.ends, (end, id, at))
+            self._list(end, id, at)
 
     def drop(self, id: int, at: int) -> None:
         """It has given it back."""
@@ -55,7 +54,16 @@ class Horizon:
         if known is not None:
             self._unlist(known.end, id, at)
 
+    def _list(self, end: float, id: int, at: int) -> None:
+        if end < inf:
+            insort(self.ends, (end, id, at))
+        else:
+            self.endless += 1
+
     def _unlist(self, end: float, id: int, at: int) -> None:
+        if end == inf:
+            self.endless -= 1
+            return
         where = bisect_left(self.ends, (end, id, at))
         if self.ends[where : where + 1] == [(end, id, at)]:
             del self.ends[where]

@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 from crane_celery.model.job import Allocation
 from crane_celery.model.states import Reason
+from crane_celery.sched.draining import Drain
 from crane_celery.sched.prioritise import Ranking
 from crane_celery.sched.queue import Kind
 from crane_celery.sched.timeline import Hold
 from crane_celery.sched.want import Want
+from crane_celery.sched.weights import Draining
 
 
 class Placement(NamedTuple):
@@ -45,6 +47,7 @@ class Config:
     #: False: nobody passes one that finds no room (first come, first served: for comparison)
     backfill: bool = True
     ranking: Ranking = field(default_factory=Ranking)
+    draining: Draining = field(default_factory=Draining)
     #: licences of the cluster
     licenses: Mapping[str, int] = field(default_factory=dict)
     #: elements of one user at once, over all partitions; 0 = no limit
@@ -64,3 +67,7 @@ class Plan:
     holds: Sequence[Hold] = ()
     #: classes that were looked at and found no room
     kinds: Set[Kind] = frozenset()
+    #: nodes drained towards elements for which no start is known; the next plan is to be given these
+    drains: Sequence[Drain] = ()
+    #: classes that nodes would be drained for, were it not for those ahead
+    hungry: Set[Kind] = frozenset()

@@ -20,7 +20,7 @@ from crane_celery.grammar.constraint import parse_constraint, satisfies
 from crane_celery.model.job import Allocation
 from crane_celery.model.node import Node
 from crane_celery.sched.feasible import gres_on
-from crane_celery.sched.horizon import Horizon
+from crane_celery.sched.horizon import Horizon, Release
 from crane_celery.sched.pool import Pool
 from crane_celery.sched.want import MILLI, Want
 
@@ -47,6 +47,8 @@ class Hold(NamedTuple):
     end: float
     nodes: tuple[int, ...]
     want: Want
+    #: nobody knows when it can start, and not before ``start``: it depends on runs without a time limit
+    unknown: bool = False
 
 
 class Timeline:
@@ -67,6 +69,11 @@ class Timeline:
     def spent(self) -> bool:
         """Whether the budget is used up: no room will be found any more."""
         return self._budget < 0
+
+    @property
+    def endless(self) -> bool:
+        """Whether the end of anything at work is not known."""
+        return bool(self._horizon.endless or self._fresh.endless)
 
     def keep(self, hold: Hold) -> None:
         """Keep a room."""
@@ -121,6 +128,11 @@ class Timeline:
             yield _Step(hold.start, -want.cpu, -memory, 1, alone)
             yield _Step(hold.end, want.cpu, memory, -1, -alone)
 
+    def releases(self, at: int) -> Iterator[tuple[int, Release]]:
+        """What runs on a node, by id; starts of this cycle have negative ones."""
+        for horizon in (self._horizon, self._fresh):
+            yield from horizon.by_node.get(at, {}).items()
+
     def _begins(self, at: int, start: float, end: float) -> Iterator[float]:
         """The moments at which slots may be short: the begin, and those of the rooms within."""
         yield start
@@ -138,7 +150,7 @@ class Timeline:
                         slots[name] += len(release.gres.get(name, ()))
         for hold in self.holds.get(at, ()):
             if hold.start <= moment < hold.end:
-                slots = _less(slots, hold.want)
+                slots = less(slots, hold.want)
         return all(gres_on(slots, name) >= count for name, count in want.gres)
 
     def earliest(self, want: Want) -> tuple[float, tuple[int, ...]] | None:
@@ -193,7 +205,7 @@ def could_hold(node: Node, want: Want) -> bool:
     )
 
 
-def _less(slots: dict[str, int], want: Want) -> dict[str, int]:
+def less(slots: dict[str, int], want: Want) -> dict[str, int]:
     """Free slots without those of a room that is kept there; an untyped request takes of whichever type there is."""
     left = dict(slots)
     for name, count in want.gres:

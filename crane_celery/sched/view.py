@@ -42,6 +42,8 @@ class View:
         self.starting: dict[str, dict[int, Run]] = {}
         self.todo = Todo()
         self._partitions = partitions
+        #: whether any partition limits the elements of one user at once
+        self.limited = any(each.max_jobs for each in partitions.values())
         self._later: list[tuple[float, int]] = []  # (ready, job) in the future
         self.waits = Waiting(self.entries)
         self._now = self._at = 0.0
@@ -183,6 +185,7 @@ class View:
         entry = self.entries.get(data["job"])
         if entry is not None:
             entry.hold(ranks(data["ranks"]), on, data.get("until", 0.0))
+            self.todo.plan = True  # what is held gives up its room
             self._time(entry)
             self._settle(entry)
 
@@ -248,6 +251,7 @@ class View:
     def _cancel(self, data: dict[str, Any]) -> None:
         job, gone = data["job"], ranks(data["ranks"])
         self._drop(job, gone)
+        self.todo.plan = self.todo.plan or bool(gone)
         if gone and job in self.waits:
             self.todo.ask = True
 
@@ -297,7 +301,7 @@ class View:
         self.pool.put(node)
         if node.state is not NodeState.DOWN and self.starting.get(node.spec.name):
             self.todo.resend.add(node.spec.name)
-        self.todo.plan = self.todo.plan or node.state is NodeState.UP
+        self.todo.plan = True  # there is more room, or what was kept on it has to be found elsewhere
 
     def _nudge(self, data: dict[str, Any]) -> None:
         self.todo.resend.add(data["node"])

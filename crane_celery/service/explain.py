@@ -15,6 +15,7 @@ from crane_celery.sched.plan import Why
 from crane_celery.sched.timeline import Timeline
 from crane_celery.sched.want import MILLI, Want
 from crane_celery.service import depshow
+from crane_celery.service.drained import drained_lines
 from crane_celery.service.moments import shown
 from crane_celery.service.outlook import Seen
 from crane_celery.service.queue import Alive
@@ -73,7 +74,10 @@ def lines(seen: Seen, line: Line, expected: dict[int, Expected], depends: str, z
         if some & line.ranks:
             yield f"Released: {shown(at, zone)}"
     if entry is not None and why.reason in _IN_LINE:
-        yield from _in_line(seen, entry, part_of(entry, line.ranks), zone, expected.get(line.job.id + line.ranks.first))
+        yield from _in_line(seen, entry, part_of(entry, line.ranks))
+        drained = drained_lines(seen, line.job.id, line.ranks)
+        yield from drained
+        yield start_line(expected.get(line.job.id + line.ranks.first), zone)
 
 
 def why_of(seen: Seen, line: Line) -> Why:
@@ -111,8 +115,8 @@ def _numbers(why: Why) -> str:
     return f"; {why.what}: {why.needed:g} needed, {why.available:g} there"
 
 
-def _in_line(seen: Seen, entry: Entry, part: Part, zone: str, expected: Expected | None) -> Iterator[str]:
-    """Nodes, who is ahead, and when."""
+def _in_line(seen: Seen, entry: Entry, part: Part) -> Iterator[str]:
+    """Nodes, and who is ahead."""
     want = part.want
     yield f"Needs: {_wanted(want)}"
     pool = seen.view.pool.copy()
@@ -130,7 +134,6 @@ def _in_line(seen: Seen, entry: Entry, part: Part, zone: str, expected: Expected
     if first:
         more = f", and {len(first) - _NAMED} more" if len(first) > _NAMED else ""
         yield f"Ahead: {', '.join(f'{each.job} ({each.why})' for each in first[:_NAMED])}{more}"
-    yield start_line(expected, zone)
 
 
 def start_line(expected: Expected | None, zone: str) -> str:

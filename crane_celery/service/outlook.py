@@ -10,6 +10,7 @@ from functools import cached_property
 
 from crane_celery.model.job import Job
 from crane_celery.sched.cycle import schedule
+from crane_celery.sched.draining import decode
 from crane_celery.sched.forecast import Expected, forecast
 from crane_celery.sched.plan import Config, Plan
 from crane_celery.sched.prioritise import Ranking
@@ -31,11 +32,13 @@ class Seen:
     view: View
     plan: Plan
     config: Config
+    #: the drains as the leader noted them
+    noted: str
 
     @cached_property
     def expected(self) -> dict[int, Expected]:
         """When what may start does, by plain id."""
-        return forecast(self.view, self.now, self.config)
+        return forecast(self.view, self.now, self.config, self.plan.drains)
 
 
 class Outlook:
@@ -55,14 +58,17 @@ class Outlook:
         with self._lock:
             records, at = self._live.current(), self._store.now()
             last = self._last
-            if last is None or last.version != records.version or at > last.now + _FRESH_S:
+            changed = last is None or (last.version, last.noted) != (records.version, self._store.drains())
+            if last is None or changed or at > last.now + _FRESH_S:
                 last = self._last = self._see(records, at)
             return last
 
     def _see(self, records: Records, at: float, more: tuple[Job, ...] = ()) -> Seen:
         jobs = (*records.jobs, *more)
         view = View.of(self._settings.partitions, at, jobs, records.elements, records.nodes)
-        return Seen(records.version, at, view, schedule(view, at, self._config), self._config)
+        noted = self._store.drains()
+        plan = schedule(view, at, self._config, None, decode(noted))
+        return Seen(records.version, at, view, plan, self._config, noted)
 
     def with_job(self, job: Job, at: float = 0.0) -> Seen:
         """A moment (0 = now) at which this job is there too, which nobody has submitted. Raises Unreachable."""
@@ -72,4 +78,4 @@ class Outlook:
 def config_of(settings: Settings) -> Config:
     """How the scheduler of these settings plans, but for who used how much lately, which its leader alone follows."""
     ranking = Ranking(settings.priority, {}, sum(node.cpus for node in settings.nodes.values()))
-    return Config(ranking=ranking, licenses=settings.licenses, max_jobs=settings.max_jobs)
+    return Config(ranking=ranking, draining=settings.draining, licenses=settings.licenses, max_jobs=settings.max_jobs)

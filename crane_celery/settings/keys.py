@@ -19,7 +19,7 @@ from crane_celery.grammar.licenses import parse_licenses
 from crane_celery.grammar.memory import parse_memory
 from crane_celery.grammar.names import did_you_mean
 from crane_celery.model.node import NodeSpec, Partition
-from crane_celery.sched.weights import Priority
+from crane_celery.sched.weights import Draining, Priority
 from crane_celery.settings.model import Hooks
 from crane_celery.settings.place import fits
 from crane_celery.settings.reader import Value
@@ -234,6 +234,13 @@ _PRIORITY_KEYS = {
     "HalfLife": Key("half_life_s", _seconds),
 }
 
+_DRAINING_KEYS = {
+    "Jobs": Key("jobs", _count),
+    "Share": Key("share", lambda value: value.whole(1, 100)),
+    "Patience": Key("patience", _count),
+    "Beyond": Key("beyond_s", _seconds),
+}
+
 _HOOK_KEYS = {
     "Prolog": Key("prolog", _path),
     "Epilog": Key("epilog", _path),
@@ -299,6 +306,7 @@ KEYS = {
     "ArrayDependency": Key("array_dependency", _one_of("all", "last")),
     "Licenses": Key("licenses", _licenses),
     "Priority": Key("priority", _group(_PRIORITY_KEYS, Priority)),
+    "Draining": Key("draining", _group(_DRAINING_KEYS, Draining)),
     "JobLifecycleHook": Key("hooks", _group(_HOOK_KEYS, Hooks)),
     "Schedulers": Key("schedulers", lambda value: value.whole(1, 9)),
 }

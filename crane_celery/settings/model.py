@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from crane_celery.model.node import NodeSpec, Partition
-from crane_celery.sched.weights import Priority
+from crane_celery.sched.weights import Draining, Priority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +80,7 @@ class Settings:
     #: licences of the cluster: name -> how many
     licenses: dict[str, int] = field(default_factory=dict)
     priority: Priority = field(default_factory=Priority)
+    draining: Draining = field(default_factory=Draining)
     hooks: Hooks = field(default_factory=Hooks)
     #: scheduler processes that `crane up` starts (one leads, the others stand by)
     schedulers: int = 1

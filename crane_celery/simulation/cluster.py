@@ -55,7 +55,7 @@ class Cluster(NamedTuple):
             ntasks=nodes * on_each,
             memory=memory,
             partition=_MAIN,
-            time_limit=each.limit,
+            time_limit=each.limit or None,
         )
         return Job(id=id, spec=spec, count=1, submitted_at=now, pending="0")
 

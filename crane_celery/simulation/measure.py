@@ -19,6 +19,7 @@ class Measures(NamedTuple):
     policy: str
     jobs: int
     utilisation: float  # share of CPUs at work from the first submission to the last end
+    drained: float  # share of CPUs idle, over the same time, on nodes that were drained towards a job
     makespan: float
     wait_mean: float
     wait_median: float
@@ -38,6 +39,7 @@ def measure(result: Result, cluster: Cluster) -> Measures:
         policy=result.policy,
         jobs=len(waits),
         utilisation=worked / (cluster.total * makespan) if makespan else 0.0,
+        drained=_drained(result, makespan) / (cluster.total * makespan) if makespan else 0.0,
         makespan=makespan,
         wait_mean=fmean(waits),
         wait_median=median(waits),
@@ -47,6 +49,12 @@ def measure(result: Result, cluster: Cluster) -> Measures:
         decisions=result.considered,
         decisions_s=result.considered / result.spent if result.spent > 0 else 0.0,
     )
+
+
+def _drained(result: Result, end: float) -> float:
+    """CPU seconds idle on drained nodes."""
+    until = [*(sample.at for sample in result.samples[1:]), end]
+    return sum(sample.drained * max(0.0, to - sample.at) for sample, to in zip(result.samples, until, strict=True))
 
 
 def slowdown(wait: float, run: float) -> float:

@@ -20,6 +20,7 @@ from crane_celery.sched.cycle import schedule
 from crane_celery.sched.plan import Config, Placement, Plan
 from crane_celery.sched.prioritise import Ranking
 from crane_celery.sched.view import View
+from crane_celery.sched.want import MILLI
 from crane_celery.sched.weights import Priority
 from crane_celery.simulation.cluster import Cluster
 from crane_celery.simulation.trace import TraceJob
@@ -47,6 +48,7 @@ class Sample(NamedTuple):
     at: float
     busy: int  # CPUs
     waiting: int  # jobs
+    drained: float = 0.0  # CPUs that are idle on nodes which are drained towards a job
 
 
 class Result(NamedTuple):
@@ -102,7 +104,7 @@ class Replay:
                 self._unseen.append(arrivals.popleft())
                 self._waiting += 1
             self._plan(now)
-            self._samples.append(Sample(now - EPOCH, self._busy, self._waiting))
+            self._samples.append(Sample(now - EPOCH, self._busy, self._waiting, self._drained()))
             yield len(self._ran) - len(self._ends), len(self._jobs)
 
     def result(self) -> Result:
@@ -114,7 +116,7 @@ class Replay:
         """Start whatever may start now."""
         while self._show(now):
             began = self._clock()
-            plan = schedule(self._view, now, self._config, self._last)
+            plan = schedule(self._view, now, self._config, self._last, self._last.drains if self._last else ())
             self._spent += self._clock() - began
             self._cycles += 1
             self._considered += len(self._view.entries) - len(self._view.runs)
@@ -133,6 +135,12 @@ class Replay:
         while self._unseen and (self._policy != "fifo" or len(self._view.entries) == len(self._view.runs)):
             self._tell(now, "submit", {"job": job_to_json(self._unseen.popleft())})
         return self._view.todo.plan or bool(self._last and self._last.partial)
+
+    def _drained(self) -> float:
+        """CPUs that are idle on drained nodes."""
+        pool = self._view.pool
+        names = {name for drain in (self._last.drains if self._last else ()) for name in drain.nodes}
+        return sum(pool.cpu[pool.number[name]] for name in names) / MILLI
 
     def _start(self, starts: Sequence[Placement], now: float) -> None:
         self._view.started(starts)

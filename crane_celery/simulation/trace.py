@@ -17,7 +17,9 @@ class TraceJob(NamedTuple):
     number: int
     submit: float  # since the first submission of the trace
     run: float  # how long it ran
-    limit: int  # what its user asked for, never less than it ran: a system that kills at the limit saw to that
+    limit: (
+        int  # 0 = none; what its user asked for, never less than it ran: a system that kills at the limit saw to that
+    )
     procs: int
     memory: int  # bytes for each processor, 0 = not known
     user: int

@@ -322,6 +322,12 @@ class LeaderStore(Protocol):
     def resign(self, holder: str) -> None:
         """Give the lease up, if it is ours. Idempotent."""
 
+    def set_drains(self, fence: int, text: str) -> None:
+        """Note which nodes are drained towards which jobs (sched.draining ``encode``). Raises StaleFence."""
+
+    def drains(self) -> str:
+        """What the latest leader noted; "" at first."""
+
     def snapshot(self) -> Snapshot:
         """All live records, consistent with one event id: events after ``seq`` bring it up to date (each is safe to
         apply even where the snapshot already holds its effect)."""

@@ -50,6 +50,7 @@ users        hash   uid, "uid:partition" -> living elements                     
 kills:<name> hash   "id:run" asked to stop on this node -> signal                   cancel, ends       for ever
 fence        string the fence of the latest leader; only grows                      lead               for ever
 leader       string who leads, with a time to live                                  lead, resign       lease
+drains       string which nodes are drained towards which jobs                      set_drains         for ever
 events       stream the transitions: k kinds, t time, v list of their data          every verb         trim
 cursors      hash   consumer -> event that it has passed                            set_cursor         for ever
 scratch<n>   string what a script adds bits with                                    cancel, ends       one script
@@ -64,7 +65,7 @@ import re
 
 _ONE = (
     *("next", "alive", "arrays", "done", "ends", "spread", "reopen", "resolve", "asked"),
-    *("nodes", "fence", "leader", "events", "cursors", "full", "users", "scratch"),
+    *("nodes", "fence", "leader", "drains", "events", "cursors", "full", "users", "scratch"),
 )
 #: ids of which one key holds the bits (lib/bits.lua)
 CHUNK = 1 << 20

@@ -38,6 +38,7 @@ class MemoryStore(MemoryGuests):
         self._drains: dict[str, tuple[NodeState, str]] = {}
         self._leader: tuple[str, float] = ("", 0.0)
         self._cursors: dict[str, str] = {}
+        self._noted = ""
 
     # --- RunStore
 
@@ -276,6 +277,16 @@ class MemoryStore(MemoryGuests):
         with self._lock:
             if self._leader[0] == holder:
                 self._leader = ("", 0.0)
+
+    def set_drains(self, fence: int, text: str) -> None:
+        """Note which nodes are drained. See store.api."""
+        with self._lock:
+            self._fenced(fence)
+            self._noted = text
+
+    def drains(self) -> str:
+        """What the latest leader noted."""
+        return self._noted
 
     def snapshot(self) -> Snapshot:
         """All live records and the event that they hold from."""

@@ -38,6 +38,7 @@ from crane_celery.store.bitmaps import ranks_of
 from crane_celery.store.codec import dumps
 from crane_celery.store.keys import CHUNK, Keys
 from crane_celery.store.link import LONGEST_WAIT_S, Link
+from crane_celery.store.redis_drains import RedisDrains
 
 DAY_S = 86400
 #: records read, verdicts stored, submissions ended by one script call: they keep it far below 50 ms
@@ -47,7 +48,7 @@ FORGET = 4
 _LOST = "the node restarted while this ran"
 
 
-class RedisStore:
+class RedisStore(RedisDrains):
     """store.api.Store on a server; safe to share between threads; connects when first used."""
 
     def __init__(

@@ -495,6 +495,20 @@ def test_leading(store: Store) -> None:
     assert store.lead("b", 60) == 2
 
 
+def test_drains_are_noted_by_who_leads(store: Store) -> None:
+    fence = store.lead("a", 60)
+    assert store.drains() == ""
+    store.set_drains(fence, '[[1,0,"main"]]')
+    assert store.drains() == '[[1,0,"main"]]'
+    store.resign("a")
+    newer = store.lead("b", 60)
+    with pytest.raises(StaleFence):
+        store.set_drains(fence, "")
+    assert store.drains() == '[[1,0,"main"]]'
+    store.set_drains(newer, "")
+    assert store.drains() == ""
+
+
 def test_a_snapshot_and_what_follows(world: World) -> None:
     job = world.submit(3)
     world.start(job, 0)

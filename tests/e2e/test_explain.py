@@ -72,5 +72,33 @@ def test_how_a_job_ended(crane: Cluster) -> None:
     assert [row["last_lines"] for row in told["started"]] == [["1"], ["2"], ["3"]]
 
 
+def test_a_job_that_needs_several_slots_is_not_overtaken_for_ever(crane: Cluster) -> None:
+    """Nothing here has a time limit: nodes are drained towards it."""
+    first = crane.submit("--array=0-7", "--wrap", "sleep 0.$((CRANE_ARRAY_TASK_ID + 1))")
+    big = crane.submit("-c", "4", "--wrap", "true")
+    more = crane.submit("--array=0-79", "--wrap", "sleep 0.5")
+    assert crane.wait(big) == {big: 0}
+    waiting = crane.run("cqueue", "-N", "-t", "pending", "-j", str(more), "-o", "%j").stdout
+    assert str(more) in waiting, "it ran when nothing else waited any more"
+    crane.run("ccancel", str(first), str(more), code=None)
+
+
+def test_the_nodes_that_are_drained_and_what_has_to_end_there(crane: Cluster) -> None:
+    go = crane.work / "go-drain"
+    ones = [crane.submit("--wrap", until(go)) for _ in range(8)]
+    running(crane, ones[-1])
+    big = crane.submit("-c", "4", "--wrap", "true")
+    said = crane.run("ccontrol", "explain", str(big)).stdout
+    while "it waits for the end of 4 running jobs, which have no time limit" not in said:
+        assert "Drained for it: no node yet" in said
+        crane.submit("--wrap", "true")  # whatever happens makes the scheduler look
+        said = crane.run("ccontrol", "explain", str(big)).stdout
+    crane.run("ccontrol", "hold", str(big))
+    assert "Drained" not in crane.run("ccontrol", "explain", str(big)).stdout
+    go.touch()
+    crane.run("ccontrol", "release", str(big))
+    assert crane.wait(big) == {big: 0}
+
+
 def test_a_job_that_is_not_there(crane: Cluster) -> None:
     assert "999" in crane.run("ccontrol", "explain", "999", code=None).stderr

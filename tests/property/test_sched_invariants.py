@@ -18,6 +18,7 @@ from crane_celery.sched.plan import Config, Plan
 from crane_celery.sched.pool import Pool
 from crane_celery.sched.reasons import explain
 from crane_celery.sched.view import View
+from crane_celery.sched.weights import Draining
 from tests.unit.sched.cases import GIB, end_event, event, ids, job, node, node_event, plan, start_event, submit, view
 
 NOW = 100.0
@@ -139,9 +140,9 @@ def test_through_starts_ends_and_node_changes(some: list[Node], asked: list[Job]
 @settings(max_examples=60, deadline=None)
 @given(nodes(), jobs())
 def test_nothing_that_would_fit_is_left_behind(some: list[Node], asked: list[Job]) -> None:
-    """First fit is work conserving: after a whole plan, no startable element finds room any more."""
+    """First fit is work conserving: after a whole plan that drains no node, no startable element finds room."""
     seen = view(asked, some)
-    made = plan(seen, NOW)
+    made = schedule(seen, NOW, Config(draining=Draining(jobs=0)))
     after = seen.pool.copy()
     started = Counter(start.job for start in made.starts)
     for start in made.starts:
@@ -160,8 +161,9 @@ def test_remembering_what_was_turned_down_changes_no_start(
     for each in asked:
         seen.apply(submit(each))
         seen.advance(NOW)
-        made = schedule(seen, NOW, Config(max_starts=data.draw(st.sampled_from([1, 512]))), last)
-        whole = schedule(seen, NOW, Config(max_starts=len(made.starts) if made.partial else 512))
+        drains = last.drains if last else ()
+        made = schedule(seen, NOW, Config(max_starts=data.draw(st.sampled_from([1, 512]))), last, drains)
+        whole = schedule(seen, NOW, Config(max_starts=len(made.starts) if made.partial else 512), None, drains)
         assert made.starts == whole.starts
         check_reasons(seen, made)
         seen.pool.freed.clear()

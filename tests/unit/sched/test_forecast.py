@@ -9,6 +9,7 @@ from crane_celery.sched import fallout
 from crane_celery.sched.forecast import PLACED, Ahead, Expected, ahead, forecast
 from crane_celery.sched.plan import Config
 from crane_celery.sched.view import View
+from crane_celery.sched.weights import Draining
 from tests.unit.sched.cases import GIB, begin_event, ids, job, node, plan, submit, view
 
 
@@ -43,7 +44,8 @@ def test_behind_a_run_without_end_nobody_knows() -> None:
     seen = busy(limit=None)
     seen.apply(submit(job(2, nodes=2, ntasks=8, time_limit=100)))
     seen.apply(submit(job(3, time_limit=100)))
-    assert forecast(seen, 100.0, Config()) == {3: Expected(100.0, ("n2",))}
+    assert forecast(seen, 100.0, Config()) == {}  # n2 is drained towards 2, until a time that nobody knows
+    assert forecast(seen, 100.0, Config(draining=Draining(jobs=0))) == {3: Expected(100.0, ("n2",))}
 
 
 def test_elements_as_far_as_the_throttle_lets_them() -> None:

@@ -9,6 +9,7 @@ from crane_celery.errors import Denied, Infeasible, InputError, NotFound
 from crane_celery.grammar.selector import parse_selectors
 from crane_celery.model.job import Allocation
 from crane_celery.model.node import Partition
+from crane_celery.sched.draining import Drain, encode
 from crane_celery.service.caller import Caller
 from crane_celery.service.listing import Wanted
 from crane_celery.store.api import Began, Report, Start
@@ -130,6 +131,18 @@ def test_the_queue_and_the_explanation_give_one_reason(tmp_path: Path) -> None:
 def test_nobody_is_told_about_what_is_not_there(cluster: Cluster) -> None:
     with pytest.raises(NotFound, match="99"):
         told(cluster, "99")
+
+
+def test_nodes_are_drained_for_it_and_how_many_jobs_have_to_end(cluster: Cluster) -> None:
+    for _ in range(2):
+        full(cluster, "cn1", 8, "0")
+    big = submit(cluster, nodelist="cn1", cpus_per_task="16")
+    assert any(line.startswith("Drained for it: no node yet") for line in told(cluster, str(big)))
+    now = cluster.store.now()
+    cluster.store.set_drains(cluster.fence, encode([Drain(big, 0, "CPU", now, 0, ("cn1",), now)]))
+    (line,) = [line for line in told(cluster, str(big)) if line.startswith("Drained")]
+    assert "cn1, which starts nothing else" in line
+    assert line.endswith("it waits for the end of 2 running jobs, which have no time limit")
 
 
 # --- --test-only
