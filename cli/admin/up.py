@@ -178,7 +178,8 @@ def _give_up(settings: Settings, first: ready.Missing, supervisor: subprocess.Po
 def _explain(settings: Settings, *, detached: bool) -> None:
     cpus = sum(node.cpus for node in settings.nodes.values())
     state = "is starting" if detached else "is up"
-    say(f"cluster {settings.cluster} {state}: {len(settings.nodes)} nodes, {cpus:g} CPUs; {settings.home}")
+    nodes = f"{len(settings.nodes)} node{'s' if len(settings.nodes) != 1 else ''}"
+    say(f"cluster {settings.cluster} {state}: {nodes}, {cpus:g} CPU{'s' if cpus != 1 else ''}; {settings.home}")
     if settings.home != os.path.abspath(home_of({k: v for k, v in os.environ.items() if k != "CRANE_HOME"})):
         say(f"  export CRANE_HOME='{settings.home}'")
     say("  cinfo                          what there is")

@@ -132,7 +132,7 @@ def flower(tmp_path: Path) -> Iterator[tuple[Flower, Site]]:
     with Server() as server:
         config = tmp_path / "config.yaml"
         config.write_text(
-            f"ClusterName: test\nServerUrl: {server.url}\n"
+            f"ClusterName: test\nServerUrl: {server.url}\nPrivate: []\n"
             'Nodes: [{name: "n[1-2]", cpu: 64, memory: 1G}]\nPartitions: [{name: CPU, nodes: "n[1-2]"}]\n'
         )
         env = {**os.environ, "CRANE_CONFIG": str(config), "CRANE_HOME": str(tmp_path)}
