@@ -43,13 +43,18 @@ def state(crane: Cluster, job: int) -> str:
     return str(row["status"])
 
 
+def lose(folder: str) -> None:
+    """Remove a folder; daemons may make it again while it is being removed."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def forget(crane: Cluster) -> None:
     """Remove every file by which processes could be found, and kill who could make them again."""
     settings = crane.settings
     supervisor = lock.living(settings.home)
     assert supervisor and send(supervisor, signal.SIGKILL) and not wait_gone([supervisor], PATIENCE_S)
     for path in (settings.run_dir, f"{settings.home}/marks"):
-        shutil.rmtree(path)
+        lose(path)
     for name in ("run", "supervisor.pid", "up.lock"):
         Path(settings.home, name).unlink(missing_ok=True)
 
@@ -57,7 +62,7 @@ def forget(crane: Cluster) -> None:
 def test_a_lost_run_directory_comes_back_and_jobs_and_steps_live_on(crane: Cluster) -> None:
     job = long_job(crane)
     before = crane.pids()
-    shutil.rmtree(crane.settings.run_dir)
+    lose(crane.settings.run_dir)
     assert state(crane, job) == "Running"  # the command waits for the gateway
     (crane.work / "go1").write_text("first\n")
     (crane.work / "go2").write_text("second\n")  # a step that began without any socket
@@ -126,7 +131,7 @@ def sleeper(fd: int = -1) -> Iterator["subprocess.Popen[bytes]"]:
 def test_root_signals_nobody_whom_a_strangers_pid_file_names(crane: Cluster) -> None:
     settings = crane.settings
     running = set(census.take(settings))
-    shutil.rmtree(settings.run_dir)
+    lose(settings.run_dir)
     with sleeper() as victim:
         record = record_of(victim.pid)
         assert record
@@ -139,5 +144,5 @@ def test_root_signals_nobody_whom_a_strangers_pid_file_names(crane: Cluster) -> 
         assert alive(record)
     assert not any(map(alive, running))  # what is ours was ended all the same
     assert "remove it" in crane.run("crane", "up", code=6).stderr
-    shutil.rmtree(settings.run_dir)
+    lose(settings.run_dir)
     crane.up()

@@ -161,7 +161,8 @@ def cluster(
         made.up("--nodes", str(nodes), "--cpus", "4", "--mem", "4G", "--name", name or f"t{folder.name[-8:]}", *up)
         yield made
         made.down()
-        assert faults.recorded(str(made.home / "log")) == [], "a daemon met a fault that nobody foresaw"
+        met = faults.recorded(str(made.home / "log"))
+        assert not met, f"a daemon met what nobody foresaw: {met}"
         assert quarantine.listed(quarantine.folder_of(str(made.home))) == []
     finally:
         made.run("crane", "down", code=None)
