@@ -52,6 +52,10 @@ class Adopted:
         self._register(fd, key)
         return True
 
+    def watches(self, key: str) -> bool:
+        """Return whether the end of this one is still awaited."""
+        return key in self._by_key
+
     def ended(self, key: str) -> Row:
         """The event row of one that is over; its status is known when it was our child."""
         fd, pid, began = self._by_key.pop(key)

@@ -176,7 +176,7 @@ class Shepherd:
                     self._accept()
                 case "signal":
                     self._on_signal()
-                case "pid":
+                case "pid" if self._adopted.watches(what):  # else it was reaped in this very turn
                     self._herd.events(None, [self._adopted.ended(what)])
                 case "post":
                     self._hear_spawner(what)
