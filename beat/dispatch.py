@@ -31,7 +31,7 @@ _MOST = 500
 
 
 class Outbox(Protocol):
-    """Where messages go out."""
+    """Sends messages to the nodes' queues."""
 
     def put(self, node: str, text: str, signature: str) -> None:
         """Queue a message for a node. Raises Unreachable."""
@@ -100,7 +100,7 @@ class Dispatcher:
 
     @property
     def behind(self) -> bool:
-        """Whether something could not be sent yet."""
+        """Return whether messages wait to be sent again."""
         return bool(self._unsent)
 
     def send(

@@ -1,4 +1,4 @@
-"""Who leads: a lease with a fence, renewed at a third of its time, and what stands by or steps down around it.
+"""Leadership: a lease with a fence, renewed at a third of its time, and what stands by or steps down around it.
 
 A standby asks at the same pace, so a dead leader is replaced within one and a third of the lease (5 s: 6.7 s), one
 that resigned within a third. A leader that was away too long learns it from the store: every verb carries the fence.
@@ -89,7 +89,7 @@ class Leader:
 
     @property
     def leads(self) -> bool:
-        """Whether this one leads, as far as it knows."""
+        """Return whether this scheduler leads, as far as it knows."""
         return self._loop is not None
 
     def turn(self) -> float:
@@ -146,7 +146,7 @@ class Leader:
         )
 
     def _usage(self, clock: ServerClock) -> Usage:
-        """What users have used lately; nothing where the history does not answer, since the queue must go on."""
+        """Return what users have used lately; nothing where the history does not answer, since the queue must go on."""
         now = clock.now()
         try:
             return Usage(self._settings.priority.half_life_s, self._known_usage(now), now)

@@ -115,7 +115,7 @@ class Loop:
         self._busy = self._plan or self._ask
 
     def _patience(self, at_most_s: float) -> float:
-        """How long to wait for events: until whatever comes first, a second at least, or not at all."""
+        """Return the seconds to wait for events: until whatever comes first, a second at least, or not at all."""
         usual_s = max(_SHORTEST_S, min(at_most_s, self._reaper.left_s))
         due = self._due_at()
         self._measure(_MEASURE_S if due == inf else _SHORTEST_S)
@@ -195,7 +195,7 @@ class Loop:
                 self._store.expire(self.fence, job, left.text, *how)
 
     def _settle_due(self, now: float) -> None:
-        """What time alone decides: holds that end, deadlines of what is pending. It comes back as events."""
+        """Settle what time alone decides: holds that end, deadlines of what is pending. It comes back as events."""
         self.view.todo.due = False
         for each in list(due(self.view.entries.values(), now)):
             if each.what == "release":
@@ -267,7 +267,7 @@ class Loop:
         self._last = None
 
     def gap(self) -> bool:
-        """Whether events that we have not read are gone from the stream. To be asked after a pause, before a read."""
+        """Return whether unread events were trimmed from the stream. Call it after a pause, before a read."""
         return Position.parse(self._store.first_event()) > Position.parse(self._cursor)
 
     def _rebuilt(self) -> tuple[View, str]:

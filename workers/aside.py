@@ -11,7 +11,7 @@ from workers.uplink import to_report
 
 
 class Aside:
-    """What one node has set aside."""
+    """Reports of one node that were set aside."""
 
     def __init__(self, home: str, node: str, offset: Callable[[], float]) -> None:
         """``offset``: server time - monotonic time, which a report's times are to be read with later."""

@@ -1,4 +1,4 @@
-"""Closes descriptors that strangers sent, off the shepherd's loop. Standard library only.
+"""Close descriptors that strangers sent, off the shepherd's loop. Standard library only.
 
 close(2) of a socket with SO_LINGER blocks for as long as its owner likes, and so does closing a connection in which
 such a descriptor lies unread. So each user's are closed by a thread of that user's own, which ends when there is
@@ -12,7 +12,7 @@ from collections import Counter, deque
 
 
 class Closer:
-    """The threads and what they have to close."""
+    """One closing thread for each user, and the descriptors that wait for it."""
 
     def __init__(self) -> None:
         """Nothing to close."""

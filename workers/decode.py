@@ -1,4 +1,4 @@
-"""What may pass the shepherd's door: the frames of users, checked field by field. Standard library only.
+"""Decode the frames that users send to the shepherd, checked field by field. Standard library only.
 
 Everything that another process sends is foreign: a number may be NaN, a text half a surrogate, a list a text. Behind
 this door values have their types and bounds, so that nothing after it has to ask again. Names the field and what it

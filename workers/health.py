@@ -1,4 +1,4 @@
-"""Whether a node can start jobs: a test of itself, at the start, each minute, and when a launch failed by its fault.
+"""Test whether a node can start jobs: at the start, each minute, and when a launch failed by its fault.
 
 A node that cannot drains itself with the reason, so that it does not draw the whole queue through a broken place, and
 takes jobs again when the test passes. What an operator has said of a node stands.
@@ -24,7 +24,7 @@ _FREE, _DESCRIPTORS, _SKEW_S = 8 << 20, 64, 300.0
 
 
 class Health:
-    """What is known of one node's state. Times are monotonic seconds."""
+    """State of one node's self-test. Times are monotonic seconds."""
 
     def __init__(self, spool: str, devices: Mapping[str, Sequence[str]], clock: Callable[[], float]) -> None:
         """Not tested yet."""

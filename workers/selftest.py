@@ -1,4 +1,4 @@
-"""What keeps a shepherd from starting jobs: a journal that takes no more, no cgroup to be had. Standard library."""
+"""Test what a shepherd needs to start jobs: its journal and a cgroup. Standard library only."""
 
 from workers.cgroup import CgroupError
 from workers.ledger import Ledger
@@ -6,7 +6,7 @@ from workers.pens import Pens
 
 
 def faults(ledger: Ledger, pens: Pens) -> list[str]:
-    """Return what is wrong, in words."""
+    """Return a sentence for each fault; none when jobs can start."""
     found = []
     try:
         ledger.probe()

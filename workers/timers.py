@@ -1,4 +1,4 @@
-"""What the shepherd's loop has to do when. Standard library only."""
+"""Timers of the shepherd's loop, on the monotonic clock. Standard library only."""
 
 import heapq
 import math
@@ -12,7 +12,7 @@ _LONGEST_WAIT_S = 3600.0
 
 
 class Timers:
-    """What is due when, on the monotonic clock."""
+    """Callbacks, each with the monotonic second at which it is due."""
 
     def __init__(self) -> None:
         """Nothing is due."""
@@ -20,7 +20,10 @@ class Timers:
         self._count = 0
 
     def at(self, when: float, act: Callable[[], None]) -> None:
-        """Do it then. Raises ValueError for a time that is no number: it would hold up all others."""
+        """Call ``act`` at ``when`` (monotonic seconds).
+
+        Raises ValueError for a time that is no number: it would hold up all others.
+        """
         if math.isnan(when):
             raise ValueError("a timer needs a time")
         self._count += 1
@@ -31,7 +34,7 @@ class Timers:
         return min(_LONGEST_WAIT_S, max(0.0, self._heap[0][0] - time.monotonic())) if self._heap else None
 
     def run(self) -> None:
-        """Do what is due; one that fails costs the others nothing."""
+        """Run the callbacks that are due; one that fails costs the others nothing."""
         now = time.monotonic()
         while self._heap and self._heap[0][0] <= now:
             act = heapq.heappop(self._heap)[2]

@@ -1,4 +1,4 @@
-"""What one user may have of a gateway at once, so that what one does holds up that one only.
+"""Budgets of a gateway for each user, so that what one does holds up that one only.
 
 Connections: each user may have as many as are left free, up to a maximum; so whoever comes next finds some. Root, the
 operators and the daemons' own user have a reserve beside that. Requests at work: a user's threads take turns, so that
