@@ -6,6 +6,7 @@ the next; an end before the child is reaped: so whoever dies when, at most one s
 """
 
 import contextlib
+import math
 import os
 from typing import NamedTuple
 
@@ -62,11 +63,19 @@ def _take(known: dict[str, Known], parts: list[str]) -> None:
     key = parts[1]
     match parts[0]:
         case "s":
-            known[key] = Known(int(parts[2]), int(parts[3]), float(parts[4]))
+            known[key] = Known(int(parts[2]), int(parts[3]), _seconds(parts[4]))
         case "x":
-            known[key] = known.get(key, Known())._replace(status=int(parts[2]), ended=float(parts[3]))
+            known[key] = known.get(key, Known())._replace(status=int(parts[2]), ended=_seconds(parts[3]))
         case "f":
-            known[key] = Known(stage=parts[2], number=int(parts[3]), ended=float(parts[4]), text=parts[5])
+            known[key] = Known(stage=parts[2], number=int(parts[3]), ended=_seconds(parts[4]), text=parts[5])
+
+
+def _seconds(text: str) -> float:
+    """Return a monotonic time; ValueError for one that is no number, or endless."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"no time: {text}")
+    return value
 
 
 def append(fd: int, line: bytes) -> bool:

@@ -170,17 +170,17 @@ class Node:
         self.ledger = Ledger(JOURNAL, BOOT)
         self.nursery = Nursery()
         self.timers = Timers()
-        pens = Pens(self.nursery.driver, {run.pen for run in self.ledger.runs.values()})  # type: ignore[arg-type]
-        self.herd = Herd(self.ledger, pens, self.nursery, self.timers)  # type: ignore[arg-type]
+        pens = Pens(self.nursery.driver, {run.pen for run in self.ledger.runs.values()})
+        self.herd = Herd(self.ledger, pens, self.nursery, self.timers)
         self.launching = Launching(self.herd)
-        self.clients = Clients(self.herd, self.timers, Closer())  # type: ignore[arg-type]
+        self.clients = Clients(self.herd, self.timers, Closer())
         self.reins = Reins(self.herd)
         self.reins.on_resume = self.clients.resumed
         self.hooks = Hooks(self.herd)
         TaskEpilogs(self.herd)
         OutputNotes(self.herd)
         adopted = Adopted(lambda _fd, _key: None, lambda _fd: None)
-        self.recovery = Recovery(self.herd, self.nursery, adopted, {}, lambda: None)  # type: ignore[arg-type]
+        self.recovery = Recovery(self.herd, self.nursery, adopted, {}, lambda: None)
 
     def recover(self) -> None:
         """As a shepherd does first."""

@@ -85,7 +85,7 @@ def _child(asked: argparse.Namespace) -> None:
         atheris.Fuzz()
 
 
-def _step(name: str, asked: argparse.Namespace):  # type: ignore[no-untyped-def]
+def _step(name: str, asked: argparse.Namespace):
     """Return what tries one input, given as bytes."""
     from tests.fuzz import target as targets
     from tests.fuzz.source import Source

@@ -199,7 +199,7 @@ def _body(source: Source) -> str:
 
 
 def _parse(body: str) -> None:
-    parse_request(body.encode("utf-8", "surrogatepass"), _USERS[0], None, None, None)  # type: ignore[arg-type]
+    parse_request(body.encode("utf-8", "surrogatepass"), _USERS[0], None, None, None)
 
 
 def _frames(source: Source) -> list[str]:
@@ -228,7 +228,7 @@ def _reply(source: Source) -> list[Any]:
 def _answered(replies: list[Any]) -> None:
     body = b"".join(len(text).to_bytes(4, "big") + text for text in (json.dumps(each).encode() for each in replies))
     stream = io.BytesIO(body)
-    client._answer(type("", (), {"recv": stream.read})(), lambda _more: None, None)  # type: ignore[arg-type]
+    client._answer(type("", (), {"recv": stream.read})(), lambda _more: None, None)
 
 
 TARGETS = (

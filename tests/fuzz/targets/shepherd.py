@@ -4,6 +4,7 @@ import json
 import os
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from tests.fuzz.node import Node, connected, spawning
@@ -159,7 +160,7 @@ def _launched(frame: dict[str, Any]) -> None:
             node.herd.stop(key, 1, "cancel")
         node.herd.events(None, [["x", f"{id_}.{run}.1.0", -15, 1.0, 2.0, 0.5, 1] for id_, run in node.ledger.runs])
         node.turn()
-        Node(open(node.ledger._path, "rb").read().partition(b"\n")[2]).close()  # noqa: SIM115
+        Node(Path(node.ledger._path).read_bytes().partition(b"\n")[2]).close()
     finally:
         node.close()
 
@@ -231,16 +232,16 @@ def _pid(argv: list[str], env: dict[str, str], _files: Files) -> int:
     for word in (*argv, *env, *env.values()):
         if b"\0" in os.fsencode(word):
             raise ValueError("embedded null byte")
-    _pid.next += 1  # type: ignore[attr-defined]
-    return _pid.next  # type: ignore[attr-defined,no-any-return]
+    _pid.next += 1
+    return _pid.next
 
 
-_pid.next = 1 << 23  # type: ignore[attr-defined]
+_pid.next = 1 << 23
 spawner._spawn = _pid
-spawner.open_files = _null  # type: ignore[assignment]
+spawner.open_files = _null
 spawner._child_pipe = lambda: os.eventfd(0)
 spawner._ended = lambda: None
-os.umask = lambda mask: (mask & 0o777, 0o22)[1] if isinstance(mask, int) else _refuse(mask)  # type: ignore[assignment]
+os.umask = lambda mask: (mask & 0o777, 0o22)[1] if isinstance(mask, int) else _refuse(mask)
 
 
 def _refuse(mask: object) -> int:

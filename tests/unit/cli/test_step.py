@@ -49,7 +49,7 @@ class Shepherd:
 
     def send(self, message: dict[str, Any], to: socket.socket | None = None) -> None:
         body = json.dumps(message).encode()
-        (to or self.crun).sendall(len(body).to_bytes(4, "big") + body)  # type: ignore[union-attr]
+        (to or self.crun).sendall(len(body).to_bytes(4, "big") + body)
 
     def start(self) -> None:
         self._thread.start()

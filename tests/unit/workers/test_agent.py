@@ -362,9 +362,9 @@ def test_a_message_is_good_though_the_registrations_answer_came_late(node: Node)
         node.clock += 0.5
         return at
 
-    node.store.now = late  # type: ignore[method-assign]
+    node.store.now = late
     node.again([])
-    node.store.now = now  # type: ignore[method-assign]
+    node.store.now = now
     [id_] = node.started()
     node.agent.deliver(*node.message(id_, until=node.store.now()))
     assert node.launched() == [id_]

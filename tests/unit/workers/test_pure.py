@@ -177,3 +177,9 @@ def test_begin_and_end_in_one_report() -> None:
     assert [(began.id, began.at) for began in report.began] == [(6, 111.0)]
     assert [(end.id, end.state, end.began_at, end.ended_at) for end in report.ended] == [(5, "Completed", 110.0, 112.0)]
     assert report.steps[0].state == State.RUNNING and report.steps[0].began_at == 111.0
+
+
+def test_a_line_of_an_exit_journal_without_a_time_is_passed_over(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "exits"
+    path.write_bytes(b"s 1.1.1.0 7 8 nan\nx 1.1.1.0 0 inf\ns 2.1.1.0 7 8 9.5\n")
+    assert list(exits.read(str(path))) == ["2.1.1.0"]
