@@ -35,7 +35,7 @@ class Screen:
         self._shown: list[str] = []
         self._before: dict[int, Any] = {}
         self._attributes: Any = None
-        self._drawing = self._stale = False
+        self._drawing = self._stale = self._damaged = False
 
     def __enter__(self) -> Screen:
         """Turn to the other screen; what is typed there is not shown."""
@@ -58,17 +58,22 @@ class Screen:
         self._refresh()
 
     def _refresh(self) -> None:
-        """Draw; again where a signal came meanwhile."""
+        """Draw; draw again if a signal arrives meanwhile, at any point of this function."""
+        self._stale = True
         if self._drawing:
-            self._stale = True
             return
-        self._drawing = self._stale = True
         while self._stale:
-            self._stale = False
-            self._draw_changes()
-        self._drawing = False
+            self._drawing = True
+            while self._stale:
+                self._stale = False
+                self._draw_changes()
+            self._drawing = False
 
     def _draw_changes(self) -> None:
+        if self._damaged:
+            self._damaged = False
+            self._shown = []
+            self._write("\033[2J")
         width, height = self._size()
         fitting = [cut(line, width) for line in page(self._lines, height)]
         changed = [
@@ -100,8 +105,7 @@ class Screen:
         if number == signal.SIGCONT:
             _quiet()
             self._write(_ENTER)
-        self._shown = []
-        self._write("\033[2J")
+        self._damaged = True
         self._refresh()
 
     def _write(self, text: str) -> None:

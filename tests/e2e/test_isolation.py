@@ -20,7 +20,7 @@ BIN = Path(sys.executable).parent
 ODD = {"BASH_FUNC_greet%%": "() {  echo hello\n}", "a.b": "1", "EMPTY": "", "BYTES": os.fsdecode(b"\xff\n\x01")}
 
 #: what the job's bash, or the node, sets
-OF_SHELLS = {"PATH", "SHLVL", "PWD", "OLDPWD", "_", "USER", "LOGNAME"}
+OF_SHELLS = {"PATH", "SHLVL", "PWD", "OLDPWD", "_", "USER", "LOGNAME", "SHELL"}
 
 
 class Installed(Cluster):

@@ -9,7 +9,6 @@ import os
 import pty
 import re
 import select
-import signal
 import struct
 import subprocess
 import termios
@@ -49,7 +48,7 @@ class Terminal:
     def __init__(self, argv: Sequence[str], env: Mapping[str, str], columns: int, lines: int, cwd: Path) -> None:
         self.master, slave = pty.openpty()
         self.columns, self.lines = columns, lines
-        self.resize(columns, lines, tell=False)
+        self.resize(columns, lines)
         #: setsid makes it the controlling terminal, so that its keys send signals
         self.process = subprocess.Popen(
             ["setsid", "-c", *argv], stdin=slave, stdout=slave, stderr=slave, env={**env, "TERM": "xterm"}, cwd=cwd
@@ -70,12 +69,10 @@ class Terminal:
         """What is seen."""
         return self.page.text
 
-    def resize(self, columns: int, lines: int, tell: bool = True) -> None:
-        """Another size."""
+    def resize(self, columns: int, lines: int) -> None:
+        """Set another size; the kernel sends SIGWINCH."""
         self.columns, self.lines = columns, lines
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-        if tell:
-            os.killpg(os.getpgid(self.process.pid), signal.SIGWINCH)
 
     def type(self, keys: str) -> None:
         """Press keys; ``\\x03`` is Ctrl-C."""
