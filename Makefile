@@ -74,7 +74,7 @@ unit: .venv/tools
 	@$(PY) -m pytest tests/unit tests/property tests/arch tests/golden
 
 docs: .venv/tools
-	@$(PY) -m cli._manual docs/commands
+	@$(PY) -m cli.manual.pages docs/commands
 	@$(PY) -c 'from crane_celery.lifecycle.diagram import page; print(page(), end="")' > docs/states.md
 
 clean:

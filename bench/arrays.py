@@ -22,11 +22,11 @@ from beat.reaper import Reaper
 from bench.held import CONFIG, alternating, longest, whole
 from bench.sched_core import Outbox, Row, spec
 from crane_celery import wire
-from crane_celery.server import TUNING, find_server
 from crane_celery.settings import parse
 from crane_celery.store.api import Began, Ended, Report, Submission
 from crane_celery.store.clock import ServerClock
 from crane_celery.store.redis import RedisStore
+from crane_celery.supervisor.redis_server import TUNING, find_server
 from tests.support.server import Server, binary
 from tests.support.slow import SLOW_US, Slow
 

@@ -13,7 +13,7 @@ from tabulate import tabulate
 
 from bench import arrays, fresh, peers, rows, sched_core
 from bench.cluster import Cluster, running
-from crane_celery.server import find_server
+from crane_celery.supervisor.redis_server import find_server
 
 HERE = pathlib.Path(__file__).parent
 Figures = dict[str, float]

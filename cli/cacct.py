@@ -7,9 +7,9 @@ and ``%u`` and ``%U`` mean what they mean in cqueue.
 
 from __future__ import annotations
 
-from cli import _cut
-from cli._main import run
-from cli._options import Formats, Parser, add_output_options, ids, split_list
+from cli.common import truncation
+from cli.common.main import run
+from cli.common.options import Formats, Parser, add_output_options, ids, split_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def parser() -> Parser:
 
 def formats() -> dict[str, Formats]:
     """What ``-o`` can show: of runs and steps, and of arrays."""
-    from cli import _acctcols as acct
+    from cli.output import accounting_columns as acct
 
     summary = {**acct.columns(), **acct.summary_columns()}
     return {"": Formats(acct.DEFAULT, acct.columns()), "--array-summary": Formats(acct.SUMMARY, summary)}
@@ -79,13 +79,13 @@ def formats() -> dict[str, Formats]:
 def body(argv: list[str]) -> int:
     """Parse, ask once, print."""
     options = parser().parse(argv)
-    _cut.max_lines(options.max_lines)
+    truncation.max_lines(options.max_lines)
     if options.ids:
-        from cli._named import print_ids
+        from cli.common.ids import print_ids
 
         return print_ids(options, "history", {**_request(options), "steps": False}, "newest")
-    from cli import _acctcols as acct
-    from cli._render import CUT, lines, parse_format, print_json, print_lines
+    from cli.output import accounting_columns as acct
+    from cli.output.render import CUT, lines, parse_format, print_json, print_lines
     from crane_celery.gateway.client import call
 
     known = {**acct.columns(), **(acct.summary_columns() if options.array_summary else {})}
@@ -95,13 +95,13 @@ def body(argv: list[str]) -> int:
     if options.json:
         made = array_info if options.array_summary else job_info
         infos = [made(row) for row in jobs]
-        print_json({"ok": True, "job_info_list": infos, **_cut.left_out(len(jobs), answer)})
+        print_json({"ok": True, "job_info_list": infos, **truncation.left_out(len(jobs), answer)})
         return 0
     if not options.format and not options.array_summary and any(row["memory_deaths"] for row in jobs):
         fields = parse_format(f"{_format(options)} {acct.DEATHS}", known)
     cut = 0 if options.format or options.full else CUT
     print_lines(lines(fields, with_steps(jobs, options.job or "", every=options.steps), not options.noheader, cut))
-    _cut.tell(len(jobs), answer["total"], exact=answer["exact"], which="newest", what=_what(options))
+    truncation.tell(len(jobs), answer["total"], exact=answer["exact"], which="newest", what=_what(options))
     return 0
 
 
@@ -124,7 +124,7 @@ def _request(options: argparse.Namespace) -> dict[str, Any]:
         asked["states"] = split_list(options.state)
     if options.nodelist:
         asked["nodes"] = [options.nodelist]
-    from cli._zone import zone
+    from cli.common.time_zone import zone
 
     texts = {
         "selectors": ids(options.job),
@@ -140,7 +140,7 @@ def _request(options: argparse.Namespace) -> dict[str, Any]:
 
 def _format(options: argparse.Namespace) -> str:
     """The format asked for; the default one grows by what was filtered on."""
-    from cli import _acctcols as acct
+    from cli.output import accounting_columns as acct
 
     if options.format:
         return str(options.format)
@@ -178,9 +178,9 @@ def array_info(row: dict[str, Any]) -> dict[str, Any]:
 
 def job_info(row: dict[str, Any]) -> dict[str, Any]:
     """A job with its steps under the field names of ``--json`` (reference/cranesched.md section 0.4)."""
-    from cli import _acctcols as acct
-    from cli._jsoninfo import job_info as made
-    from cli._jsoninfo import step_info
+    from cli.output import accounting_columns as acct
+    from cli.output.json_records import job_info as made
+    from cli.output.json_records import step_info
 
     info = made(row)
     info["exit_text"] = acct.exit_code(row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from cli._later import later
+from cli.common.later import later
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import sys
 
-from cli import _submission
-from cli._jobparser import JobParser
-from cli._main import complain, run, say
-from cli._paths import expand_paths
+from cli.common import submission
+from cli.common.job_parser import JobParser
+from cli.common.main import complain, run, say
+from cli.common.paths import expand_paths
 from crane_celery.errors import CraneError, InputError, OutcomeUnknown, Refused
 
 TYPE_CHECKING = False
@@ -43,8 +43,8 @@ def parser() -> JobParser:
         "  cbatch --array=0-31%4 --wrap 'echo $CRANE_ARRAY_TASK_ID'\n  cbatch -d afterok:100 merge.sh\n",
         only_given=True,
     )
-    _submission.add_options(made)
-    _submission.add_ways(made)
+    submission.add_options(made)
+    submission.add_ways(made)
     add = made.add_argument
     add("--test-only", action="store_true", help="submit nothing: say when and where the job would start")
     add(
@@ -74,7 +74,7 @@ def body(argv: list[str]) -> int:
     given["args"] = rest[1:]
     if "array_retry" in given:
         return _send("retry", _retry(given), given)
-    job, given = _submission.assemble(given)
+    job, given = submission.assemble(given)
     if given.get("test_only"):
         return _test(job, bool(given.get("json")))
     return _send("submit", {"jobs": [job]}, given)
@@ -99,7 +99,7 @@ def _send(verb: str, request: dict[str, Any], given: dict[str, Any]) -> int:
     if not given.get("wait"):
         return 0
     sys.stdout.flush()
-    from cli._wait import wait
+    from cli.common.wait import wait
 
     return wait("cbatch", ids)
 
@@ -117,7 +117,7 @@ def _retry(given: dict[str, Any]) -> dict[str, Any]:
     other = {name: value for name, value in given.items() if name not in (*_WITH_RETRY, *_NOT_WITH_RETRY)}
     if other:
         expand_paths(other, {})
-        from cli._zone import zone
+        from cli.common.time_zone import zone
 
         asked |= {"options": other, "cwd": os.getcwd(), "tz": zone()}
     return asked
@@ -134,7 +134,7 @@ def _test(job: dict[str, Any], as_json: bool) -> int:
     for notice in found.get("notices", ()):
         complain(f"cbatch: {notice}", "33")
     if as_json:
-        from cli._render import print_json
+        from cli.output.render import print_json
 
         print_json({"ok": True, **found}, blanks=True)
         return 0
@@ -163,7 +163,7 @@ def _refused(error: CraneError, as_json: bool) -> int:
     if isinstance(error, InputError) or not isinstance(error, Refused):
         raise error
     if as_json:
-        from cli._render import print_json
+        from cli.output.render import print_json
 
         print_json({"ok": False, "code": error.code, "reason": error.message}, blanks=True)
     else:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from cli._main import complain, run, say
-from cli._options import Parser, split_list
+from cli.common.main import complain, run, say
+from cli.common.options import Parser, split_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,11 +101,11 @@ def tell(outcome: dict[str, Any], as_json: bool, signal: str = "", script: bool 
     something was not."""
     failed = outcome["failed"]
     if as_json:
-        from cli._render import print_json
+        from cli.output.render import print_json
 
         print_json({**as_object(outcome), **({"signal": signal} if signal else {})})
     else:
-        from cli._brief import brief
+        from cli.output.id_text import brief
 
         if outcome["cancelled"]:
             say(sent(outcome["cancelled"], signal, script) if signal else sentence(outcome["cancelled"]))
@@ -124,7 +124,7 @@ def tell(outcome: dict[str, Any], as_json: bool, signal: str = "", script: bool 
 
 def sentence(shown: list[str]) -> str:
     """``Job 1,2_3 Step 4.2 cancelled successfully.``"""
-    from cli._brief import brief
+    from cli.output.id_text import brief
 
     jobs = ",".join(brief(each) for each in shown if "." not in each)
     steps = ",".join(brief(each) for each in shown if "." in each)
@@ -133,7 +133,7 @@ def sentence(shown: list[str]) -> str:
 
 def sent(shown: list[str], signal: str, script: bool) -> str:
     """``Signal USR1 sent to job 1,2_3, step 4.2.``"""
-    from cli._brief import brief
+    from cli.output.id_text import brief
 
     jobs = ",".join(brief(each) for each in shown if "." not in each)
     steps = ",".join(brief(each) for each in shown if "." in each)

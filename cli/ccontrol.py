@@ -5,8 +5,8 @@ Every action is parsed, asked of the gateway in one call, and told.
 
 from __future__ import annotations
 
-from cli._main import complain, run, say
-from cli._options import Parser, ids
+from cli.common.main import complain, run, say
+from cli.common.options import Parser, ids
 from crane_celery.errors import InputError, NotSupported
 
 TYPE_CHECKING = False
@@ -77,8 +77,8 @@ def parser() -> Parser:
 def body(argv: list[str]) -> int:
     """Parse, ask, tell."""
     if any(word in ("-h", "--help", "help") for word in argv):
-        from cli._actions import asked
-        from cli._render import print_lines
+        from cli.common.control_actions import asked
+        from cli.output.render import print_lines
 
         if page := asked(argv):
             print_lines([page])
@@ -109,14 +109,14 @@ def body(argv: list[str]) -> int:
 
 
 def _show(words: list[str], as_json: bool) -> int:
-    from cli._control import listed
+    from cli.common.control_words import listed
     from crane_celery.gateway.client import call
 
     first, equals, name = words[0].partition("=") if words else ("", "", "")
-    from cli import _hosts
+    from cli.common import host_lists
 
-    if kind := _hosts.KINDS.get(first.lower()):
-        return _hosts.show(kind, [name, *words[1:]] if equals else words[1:], as_json)
+    if kind := host_lists.KINDS.get(first.lower()):
+        return host_lists.show(kind, [name, *words[1:]] if equals else words[1:], as_json)
     what = kind_of(first)
     rest = ids(listed([name, *words[1:]] if equals else words[1:])) if equals or words[1:] else ""
     names = _split(rest)
@@ -124,10 +124,10 @@ def _show(words: list[str], as_json: bool) -> int:
     records = call("dependents" if what == "dependents" else "show", asked)
     if as_json:
         return _as_json({"ok": True, f"{what}_info_list": records})
-    from cli import _records
-    from cli._render import print_lines
+    from cli.output import text_records
+    from cli.output.render import print_lines
 
-    print_lines([_records.text(what, records)])
+    print_lines([text_records.text(what, records)])
     return 0
 
 
@@ -145,11 +145,11 @@ def kind_of(word: str) -> str:
 
 
 def _update(words: list[str], as_json: bool) -> int:
-    from cli._control import changes
+    from cli.common.control_words import changes
 
     kind, names, wanted = changes(words)
     if kind == "job":
-        from cli._zone import zone
+        from cli.common.time_zone import zone
 
         return _act("update", {"selectors": names, "set": wanted, "tz": zone()}, "modified", as_json)
     if kind == "partition":
@@ -174,7 +174,7 @@ def _node_change(names: str, wanted: dict[str, str]) -> dict[str, Any]:
 
 
 def _hold(words: list[str], as_json: bool) -> int:
-    from cli._control import ids_and
+    from cli.common.control_words import ids_and
 
     chosen, given = ids_and(words, "timelimit", "time")
     asked: dict[str, Any] = {"selectors": _some("hold", chosen)}
@@ -198,21 +198,21 @@ def _requeue(action: str, words: list[str], running: bool, as_json: bool) -> int
     incomplete = bool(words) and words[0].lower() == "incomplete"
     if running and not incomplete:
         raise InputError(f"--running goes with {action} incomplete: without it what is at work is requeued anyway")
-    from cli._control import ids_and_changes
+    from cli.common.control_words import ids_and_changes
 
     chosen, wanted = ids_and_changes(words[1:] if incomplete else words)
     asked: dict[str, Any] = {"selectors": _some(action, chosen)}
     if incomplete:
         asked |= {"incomplete": True, "running": running}
     if wanted:
-        from cli._zone import zone
+        from cli.common.time_zone import zone
 
         asked |= {"set": wanted, "tz": zone()}
     return _act(action, asked, _REQUEUES[action], as_json)
 
 
 def _listed(words: Sequence[str]) -> str:
-    from cli._control import listed
+    from cli.common.control_words import listed
 
     return listed(words)
 
@@ -240,7 +240,7 @@ def _act(verb: str, asked: dict[str, Any], said: str, as_json: bool, what: str =
         notes = {"notes": outcome["notes"]} if outcome.get("notes") else {}
         _as_json({"ok": not failed, "modified": done, "failed": failed, **notes})
         return _REFUSED if failed else 0
-    from cli._brief import brief
+    from cli.output.id_text import brief
 
     if done:
         say(f"{what[: -1 if said == 'requeued' else None]} {', '.join(map(brief, done))} {said} successfully.")
@@ -258,26 +258,26 @@ def _told(verb: str, chosen: str, as_json: bool) -> int:
 
     asked = {"selectors": chosen}
     if verb == "explain":
-        from cli._zone import zone
+        from cli.common.time_zone import zone
 
         asked["tz"] = zone()
     answer = call(verb, asked)
     if as_json and verb == "explain":
-        from cli._ended import with_lines
+        from cli.output.last_lines import with_lines
 
         answer = [{**each, "started": [with_lines(row) for row in each.get("started", ())]} for each in answer]
     if as_json:
         return _as_json({"ok": True, verb: answer})
-    from cli import _told
-    from cli._render import print_lines
+    from cli.output import explanation
+    from cli.output.render import print_lines
 
-    show: Callable[[Any], str] = getattr(_told, verb)
+    show: Callable[[Any], str] = getattr(explanation, verb)
     print_lines([show(answer)])
     return 0
 
 
 def _as_json(value: dict[str, Any]) -> int:
-    from cli._render import print_json
+    from cli.output.render import print_json
 
     print_json(value)
     return 0

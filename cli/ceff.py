@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cli._main import complain, run
-from cli._options import Parser
+from cli.common.main import complain, run
+from cli.common.options import Parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ def body(argv: list[str]) -> int:
         else:
             unknown.append(shown)
     if options.json:
-        from cli._render import print_json
+        from cli.output.render import print_json
 
         print_json({"ok": not unknown, "efficiency_info_list": found, "unknown": unknown})
     else:
-        from cli._render import print_lines
+        from cli.output.render import print_lines
         from crane_celery.grammar.printable import shown_record
 
         print_lines(["\n\n".join(report(shown_record(each)) for each in found)])
@@ -92,9 +92,9 @@ def usage(shown: str, groups: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def report(used: dict[str, Any]) -> str:
     """The text of one job."""
-    from cli._brief import brief
-    from cli._columns import cpus, duration
-    from cli._records import group
+    from cli.output.cells import cpus, duration
+    from cli.output.id_text import brief
+    from cli.output.text_records import group
 
     lines = [f"JobId: {brief(used['job_id'])}{_elements(used)}", f"Qos: {used['qos'] or 'None'}"]
     lines += [f"User/Group: {used['user']}/{group(used['gid'])}", f"Account: {used['account'] or 'None'}"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cli._iterate import add_iterate, repeated
-from cli._main import run
-from cli._options import Formats, Parser, add_output_options, split_list
+from cli.common.iterate import add_iterate, repeated
+from cli.common.main import run
+from cli.common.options import Formats, Parser, add_output_options, split_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from cli._render import Column
+    from cli.output.render import Column
 
 DEFAULT = "%p %a %n %s %l"
 _STATES = ("idle", "mix", "alloc", "down", "drain")
@@ -49,9 +49,9 @@ def parser() -> Parser:
 
 def formats() -> dict[str, Formats]:
     """What ``-o`` can show: of partitions, and of nodes."""
-    from cli import _nodecols
+    from cli.output import node_columns
 
-    return {"": Formats(DEFAULT, columns()), "--node": Formats(_nodecols.DEFAULT, _nodecols.columns())}
+    return {"": Formats(DEFAULT, columns()), "--node": Formats(node_columns.DEFAULT, node_columns.columns())}
 
 
 def body(argv: list[str]) -> int:
@@ -60,14 +60,14 @@ def body(argv: list[str]) -> int:
     from crane_celery.gateway.client import call
 
     if options.watch:
-        from cli._watch import watched
+        from cli.common.watch import watched
 
         return watched(lambda ask: _show(options, ask))
     return repeated(options.iterate, lambda: _show(options, call))
 
 
 def _show(options: argparse.Namespace, ask: Callable[[str, dict[str, Any]], Any]) -> int:
-    from cli._render import lines, parse_format, print_json, print_lines
+    from cli.output.render import lines, parse_format, print_json, print_lines
 
     default, known = formats()["--node" if options.node else ""]
     if options.list_reasons:
@@ -157,8 +157,8 @@ def _row(partition: dict[str, Any], state: str, reason: str, names: list[str]) -
 
 def columns() -> dict[str, Column]:
     """The columns by the names of a format."""
-    from cli._columns import hosts
-    from cli._render import Column, by_header
+    from cli.output.cells import hosts
+    from cli.output.render import Column, by_header
 
     return by_header({
         "p": Column("PARTITION", lambda row: row["partition"]),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from cli._main import complain, run
-from cli._options import Parser
+from cli.common.main import complain, run
+from cli.common.options import Parser
 from crane_celery.errors import InputError
 
 TYPE_CHECKING = False
@@ -45,7 +45,7 @@ def parser() -> Parser:
 def body(argv: list[str]) -> int:
     """Parse, ask where it lies, show; 4 when something could not be shown."""
     options = parser().parse(argv)
-    from cli import _tail
+    from cli.common import tail
 
     chosen = selectors(",".join(options.ids))
     lines = count(options.lines)
@@ -54,9 +54,9 @@ def body(argv: list[str]) -> int:
             raise InputError("--json answers once: leave --follow out")
         return _as_json(_ask(chosen), options.err, lines)
     if options.follow:
-        failed = _tail.follow(chosen, lambda: _ask(chosen), options.err, lines)
+        failed = tail.follow(chosen, lambda: _ask(chosen), options.err, lines)
     else:
-        failed = _tail.show(_ask(chosen), options.err, lines)
+        failed = tail.show(_ask(chosen), options.err, lines)
     for why in failed:
         complain(f"clog: {why}")
     return _NOT_SHOWN if failed else 0
@@ -98,7 +98,7 @@ def _ask(chosen: Sequence[str]) -> list[dict[str, Any]]:
 def _as_json(rows: Sequence[dict[str, Any]], error: bool, lines: int | None) -> int:
     import os
 
-    from cli._render import print_json
+    from cli.output.render import print_json
     from crane_celery import outputs
     from crane_celery.errors import CraneError
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cli import _cut
-from cli._iterate import add_iterate, repeated
-from cli._main import run
-from cli._options import Formats, Parser, add_output_options, ids, split_list
+from cli.common import truncation
+from cli.common.iterate import add_iterate, repeated
+from cli.common.main import run
+from cli.common.options import Formats, Parser, add_output_options, ids, split_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from cli._render import Field
-    from cli._table import Answer
+    from cli.output.render import Field
+    from cli.output.table import Answer
 
     #: ask the gateway: (verb, arguments) -> value
     Ask = Callable[[str, dict[str, Any]], Any]
@@ -71,7 +71,7 @@ def parser() -> Parser:
 
 def formats() -> dict[str, Formats]:
     """What ``-o`` can show: of jobs, and of steps."""
-    from cli import _queuecols as columns
+    from cli.output import queue_columns as columns
 
     return {"": Formats(columns.DEFAULT, columns.jobs()), "--step": Formats(columns.STEPS, columns.steps())}
 
@@ -81,10 +81,10 @@ def body(argv: list[str]) -> int:
     options = parser().parse(argv)
     from crane_celery.gateway.client import call
 
-    _cut.max_lines(options.max_lines)
+    truncation.max_lines(options.max_lines)
     show = _steps if options.step is not None else _jobs
     if options.watch:
-        from cli._watch import watched
+        from cli.common.watch import watched
 
         return watched(lambda ask: show(options, ask))
     return repeated(options.iterate, lambda: show(options, call))
@@ -110,29 +110,29 @@ def _filters(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _jobs(options: argparse.Namespace, ask: Ask) -> int:
-    from cli import _queuecols as columns
-    from cli._render import CUT, parse_format, print_lines
+    from cli.output import queue_columns as columns
+    from cli.output.render import CUT, parse_format, print_lines
 
     fields = parse_format(_format(options), columns.jobs())  # before asking: a bad format costs nobody anything
     chosen = ids(options.job)
     asked = {**_filters(options), **({"selectors": chosen} if chosen else {})}
     if options.ids:
-        from cli._named import print_ids
+        from cli.common.ids import print_ids
 
         return print_ids(options, "jobs", asked, "first")
     if options.json:
         return _json(options, asked, ask)
-    from cli._table import table
+    from cli.output.table import table
 
     answer, total, exact = _lines(options, fields, asked, ask)
     print_lines(table(fields, answer, not options.noheader, 0 if options.format or options.full else CUT))
-    _cut.tell(answer["count"], total, exact=exact)
+    truncation.tell(answer["count"], total, exact=exact)
     return 0
 
 
 def _json(options: argparse.Namespace, asked: dict[str, Any], ask: Ask) -> int:
-    from cli._jsoninfo import elements, job_info
-    from cli._render import print_json
+    from cli.output.json_records import elements, job_info
+    from cli.output.render import print_json
 
     limit, each = options.max_lines or 0, _one_per_element(options)
     answer = ask("jobs", {**asked, "count": True, "limit": 0 if each else limit})
@@ -141,7 +141,7 @@ def _json(options: argparse.Namespace, asked: dict[str, Any], ask: Ask) -> int:
         answer = {**answer, "total": answer["total"] + sum(row["count"] - 1 for row in rows)}
         rows = elements(rows, limit or MAX_LINES)
     infos = [job_info(row) for row in rows]
-    print_json({"ok": True, "job_info_list": infos, **_cut.left_out(len(infos), answer)})
+    print_json({"ok": True, "job_info_list": infos, **truncation.left_out(len(infos), answer)})
     return 0
 
 
@@ -149,15 +149,15 @@ def _lines(
     options: argparse.Namespace, fields: list[Field], asked: dict[str, Any], ask: Ask
 ) -> tuple[Answer, int, bool]:
     """The lines to show, how many there are, and whether that is exact."""
-    from cli._table import NUMBERS, first, unfolded, values
+    from cli.output.table import NUMBERS, first, unfolded, values
 
     keys = {key for field in fields if field.column for key in field.column.keys}
     order: list[tuple[str, bool]] = []
     if options.sort:
-        from cli import _queuecols
-        from cli._order import sort_keys
+        from cli.output import queue_columns
+        from cli.output.order import sort_keys
 
-        order = sort_keys(options.sort, _queuecols.jobs())
+        order = sort_keys(options.sort, queue_columns.jobs())
     each, limit = _one_per_element(options), options.max_lines or MAX_LINES
     apart = each and any(key in NUMBERS for key, _ in order)  # elements have places of their own
     keys |= {key for key, _ in order} | ({"job", "jobid", "indexes", "count"} if each else {"jobid"})
@@ -171,7 +171,7 @@ def _lines(
     if apart:
         answer = unfolded(answer, sum(values(answer, "count")), numbers=True)
     if order or options.tree:
-        from cli._order import sorted_by, tree
+        from cli.output.order import sorted_by, tree
 
         answer = sorted_by(answer, order)
         answer = tree(answer) if options.tree else answer
@@ -182,7 +182,7 @@ def _lines(
 
 def _with_starts(answer: Answer, asked: dict[str, Any], ask: Ask) -> Answer:
     """With the expected start of what waits, where the scheduler knows it."""
-    from cli._table import values
+    from cli.output.table import values
     from crane_celery.errors import CraneError
 
     try:
@@ -196,7 +196,7 @@ def _with_starts(answer: Answer, asked: dict[str, Any], ask: Ask) -> Answer:
 
 
 def _format(options: argparse.Namespace) -> str:
-    from cli import _queuecols as columns
+    from cli.output import queue_columns as columns
 
     if options.format:
         return str(options.format)
@@ -236,8 +236,8 @@ def _short(options: argparse.Namespace) -> int:
 
 
 def _steps(options: argparse.Namespace, ask: Ask) -> int:
-    from cli import _queuecols as columns
-    from cli._render import CUT, lines, parse_format, print_json, print_lines
+    from cli.output import queue_columns as columns
+    from cli.output.render import CUT, lines, parse_format, print_json, print_lines
 
     usual = columns.FULL_STEPS if options.full else columns.STEPS
     fields = parse_format(options.format or usual, columns.steps(), dot_right=False)
@@ -246,13 +246,13 @@ def _steps(options: argparse.Namespace, ask: Ask) -> int:
     rows = ask("steps", {**asked, **({"selectors": wanted} if wanted else {})})
     shown = rows[: options.max_lines or (None if options.json else MAX_LINES)]
     if options.json:
-        from cli._jsoninfo import step_info
+        from cli.output.json_records import step_info
 
         infos = [step_info(row) for row in shown]
-        print_json({"ok": True, "step_info_list": infos, **_cut.left_out(len(shown), {"total": len(rows)})})
+        print_json({"ok": True, "step_info_list": infos, **truncation.left_out(len(shown), {"total": len(rows)})})
         return 0
     print_lines(lines(fields, shown, not options.noheader, 0 if options.format or options.full else CUT))
-    _cut.tell(len(shown), len(rows), which="newest", what="steps")
+    truncation.tell(len(shown), len(rows), which="newest", what="steps")
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from cli._main import run, say
+from cli.common.main import run, say
 from crane_celery.errors import InputError
 
 TYPE_CHECKING = False
@@ -42,7 +42,7 @@ def body(argv: list[str]) -> int:
         say(*usage().split("\n"))
         return 0 if argv else InputError.status
     if argv[0] in ("-v", "--version"):
-        from cli._options import Parser
+        from cli.common.options import Parser
 
         Parser("crane", "").parse(argv[:1])
     name = argv[0]

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import sys
 
-from cli._jobparser import JobParser
-from cli._main import complain, run
-from cli._paths import in_job
-from cli._step import Step
+from cli.common.job_parser import JobParser
+from cli.common.main import complain, run
+from cli.common.paths import in_job
+from cli.common.step_client import Step
 from crane_celery.errors import InputError, NotSupported, Refused
 from crane_celery.grammar.number import plain
 from crane_celery.surroundings import of_caller

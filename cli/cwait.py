@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from cli._main import run
-from cli._options import Parser
+from cli.common.main import run
+from cli.common.options import Parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def parser() -> Parser:
 def body(argv: list[str]) -> int:
     """Parse, wait, exit as the jobs did."""
     options = parser().parse(argv)
-    from cli._wait import exit_code, follow_to_end
+    from cli.common.wait import exit_code, follow_to_end
     from crane_celery.errors import InputError
     from crane_celery.grammar.selector import format_selector, parse_selectors
 
@@ -63,16 +63,16 @@ def body(argv: list[str]) -> int:
         ids = [format_selector(each) for each in chosen]
         codes = follow_to_end("cwait", ids, "" if options.quiet else "waiting")
     except _TimeIsUp:
-        from cli._main import complain
+        from cli.common.main import complain
 
         complain(f"cwait: not all have ended within {options.timeout}", "33")
         return _TIMED_OUT
     if options.json:
-        from cli._render import print_json
+        from cli.output.render import print_json
 
         print_json({"ok": True, "exit_codes": codes})
     if sys.stderr.isatty() and not options.quiet:
-        from cli._standing import tell_failed
+        from cli.common.wait_report import tell_failed
 
         tell_failed("cwait", codes)
     return max(map(exit_code, codes.values()))

@@ -40,7 +40,7 @@ def start(folder: str) -> NoReturn:
     """Run the user's command that is named by the first argument; ``folder`` holds the commands. The name by which it
     was called, perhaps that of a link such as ``sbatch``, stands behind a colon and becomes ``sys.argv[0]``."""
     name, _, called = (sys.argv.pop(1) if len(sys.argv) > 1 else "").partition(":")
-    if not os.path.exists(f"{ROOT}/cli/{name}.py"):
+    if not os.path.exists(f"{ROOT}/cli/{name.replace('.', '/')}.py"):
         sys.exit("crane-start is what the commands beside it run: call those, such as cinfo")
     sys.argv[0] = f"{folder}/{called or name}"
     handed = os.environ.pop(_HANDED, "")

@@ -50,7 +50,7 @@ def commands() -> dict[str, str]:
     """Return the text of each file of the folder of commands, by name."""
     template, exact = ((HERE / "bin" / name).read_text() for name in ("command", "exact"))
     found = {"crane-start": (HERE / "bin" / "crane-start").read_text()}
-    for name, module in {**{name: name for name in names()}, "crane-complete": "_complete"}.items():
+    for name, module in {**{name: name for name in names()}, "crane-complete": "completion.complete"}.items():
         text = template.replace("unset CRANE_ENVIRON\n", exact) if name in _SUBMITTING else template
         # users' commands need nothing but the standard library and our own packages: -S saves them a millisecond
         text = text if name == "crane" else text.replace('" -I "', '" -I -S "')
@@ -60,15 +60,15 @@ def commands() -> dict[str, str]:
 
 def manuals(version: str) -> dict[str, str]:
     """Return the manual pages by their place."""
-    from cli._man import man
-    from cli._manual import COMMANDS
+    from cli.manual.man import man
+    from cli.manual.pages import COMMANDS
 
     return {f"share/man/man1/{name}.1": man(name, version) for name in (*COMMANDS, "crane")}
 
 
 def completions() -> dict[str, str]:
     """Return the completions by their place: where the shells look for them under a prefix such as /usr/local."""
-    from cli._complete import script
+    from cli.completion.complete import script
 
     found = {"share/zsh/site-functions/_crane_celery": script("zsh", names())}
     for name in names():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from cli._complete import SHELLS, script
-from cli._options import Parser
-from cli._render import print_lines
+from cli.common.options import Parser
+from cli.completion.complete import SHELLS, script
+from cli.output.render import print_lines
 
 
 def completion(argv: list[str]) -> int:

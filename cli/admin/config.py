@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from cli._main import say
-from cli._options import Parser
-from cli._render import print_json
+from cli.common.main import say
+from cli.common.options import Parser
+from cli.output.render import print_json
 from crane_celery.settings import load
 from crane_celery.settings.keys import KEYS
 

@@ -11,18 +11,18 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cli._main import say
-from cli._options import Parser
-from cli._render import print_json
+from cli.common.main import say
+from cli.common.options import Parser
+from cli.output.render import print_json
 from crane_celery import faults, quarantine
 from crane_celery.errors import ConfigError
 from crane_celery.grammar.memory import format_memory
 from crane_celery.grammar.printable import printable
 from crane_celery.host import look
 from crane_celery.isolated import command
-from crane_celery.server import find_server
 from crane_celery.settings import home_of, load
 from crane_celery.settings.devices import fault_of
+from crane_celery.supervisor.redis_server import find_server
 
 _OLDEST_PYTHON = (3, 11)
 _CNI = ("/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni")

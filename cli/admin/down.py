@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
-from cli._main import say
-from cli._options import Parser
+from cli.common.main import say
+from cli.common.options import Parser
 from crane_celery import trust
 from crane_celery.errors import SystemFault
 from crane_celery.settings import Settings, home_of, load

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from cli._main import say
-from cli._options import Parser
+from cli.common.main import say
+from cli.common.options import Parser
 from crane_celery.settings import load
 
 TYPE_CHECKING = False

@@ -6,9 +6,9 @@ import json
 import os
 from datetime import datetime
 
-from cli._main import say
-from cli._options import Parser
-from cli._render import print_json
+from cli.common.main import say
+from cli.common.options import Parser
+from cli.output.render import print_json
 from crane_celery import quarantine as store
 from crane_celery.errors import CraneError, InputError, Refused
 from crane_celery.grammar.printable import printable

@@ -13,7 +13,7 @@ import socket
 import subprocess
 from typing import TYPE_CHECKING, NoReturn
 
-from cli._options import Parser
+from cli.common.options import Parser
 from crane_celery.errors import ConfigError, InputError, SystemFault
 from crane_celery.grammar.names import did_you_mean
 from crane_celery.settings import load, prepare_run_dir

@@ -7,10 +7,10 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from cli._main import say
-from cli._options import Parser, split_list
-from cli._progress import Progress
-from cli._render import print_json, print_lines
+from cli.common.main import say
+from cli.common.options import Parser, split_list
+from cli.common.progress import Progress
+from cli.output.render import print_json, print_lines
 from crane_celery.errors import InputError
 from crane_celery.grammar.duration import format_duration
 from crane_celery.grammar.memory import parse_memory

@@ -6,9 +6,9 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from cli._main import say
-from cli._options import Parser
-from cli._render import print_json, print_lines
+from cli.common.main import say
+from cli.common.options import Parser
+from cli.output.render import print_json, print_lines
 from crane_celery.bootstrap import open_store
 from crane_celery.errors import CraneError
 from crane_celery.settings import load

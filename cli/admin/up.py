@@ -6,20 +6,20 @@ import os
 import subprocess
 import time
 
-from cli._main import say
-from cli._options import Parser
-from cli._progress import Progress
 from cli.admin import ready
 from cli.admin.keys import make_keys
 from cli.admin.sizes import Sizes, configuration
+from cli.common.main import say
+from cli.common.options import Parser
+from cli.common.progress import Progress
 from crane_celery import trust
 from crane_celery.errors import ConfigError, InputError, Refused, SystemFault
 from crane_celery.host import look
 from crane_celery.isolated import command, without_python
-from crane_celery.server import explain_failure
 from crane_celery.settings import DRIVERS, Settings, home_of, load, prepare_run_dir
 from crane_celery.settings.place import usable
 from crane_celery.supervisor import lock, logs
+from crane_celery.supervisor.redis_server import explain_failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from crane_celery.model.event import Event
 from crane_celery.model.job import Element, Job, StepRow, elapsed, paused
 from crane_celery.model.node import Node, NodeState
 from crane_celery.model.states import CODE_MEANING, SIGNAL_BASE, TERMINATED, State, show_code, show_deaths
-from crane_celery.service.privacy import HIDDEN
+from crane_celery.service.query.privacy import HIDDEN
 from crane_celery.store.api import Snapshot
 
 _MAX_ARGS = 200  # characters of a command

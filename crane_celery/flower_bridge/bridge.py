@@ -21,7 +21,7 @@ from crane_celery import faults
 from crane_celery.errors import CraneError
 from crane_celery.flower_bridge.board import Board, Message
 from crane_celery.grammar.printable import shown_record
-from crane_celery.service.privacy import COMMANDS
+from crane_celery.service.query.privacy import COMMANDS
 from crane_celery.settings import Settings
 from crane_celery.store.api import Store
 

@@ -12,7 +12,7 @@ from crane_celery.gateway import protocol
 from crane_celery.gateway.request import Request
 from crane_celery.gateway.waiters import ANYTHING
 from crane_celery.grammar.selector import parse_selectors
-from crane_celery.service import waiting
+from crane_celery.service.query import progress
 from crane_celery.service.service import Service
 
 MAX_WAITED = 10_000
@@ -47,10 +47,10 @@ def wait(service: Service, request: Request) -> object:
     return {"codes": codes}
 
 
-def _codes(service: Service, goals: Sequence[waiting.Goal]) -> dict[str, int]:
+def _codes(service: Service, goals: Sequence[progress.Goal]) -> dict[str, int]:
     """The code of each; none where one that had ended was requeued meanwhile."""
-    codes = {goal.shown: waiting.code(goal, service.store) for goal in goals}
-    ended = (stand.ended == stand.total for stand in (waiting.standing(goal, service.store) for goal in goals))
+    codes = {goal.shown: progress.code(goal, service.store) for goal in goals}
+    ended = (stand.ended == stand.total for stand in (progress.standing(goal, service.store) for goal in goals))
     return codes if all(ended) else {}
 
 
@@ -78,20 +78,20 @@ def watch(service: Service, request: Request, listing: Callable[[Service, Reques
 
 
 def _follow(
-    service: Service, request: Request, goals: Sequence[waiting.Goal], fd: int, clear: Callable[[], None]
+    service: Service, request: Request, goals: Sequence[progress.Goal], fd: int, clear: Callable[[], None]
 ) -> None:
     """Return when every goal has ended. Raises EOFError when the client goes away or the gateway stops."""
     poll = select.poll()
     poll.register(request.sock, select.POLLIN | select.POLLRDHUP)
     open_goals, before = list(goals), None
-    sums = {goal: waiting.Standing(len(goal.ranks), 0, 0, len(goal.ranks)) for goal in goals}
+    sums = {goal: progress.Standing(len(goal.ranks), 0, 0, len(goal.ranks)) for goal in goals}
     while True:
         sums.update(_standings(service, request, open_goals))
         open_goals = [goal for goal in open_goals if sums[goal].ended < sums[goal].total]
         counts = [sum(part) for part in zip(*sums.values(), strict=True)]
         if counts != before:
             before = counts
-            more = dict(zip(waiting.Standing._fields, counts, strict=True))
+            more = dict(zip(progress.Standing._fields, counts, strict=True))
             _send(request, {"more": more})
         if not open_goals:
             return
@@ -100,9 +100,9 @@ def _follow(
 
 
 def _standings(
-    service: Service, request: Request, goals: Sequence[waiting.Goal]
-) -> dict[waiting.Goal, waiting.Standing]:
-    return _insist(request, lambda: {goal: waiting.standing(goal, service.store) for goal in goals})
+    service: Service, request: Request, goals: Sequence[progress.Goal]
+) -> dict[progress.Goal, progress.Standing]:
+    return _insist(request, lambda: {goal: progress.standing(goal, service.store) for goal in goals})
 
 
 def _insist(request: Request, ask: Callable[[], T]) -> T:

@@ -13,17 +13,17 @@ from crane_celery.grammar.selector import Selector, parse_selectors
 from crane_celery.grammar.signals import signal_number
 from crane_celery.history.api import Query
 from crane_celery.model.states import ENDED
-from crane_celery.service import cancel as cancelling
-from crane_celery.service.caller import Caller
-from crane_celery.service.cancel import Outcome
-from crane_celery.service.filters import Filters, parse_kinds, parse_states
-from crane_celery.service.listing import Listed, Wanted, conditions
-from crane_celery.service.other import Other
-from crane_celery.service.privacy import Viewer, viewer
-from crane_celery.service.requeue import How, Result
+from crane_celery.service.control import cancel as cancelling
+from crane_celery.service.control.cancel import Outcome
+from crane_celery.service.control.requeue import How, Result
+from crane_celery.service.query.filters import Filters, parse_kinds, parse_states
+from crane_celery.service.query.listing import Listed, Wanted, conditions
+from crane_celery.service.query.privacy import Viewer, viewer
+from crane_celery.service.query.spans import TIMES
 from crane_celery.service.service import Service
-from crane_celery.service.spans import TIMES
-from crane_celery.service.submit import MAX_KEY
+from crane_celery.service.shared.caller import Caller
+from crane_celery.service.submit.accept import MAX_KEY
+from crane_celery.service.submit.other_options import Other
 
 #: verbs whose answers can be watched
 _WATCHED = ("jobs", "steps", "nodes")

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from crane_celery.gateway.budgets import Turn
 from crane_celery.gateway.waiters import Waiters
-from crane_celery.service.caller import Caller
+from crane_celery.service.shared.caller import Caller
 
 
 class Request(NamedTuple):

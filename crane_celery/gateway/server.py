@@ -36,9 +36,9 @@ from crane_celery.gateway.budgets import Budgets, Turn
 from crane_celery.gateway.handlers import handle
 from crane_celery.gateway.request import Request
 from crane_celery.gateway.waiters import Waiters
-from crane_celery.service import caller as callers
-from crane_celery.service.caller import Caller
 from crane_celery.service.service import Service
+from crane_celery.service.shared import caller as callers
+from crane_celery.service.shared.caller import Caller
 from crane_celery.settings import Settings, prepare_run_dir
 
 log = logging.getLogger(__name__)

@@ -18,34 +18,34 @@ from crane_celery.model.event import Position
 from crane_celery.model.job import Job, JobSpec
 from crane_celery.model.states import ENDED, HOLDING
 from crane_celery.sched import feasible
-from crane_celery.service import cancel as cancelling
-from crane_celery.service import control, ended, explain, listing, named, output, queue, show, story, submit, waiting
-from crane_celery.service import nodes as places
-from crane_celery.service import requeue as again
-from crane_celery.service.caller import Caller, is_operator
-from crane_celery.service.dependents import dependents
-from crane_celery.service.dryrun import dry_run
-from crane_celery.service.filters import Filters
-from crane_celery.service.hosts import known_nodes, most_names
-from crane_celery.service.moments import zone_of
-from crane_celery.service.options import Meant, Offer
-from crane_celery.service.other import Other, with_other
-from crane_celery.service.outlook import Outlook
-from crane_celery.service.privacy import ALL, Viewer
-from crane_celery.service.resolve import Dependant, refuse_circle, resolve
-from crane_celery.service.retry import Changed, retry
-from crane_celery.service.rows import pending_row
-from crane_celery.service.scarce import limits_of
-from crane_celery.service.spans import parse_spans, within
-from crane_celery.service.submit import Accepted, Gate
-from crane_celery.service.summary import summaries
-from crane_celery.service.targets import Target, targets
+from crane_celery.service.control import actions, node_states
+from crane_celery.service.control import cancel as cancelling
+from crane_celery.service.control import requeue as again
+from crane_celery.service.query import element_ids, ended, explain, listing, output, progress, queue, show, story
+from crane_celery.service.query import node_records as places
+from crane_celery.service.query.array_summary import summaries
+from crane_celery.service.query.dependents import dependents
+from crane_celery.service.query.dry_run import dry_run
+from crane_celery.service.query.filters import Filters
+from crane_celery.service.query.forecast import Outlook
+from crane_celery.service.query.job_rows import pending_row
+from crane_celery.service.query.limits import limits_of
+from crane_celery.service.query.privacy import ALL, Viewer
+from crane_celery.service.query.spans import parse_spans, within
+from crane_celery.service.shared.caller import Caller, is_operator
+from crane_celery.service.shared.hosts import known_nodes, most_names
+from crane_celery.service.shared.resolve import Dependant, refuse_circle, resolve
+from crane_celery.service.shared.targets import Target, targets
+from crane_celery.service.shared.time_zones import zone_of
+from crane_celery.service.submit.accept import Accepted, Gate, accept, admit, prepare
+from crane_celery.service.submit.options import Meant, Offer
+from crane_celery.service.submit.other_options import Other, with_other
+from crane_celery.service.submit.retry import Changed, retry
 from crane_celery.settings import Settings
 from crane_celery.store.api import Changing, Store
 
 #: seconds that a question about the past waits for the recorder, which is started again within 5
 FILING_PATIENCE_S = 8.0
-_FILING_POLL_S = 0.005
 #: all that is named
 AGAIN = again.How()
 
@@ -66,10 +66,10 @@ class Service:
     def submit(self, caller: Caller, jobs: Sequence[Any], common: Mapping[str, Any], key: str) -> Accepted:
         """Accept jobs (service.submit.accept). Raises Refused in its kinds, InputError, NotSupported."""
         self.queue.live.wanted()
-        return submit.accept(caller, jobs, common, key, self._gate(), self.store)
+        return accept(caller, jobs, common, key, self._gate(), self.store)
 
     def retry(self, caller: Caller, selector: Selector, held: bool, key: str, other: Other | None = None) -> Accepted:
-        """Elements of an array again that did not complete (service.retry), with some other options than before. Raises
+        """Elements of an array again that did not complete (submit.retry), with some other options than before. Raises
         Refused in its kinds, InputError."""
 
         def change(spec: JobSpec) -> Changed:
@@ -116,8 +116,8 @@ class Service:
     def testonly(self, caller: Caller, jobs: Sequence[Any]) -> Row:
         """When and where a submission would start; nothing is stored. Raises what ``submit`` would."""
         gate = self._gate()
-        submit.admit(caller, gate)
-        made, notices = submit.prepare(caller, jobs, {}, gate)
+        admit(caller, gate)
+        made, notices = prepare(caller, jobs, {}, gate)
         if len(made) != 1:
             raise InputError(f"one job is tested at a time, this request has {len(made)}")
         return dry_run(made[0], notices, self.store.now(), self._outlook.with_job)
@@ -133,7 +133,7 @@ class Service:
         }
 
     def explain(self, selectors: Sequence[Selector], zone: str, viewer: Viewer = ALL) -> list[Row]:
-        """Why jobs wait (service.explain) or how they ended (service.ended), as ``viewer`` sees it. Raises NotFound."""
+        """Why jobs wait (query.explain) or how they ended (query.ended), as ``viewer`` sees it. Raises NotFound."""
         sources, hosts = story.Sources(self.store, self._history), output.hosts(self.store)
         found = [(each, sources.target(each)) for each in selectors]
         alive, seen = self.queue.alive(), self._outlook.now()
@@ -162,22 +162,22 @@ class Service:
         if seconds == 0:
             raise InputError(f"timelimit={time[:60]}: a hold of no length is none: write how long, or release the job")
         until = self.store.now() + seconds if seconds else 0.0
-        return self._control(caller, selectors, lambda target: control.hold(target, on, until, caller.uid, self.store))
+        return self._control(caller, selectors, lambda target: actions.hold(target, on, until, caller.uid, self.store))
 
     def suspend(self, caller: Caller, selectors: Sequence[Selector], on: bool) -> cancelling.Outcome:
         """Stop running jobs where they are, or let them go on."""
-        return self._control(caller, selectors, lambda target: control.suspend(target, on, caller.uid, self.store))
+        return self._control(caller, selectors, lambda target: actions.suspend(target, on, caller.uid, self.store))
 
     def requeue(self, caller: Caller, selectors: Sequence[Selector], how: again.How = AGAIN) -> again.Result:
         """Have jobs run again."""
         found, missed = targets(tuple(selectors), self.store)
         missed = again.explained(missed, selectors, self.settings, self.store, self)
-        allowed, who, notes = self.settings.job_requeue, control.Who(caller.uid, self.operator(caller)), list[str]()
+        allowed, who, notes = self.settings.job_requeue, actions.Who(caller.uid, self.operator(caller)), list[str]()
 
         def change(target: Target, ranks: RangeSet) -> Changing:
-            return control.changing(target, ranks, how.changes, who, self._site(how.zone), self._encode)
+            return actions.changing(target, ranks, how.changes, who, self._site(how.zone), self._encode)
 
-        did = control.each(
+        did = actions.each(
             found, missed, who, lambda each: again.requeue(each, how, allowed, caller.uid, self.store, notes, change)
         )
         return again.Result(did.done, did.failed, tuple(notes))
@@ -186,15 +186,15 @@ class Service:
         self, caller: Caller, selectors: Sequence[Selector], wanted: Mapping[str, str], zone: str
     ) -> cancelling.Outcome:
         """Change jobs: keys and values as typed, times in the caller's zone. Raises InputError for an unknown key."""
-        who = control.Who(caller.uid, self.operator(caller))
+        who = actions.Who(caller.uid, self.operator(caller))
         site = self._site(zone)
         return self._control(
-            caller, selectors, lambda target: control.update(target, wanted, who, site, self._encode, self.store)
+            caller, selectors, lambda target: actions.update(target, wanted, who, site, self._encode, self.store)
         )
 
-    def _site(self, zone: str) -> control.Site:
+    def _site(self, zone: str) -> actions.Site:
         now = datetime.fromtimestamp(self.store.now(), zone_of(zone))
-        return control.Site(self.settings.nodes, self.settings.partitions, now)
+        return actions.Site(self.settings.nodes, self.settings.partitions, now)
 
     def _encode(self, text: str, job: Job) -> str:
         """A dependency as the store has it. Raises InputError where the job would wait for itself."""
@@ -207,36 +207,36 @@ class Service:
         return self._control(
             caller,
             tuple(reversed(selectors)),
-            lambda target: control.top(target, self.store.jobs(), caller.uid, self.store, self.settings.priority),
+            lambda target: actions.top(target, self.store.jobs(), caller.uid, self.store, self.settings.priority),
         )
 
     def _control(
         self, caller: Caller, selectors: Sequence[Selector], act: Callable[[Target], cancelling.Outcome]
     ) -> cancelling.Outcome:
         found, missed = targets(tuple(selectors), self.store)
-        return control.each(found, missed, control.Who(caller.uid, self.operator(caller)), act)
+        return actions.each(found, missed, actions.Who(caller.uid, self.operator(caller)), act)
 
     def update_node(self, caller: Caller, names: Sequence[str], state: str, reason: str) -> cancelling.Outcome:
         """Drain nodes, resume them, or take them down. Raises Denied for anybody but an operator, InputError."""
         if not self.operator(caller):
             raise Denied("Permission Denied: only operators change nodes")
         wanted = expand_all(names, most_names(self.settings.nodes))
-        return places.change(wanted, state, reason, self.store)
+        return node_states.change(wanted, state, reason, self.store)
 
     def operator(self, caller: Caller) -> bool:
         """Whether the caller may act on everybody's jobs."""
         return is_operator(caller, self.settings.operators)
 
     def jobs(self, want: listing.Wanted) -> listing.Listed:
-        """The queue as rows (service.listing)."""
+        """The queue as rows (service.query.listing)."""
         chosen, total = self._listed(self.queue.alive(), want)
         return listing.Listed(listing.rows_of(chosen, want.limit), total)
 
     def job_ids(self, want: listing.Wanted) -> Row:
-        """The ids of what ``jobs`` lists, one of each array (service.named)."""
+        """The ids of what ``jobs`` lists, one of each array (service.query.element_ids)."""
         found = self.jobs(want)
         left = found.total.number - len(found.rows)
-        answer = named.answer(named.of_rows(found.rows), 0)
+        answer = element_ids.answer(element_ids.of_rows(found.rows), 0)
         return {**answer, "total": answer["total"] + left, "exact": found.total.exact}
 
     def table(self, want: listing.Wanted, keys: Sequence[str]) -> Row:
@@ -313,15 +313,15 @@ class Service:
         return listing.Listed(newest_first(list(rows.values()), want.limit), total)
 
     def ids(self, want: Query) -> Row:
-        """The ids of all that ``history`` is about, one of each array (service.named)."""
-        found = named.of_rows(self._live(want))
+        """The ids of all that ``history`` is about, one of each array (service.query.element_ids)."""
+        found = element_ids.of_rows(self._live(want))
         if self._history:
             self._await_filing()
-            found = named.together(found, self._history.elements(want))
-        return named.answer(found, want.limit)
+            found = element_ids.together(found, self._history.elements(want))
+        return element_ids.answer(found, want.limit)
 
     def arrays(self, want: Query) -> listing.Listed:
-        """Arrays, newest first, with how many of their elements are in which state (service.summary)."""
+        """Arrays, newest first, with how many of their elements are in which state (service.query.array_summary)."""
         asked = listing.Wanted(want.selectors, listing.filters_of(want)._replace(states=frozenset()))
         chosen = listing.live(self.queue.alive(), asked, self.store)
         if self._history:
@@ -340,14 +340,14 @@ class Service:
         return found
 
     def story(self, selectors: Sequence[Selector]) -> list[Row]:
-        """What has happened to jobs, whether they live or not (service.story). Raises NotFound."""
+        """What has happened to jobs, whether they live or not (service.query.story). Raises NotFound."""
         alive = self.queue.alive().elements  # before the history is asked: what ends meanwhile is in one of the two
         if self._history:
             self._await_filing()
         return story.stories(selectors, story.Sources(self.store, self._history), alive)
 
     def output(self, selectors: Sequence[Selector], failed: int = 0) -> list[Row]:
-        """Where the output of jobs lies (service.output). Raises NotFound, Refused."""
+        """Where the output of jobs lies (service.query.output). Raises NotFound, Refused."""
         past = story.Sources(self.store, self._history)
         return output.outputs(selectors, past, lambda want: self.history(want).rows, failed)
 
@@ -358,7 +358,7 @@ class Service:
         """
         last, deadline = Position.parse(self.store.last_event()), time.monotonic() + FILING_PATIENCE_S
         while (0, 0) < Position.parse(self.store.cursor("recorder")) < last and time.monotonic() < deadline:
-            time.sleep(_FILING_POLL_S)
+            time.sleep(0.005)
 
     def _live(self, want: Query) -> list[Row]:
         filters = listing.filters_of(want)
@@ -373,12 +373,12 @@ class Service:
         return rows
 
     def spans(self, texts: Mapping[str, str], zone: str) -> dict[str, Span]:
-        """Intervals as typed, in the caller's zone (service.spans). Raises InputError."""
+        """Intervals as typed, in the caller's zone (service.query.spans). Raises InputError."""
         return parse_spans(texts, datetime.fromtimestamp(self.store.now(), zone_of(zone)))
 
-    def goals(self, selectors: Sequence[Selector]) -> list[waiting.Goal]:
+    def goals(self, selectors: Sequence[Selector]) -> list[progress.Goal]:
         """What somebody waits for."""
-        return waiting.goals(selectors, self.store, self)
+        return progress.goals(selectors, self.store, self)
 
     def ping(self, caller: Caller) -> Row:
         """Who and what answers."""

@@ -5,10 +5,10 @@ import sys
 
 from crane_celery import trust
 from crane_celery.errors import CraneError
-from crane_celery.server import prepare
 from crane_celery.settings import load, prepare_run_dir
 from crane_celery.supervisor import datalock, lock, marks, stop
 from crane_celery.supervisor.loop import Supervisor, say
+from crane_celery.supervisor.redis_server import prepare
 from crane_celery.supervisor.roles import roles
 
 

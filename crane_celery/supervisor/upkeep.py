@@ -6,9 +6,9 @@ The gateways and shepherds make their own sockets again (gateway.server, workers
 import os
 from collections.abc import Iterable
 
-from crane_celery.server import socket_of
 from crane_celery.settings import Settings, prepare_run_dir
 from crane_celery.supervisor import pidfiles
+from crane_celery.supervisor.redis_server import socket_of
 
 
 def mend(settings: Settings, running: Iterable[str]) -> list[str]:

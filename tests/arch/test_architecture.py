@@ -27,6 +27,29 @@ def test_the_arrows_hold() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_few_arrows_lead_from_folder_to_folder_of_the_service() -> None:
+    """Their direction is a contract of import-linter; here their number."""
+    folder = ROOT / "crane_celery" / "service"
+    arrows = {
+        (path.relative_to(folder).parts[0], name.split(".")[2])
+        for path in folder.glob("*/*.py")
+        for name in imported(path)
+        if name.startswith("crane_celery.service.")
+    }
+    between = {(tail, head) for tail, head in arrows if tail != head}
+    assert len(between) <= 12, sorted(between)
+    assert not {(head, tail) for tail, head in between} & between
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Modules that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{each.name}" for each in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_users_command_imports_nothing_heavy(command: str) -> None:
     code = f"import sys; sys.path.insert(0, '.'); import cli.{command}; print(*sys.modules)"
@@ -62,14 +85,19 @@ def test_files_and_functions_stay_small(path: Path) -> None:
 
 
 #: what writes bytes of its own to a terminal, after it has escaped what is foreign
-_WRITERS = ("_main", "_render", "_progress", "_screen", "_tail", "_watch")
+_WRITERS = ("common/main", "output/render", "common/progress", "common/screen", "common/tail", "common/watch")
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "cli").rglob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted((ROOT / "cli").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_write_where_foreign_text_is_escaped(path: Path) -> None:
     """By say, complain, print_lines or print_json; a print of its own would let a terminal obey what users wrote."""
     called = {ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)}
-    assert path.stem in _WRITERS or not called & {"print", "sys.stdout.write", "sys.stderr.write"}
+    name = str(path.relative_to(ROOT / "cli").with_suffix(""))
+    assert name in _WRITERS or not called & {
+        "print",
+        "sys.stdout.write",
+        "sys.stderr.write",
+    }
 
 
 def test_every_configuration_key_is_in_the_docs() -> None:

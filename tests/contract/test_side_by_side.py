@@ -15,7 +15,7 @@ from crane_celery.model.dependency import Block, Resolved, decode, encode, judge
 from crane_celery.model.job import NEVER, WAITING, Allocation, Element, Job, StepRow
 from crane_celery.model.node import Node, NodeState
 from crane_celery.model.states import State
-from crane_celery.service.live import Live
+from crane_celery.service.query.live_records import Live
 from crane_celery.store.api import Answer, Began, Changing, Ended, Moved, Report, Start, Store, Submission
 from crane_celery.store.memory import MemoryStore
 from crane_celery.store.redis import RedisStore

@@ -22,7 +22,7 @@ from crane_celery.history.filing import Filing
 from crane_celery.history.sql import SqlHistory
 from crane_celery.model.event import Event
 from crane_celery.service import Service
-from crane_celery.service.caller import Caller
+from crane_celery.service.shared.caller import Caller
 from tests.fuzz.source import Source
 from tests.fuzz.strange import TEXTS, mutated, text
 from tests.fuzz.target import Target

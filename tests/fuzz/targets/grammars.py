@@ -31,7 +31,7 @@ from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model import dependency as resolved
 from crane_celery.model import overrides, tagged
 from crane_celery.model.job import JobSpec
-from crane_celery.service.moments import moment, shown, zone_of
+from crane_celery.service.shared.time_zones import moment, shown, zone_of
 from crane_celery.simulation import trace
 from tests.fuzz.source import Source
 from tests.fuzz.strange import mutated, text

@@ -10,7 +10,7 @@ from crane_celery.history.filing import Filing
 from crane_celery.history.recorder import Recorder
 from crane_celery.history.sql import SqlHistory
 from crane_celery.model.dependency import Block, Resolved, encode
-from crane_celery.service.story import Sources, stories
+from crane_celery.service.query.story import Sources, stories
 from crane_celery.store.api import Moved, Report
 from tests.support.site import Site
 

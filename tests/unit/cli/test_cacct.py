@@ -55,7 +55,7 @@ def record(cluster: Base, url: str) -> Iterator[Callable[[], None]]:
 @pytest.fixture
 def past(shell: Shell, cluster: Base, record: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> Shell:
     """Array 1-3 (indexes 1,3,5: completed with a step, failed, cancelled while pending), job 4 completed, 5 running."""
-    monkeypatch.setattr("crane_celery.service.caller.user_name", lambda _uid: "alice")
+    monkeypatch.setattr("crane_celery.service.shared.caller.user_name", lambda _uid: "alice")
     monkeypatch.setattr("os.getcwd", lambda: "/work/dir")
     shell("cbatch", "--array=1-5:2", "-J", "sweep", "-t", "30", "--wrap", "true")
     shell("cbatch", "-J", "a name that is much longer than thirty", "-p", "small", "--wrap", "true")

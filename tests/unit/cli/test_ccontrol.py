@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from cli import _control, ccontrol
+from cli import ccontrol
+from cli.common import control_words
 from crane_celery.errors import InputError
 from tests.unit.cli.support import Said, Shell
 
@@ -139,10 +140,10 @@ def test_what_show_takes(word: str, what: str) -> None:
 
 
 def test_quotes_around_a_value() -> None:
-    assert _control.unquoted("'a b'") == _control.unquoted('"a b"') == "a b"
-    assert [_control.unquoted(text) for text in ("'", "a'b'", "'a\"", "")] == ["'", "a'b'", "'a\"", ""]
+    assert control_words.unquoted("'a b'") == control_words.unquoted('"a b"') == "a b"
+    assert [control_words.unquoted(text) for text in ("'", "a'b'", "'a\"", "")] == ["'", "a'b'", "'a\"", ""]
     with pytest.raises(InputError):
-        _control.pairs(["a=1", "b"])
+        control_words.pairs(["a=1", "b"])
 
 
 def test_stories_and_explanations(control: Callable[..., Said], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from cli import _wait, cwait
-from cli._progress import Progress
+from cli import cwait
+from cli.common import wait
+from cli.common.progress import Progress
 from tests.unit.cli.support import Shell
 from tests.unit.service.support import Cluster
 
@@ -84,7 +85,7 @@ def test_what_is_refused(shell: Shell, argv: tuple[str, ...], code: int, text: s
 
 def test_what_a_bar_says() -> None:
     times = iter([0.0, 2.0, 4.0, 400.0, 40_000.0])
-    pace = _wait.Pace(lambda: next(times))
+    pace = wait.Pace(lambda: next(times))
     assert pace.note(total=9, pending=5, ended=1, ok=1) == "5 pending, 3 running, 1 ok, 0 failed"
     assert pace.note(total=9, pending=4, ended=3, ok=2).endswith("2 ok, 1 failed, 1.0/s, 6 s left")
     assert pace.note(total=9, pending=0, ended=9, ok=8) == "0 pending, 0 running, 8 ok, 1 failed, 2.0/s"

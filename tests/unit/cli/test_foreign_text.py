@@ -120,9 +120,10 @@ def foreign(full: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
 
 def all_columns(command: str) -> list[str]:
     """``-o`` with everything that a listing knows."""
-    from cli import _acctcols, _queuecols, cinfo
+    from cli import cinfo
+    from cli.output import accounting_columns, queue_columns
 
-    known = {"cqueue": _queuecols.jobs, "cinfo": cinfo.columns, "cacct": _acctcols.columns}[command]()
+    known = {"cqueue": queue_columns.jobs, "cinfo": cinfo.columns, "cacct": accounting_columns.columns}[command]()
     return [command, "-o", "|".join(f"%{name}" for name in known)]
 
 

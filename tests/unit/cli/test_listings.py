@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cli._iterate import repeated
+from cli.common.iterate import repeated
 from crane_celery.errors import InputError, Unreachable
 from crane_celery.gateway import client
 from crane_celery.model.node import NodeState
@@ -23,7 +23,7 @@ from tests.unit.service.support import Cluster
 @pytest.fixture
 def busy(shell: Shell, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Shell:
     """An array of 6 with one running, a held job, a job that waits for the array, one with all options."""
-    monkeypatch.setattr("crane_celery.service.caller.user_name", lambda _uid: "alice")
+    monkeypatch.setattr("crane_celery.service.shared.caller.user_name", lambda _uid: "alice")
     monkeypatch.setattr("os.getcwd", lambda: "/work/dir")
     shell("cbatch", "--array=0-4,7%2", "-J", "sweep", "-t", "30", "--wrap", "true")
     shell("cbatch", "--hold", "--wrap", "true")
@@ -272,7 +272,7 @@ def test_a_line_for_each_node(busy: Shell, cluster: Cluster) -> None:
 def test_each_column_is_explained(busy: Shell, command: str) -> None:
     from importlib import import_module
 
-    from cli._helpformat import MEANINGS
+    from cli.common.help_format import MEANINGS
 
     said = busy(command, "--helpformat")
     assert said.code == 0 and "%.5j" in said.out
@@ -456,7 +456,7 @@ def test_commands_stay_light(gateway: str, command: str) -> None:
 
 
 def test_moments_in_json() -> None:
-    from cli._jsoninfo import rfc3339
+    from cli.output.json_records import rfc3339
 
     shown = [rfc3339(at) for at in (0.0, 1_000_000_000.0, 1_000_000_000.25, 1_000_000_000.123456)]
     assert shown == [None, *(f"2001-09-09T01:46:40{part}Z" for part in ("", ".250", ".123456"))]

@@ -131,7 +131,7 @@ def test_nothing_of_it_on_pipes(shell: Shell, cluster: Cluster, env: dict[str, A
 
 
 def test_an_array_names_a_few_that_failed(shell: Shell, cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
-    from cli._standing import tell_failed
+    from cli.common.wait_report import tell_failed
 
     shell("cbatch", "--array=0-9", "--wrap", "true")
     for rank in range(10):

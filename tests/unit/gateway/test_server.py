@@ -14,7 +14,7 @@ from crane_celery.api import Task
 from crane_celery.errors import ConfigError, Denied, InputError, NotFound, SystemFault, Unreachable
 from crane_celery.gateway import client, protocol
 from crane_celery.gateway.server import GatewayServer
-from crane_celery.service.caller import Caller, admit
+from crane_celery.service.shared.caller import Caller, admit
 from tests.unit.service.support import Cluster, serving
 
 DEADLINE_S = 30.0

@@ -17,7 +17,7 @@ from crane_celery.grammar.hostlist import expand, expand_all
 from crane_celery.grammar.licenses import parse_licenses
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import parse_selectors
-from crane_celery.service.hosts import known_nodes
+from crane_celery.service.shared.hosts import known_nodes
 
 NODES = [f"n{number}" for number in range(10)]
 PRIMES = ",".join(f"{p}-999999:{p}" for p in (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59))

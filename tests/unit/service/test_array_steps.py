@@ -5,11 +5,11 @@ import pytest
 from crane_celery.grammar.selector import parse_selectors
 from crane_celery.model.job import StepRow
 from crane_celery.model.states import State
-from crane_celery.service.cancel import How
-from crane_celery.service.filters import Filters
+from crane_celery.service.control.cancel import How
+from crane_celery.service.query.filters import Filters
 from crane_celery.store.api import Report
+from tests.unit.service.submit.test_accept import ALICE, submit
 from tests.unit.service.support import Cluster
-from tests.unit.service.test_submit import ALICE, submit
 
 
 def steps(cluster: Cluster, *ids: int, state: State = State.RUNNING) -> None:

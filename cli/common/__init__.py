@@ -1,0 +1,1 @@
+"""Shared by the commands: parsers, options, errors and exit codes, waiting, watching, what the caller's host adds."""

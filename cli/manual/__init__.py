@@ -1,0 +1,1 @@
+"""Pages made from the parsers: docs/commands, and manual pages for man(1)."""

@@ -1,0 +1,1 @@
+"""Output of the commands: tables, columns, records as text and as JSON."""

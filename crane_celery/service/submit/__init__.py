@@ -1,0 +1,1 @@
+"""Submissions: read, checked, understood and stored."""

@@ -1,0 +1,299 @@
+"""Options of a submission, as text, become a JobSpec. Pure: what the cluster offers comes in as an argument.
+
+Each option is read by the grammar of its kind; a failure names the option, and the script's line where it was written.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from crane_celery.errors import Infeasible, InputError, LimitReached, NotFound
+from crane_celery.grammar.array import ArraySpec, parse_array
+from crane_celery.grammar.constraint import Constraint, format_constraint, parse_constraint, satisfies
+from crane_celery.grammar.dependency import parse_dependency
+from crane_celery.grammar.duration import format_duration, parse_duration
+from crane_celery.grammar.filename import check_filename
+from crane_celery.grammar.licenses import format_licenses, parse_licenses
+from crane_celery.grammar.names import check_entity_name, check_job_name, instead
+from crane_celery.grammar.signals import format_signals, parse_signals
+from crane_celery.model.job import JobSpec
+from crane_celery.model.node import Partition
+from crane_celery.service.shared.caller import Caller
+from crane_celery.service.shared.hosts import known_nodes
+from crane_celery.service.shared.time_zones import moment, shown
+from crane_celery.service.submit.dialect import dialect_of
+from crane_celery.service.submit.gres import gres_of
+from crane_celery.service.submit.node_memory import memory_of
+from crane_celery.service.submit.option_reader import OF_NO_EFFECT, Options
+from crane_celery.service.submit.request import MAX_PATH, JobRequest
+from crane_celery.service.submit.task_layout import shape
+from crane_celery.settings import Settings
+
+MAX_COMMENT = 1000
+MAX_EXTRA = 16 << 10
+#: bytes of a file's name, without its directories
+MAX_COMPONENT = 255
+
+
+class Offer(NamedTuple):
+    """What the cluster has."""
+
+    settings: Settings
+    now: Callable[[], float]  # server time
+
+
+class Meant(NamedTuple):
+    """A request, understood."""
+
+    spec: JobSpec
+    elements: int
+    held: bool
+    notices: tuple[str, ...]
+
+
+#: levels of --extra-attr
+_MAX_DEPTH = 32
+
+
+def understand(request: JobRequest, caller: Caller, offer: Offer, body: str) -> Meant:
+    """What the request means on this cluster. Raises InputError, NotFound, Infeasible, LimitReached."""
+    opt, settings = Options(request), offer.settings
+    opt.refuse_both("mem", "mem_per_cpu")
+    opt.refuse_both("array", "repeat")
+    partition = _partition(opt, settings)
+    asked = shape(opt.number("nodes"), opt.number("ntasks"), opt.number("ntasks_per_node"))
+    cpus = opt.cpus()
+    memory = memory_of(opt, asked, cpus, partition, settings)
+    array = _array(opt, settings, partition)
+    spec = JobSpec(
+        name=opt.read("job_name", check_job_name, "job") or "job",
+        uid=caller.uid,
+        gid=caller.gid,
+        user=caller.user,
+        nodes=asked.nodes,
+        ntasks=asked.ntasks,
+        ntasks_per_node=asked.ntasks_per_node,
+        cpus_per_task=cpus,
+        memory=memory.size,
+        whole_memory=memory.whole,
+        gres=gres_of(opt, asked.nodes),
+        partition=partition.name,
+        account=opt.read("account", check_entity_name, ""),
+        qos=opt.read("qos", lambda text: check_entity_name(text, "QoS"), ""),
+        comment=opt.text("comment")[:MAX_COMMENT],
+        wckey=opt.text("wckey")[:MAX_COMMENT],
+        time_limit=_time_limit(opt, partition),
+        cwd=_directory(opt, request.cwd),
+        stdin=opt.read("input", check_filename, "/dev/null"),
+        stdout=opt.read("output", check_filename, ""),
+        stderr=opt.read("error", check_filename, ""),
+        open_mode=opt.choice("open_mode", "truncate", "append"),
+        array=array.indexes.text if array else "",
+        throttle=array.throttle if array else 0,
+        max_fails=opt.number("array_max_fails"),
+        dependency=opt.read("dependency", _dependency, ""),
+        nodelist=_nodes(opt, "nodelist", settings),
+        exclude=_nodes(opt, "exclude", settings),
+        exclusive=opt.flag("exclusive"),
+        submit_host=request.host,
+        submit_dir=request.cwd,
+        command=opt.text("command")[:4096],
+        body=body,
+        **dialect_of(opt, settings),
+    )
+    _check_long_names(opt, spec)
+    spec = replace(spec, **_policy(opt, settings), **_span(opt, request.tz, spec.time_limit, offer))
+    spec = replace(spec, constraint=_constraint(opt, spec, settings))
+    if both := sorted(set(spec.nodelist) & set(spec.exclude)):
+        raise opt.error("nodelist", f"names {both[0]}, which --exclude shuts out")
+    if spec.max_fails and not array:
+        raise opt.error("array_max_fails", "is for arrays: give --array too")
+    notices = tuple(filter(None, (asked.notice, _of_no_effect(opt), _never_sent(spec))))
+    return Meant(spec, len(array.indexes) if array else 1, opt.flag("hold"), notices)
+
+
+def _of_no_effect(opt: Options) -> str:
+    """One notice for all options that do nothing here."""
+    ignored = [f"--{name.replace('_', '-')}" for name in OF_NO_EFFECT if opt.text(name)]
+    return f"{', '.join(ignored)}: recorded, without effect on this cluster" if ignored else ""
+
+
+def _never_sent(spec: JobSpec) -> str:
+    """A notice where a signal before the time limit finds no limit."""
+    if not spec.signal or spec.time_limit is not None:
+        return ""
+    return f"--signal={spec.signal} is not sent while the job has no time limit: give --time, or set one later"
+
+
+def _array(opt: Options, settings: Settings, partition: Partition) -> ArraySpec | None:
+    """The indexes; as many as cluster and partition allow."""
+    found = opt.read("array", lambda text: array_of(text, settings), None)
+    most = partition.max_array_count
+    if found and most and len(found.indexes) > most:
+        raise LimitReached(
+            f"--array has {len(found.indexes)} elements; partition {partition.name} takes {most} in one array"
+            " (MaxArrayCount): submit several arrays, or use another partition"
+        )
+    return found
+
+
+def array_of(text: str, settings: Settings) -> ArraySpec:
+    """``--array`` within the cluster's limits. Raises InputError."""
+    try:
+        return parse_array(text, settings.max_array_size - 1, settings.max_array_count)
+    except InputError as error:
+        raise InputError(f"invalid job array specification: {error.message}") from None
+
+
+def _policy(opt: Options, settings: Settings) -> dict[str, Any]:
+    """What happens when: signals, requeues, impossible dependencies; licences; and what else was said."""
+    again, kill = opt.yes("requeue"), opt.yes("kill_on_invalid_dep")
+    default = "node" if settings.job_requeue else "never"
+    kill = settings.kill_invalid_depend if kill is None else kill
+    return {
+        "signal": opt.read("signal", lambda text: format_signals(parse_signals(text)), ""),
+        "requeue": default if again is None else "failure" if again else "never",
+        "max_requeue": settings.max_requeue,
+        "kill_on_invalid_dep": "yes" if kill else "no",
+        "licenses": opt.read("licenses", lambda text: _licenses(text, settings), ""),
+        "extra": _extra(opt),
+    }
+
+
+def _licenses(text: str, settings: Settings) -> str:
+    """Canonical. Raises NotFound for one that the cluster does not have, Infeasible for more than it ever has."""
+    asked, lacks = parse_licenses(text), []
+    for item in asked.items:
+        name = f"{item.name}@{item.server}" if item.server else item.name
+        have = settings.licenses.get(name)
+        if have is None:
+            raise NotFound(f"no licence {name!r}{instead(name, settings.licenses, 'ccontrol show lic')}")
+        if item.number > have:
+            lacks.append(f"{item.number} {name} were asked for; the cluster has {have}")
+    if lacks and (not asked.any_of or len(lacks) == len(asked.items)):
+        raise Infeasible(f"licences: {'; '.join(lacks)}")
+    return format_licenses(asked)
+
+
+def _extra(opt: Options) -> str:
+    """``--extra-attr`` with mail in it, as CraneSched keeps them; JSON text, "" for nothing."""
+    nothing: dict[str, Any] = {}
+    found = dict(opt.read("extra_attr", _object, nothing))
+    for name in ("mail_type", "mail_user"):
+        if opt.text(name):
+            found[name.replace("_", ".")] = opt.text(name)[:MAX_COMMENT]
+    return json.dumps(found, separators=(",", ":")) if found else ""
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f'is not JSON ({error}): write an object such as \'{{"project": "x"}}\'') from None
+    if not isinstance(found, dict):
+        raise InputError('must be a JSON object such as \'{"project": "x"}\'')
+    if len(text) > MAX_EXTRA:
+        raise InputError(f"has {len(text)} characters, the limit is {MAX_EXTRA}")
+    if _is_deep(found):
+        raise InputError(f"is nested more than {_MAX_DEPTH} levels deep")
+    return found
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether JSON is nested deeper than whoever shows it later can follow."""
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        parts = [each for each in level if isinstance(each, dict | list)]
+        level = [one for each in parts for one in (each.values() if isinstance(each, dict) else each)]
+    return any(isinstance(each, dict | list) for each in level)
+
+
+def _span(opt: Options, zone: str, limit: int | None, offer: Offer) -> dict[str, Any]:
+    """When it may begin and when it is over, as server time. Raises InputError, Infeasible."""
+    if not opt.given("begin") and not opt.given("deadline"):
+        return {}
+    now = offer.now()
+    begin = opt.read("begin", lambda text: moment(text, now, zone), 0.0)
+    deadline = opt.read("deadline", lambda text: moment(text, now, zone), 0.0)
+    start = max(now, begin)
+    if deadline and (deadline < start + (limit or 0) or round(deadline - start, 3) <= 0):
+        since = f"begin at {shown(begin, zone)}" if begin > now else "now"
+        long = f" and the time limit {format_duration(limit)}" if limit else ""
+        raise Infeasible(
+            f"deadline {shown(deadline, zone)} is too early for {since}{long}:"
+            f" move it to {shown(start + (limit or 0) + 1, zone)} or later, or shorten --time"
+        )
+    return {"begin": begin if begin > now else 0.0, "deadline": deadline}
+
+
+def _constraint(opt: Options, spec: JobSpec, settings: Settings) -> str:
+    """Canonical. Raises Infeasible where the partition has too few nodes with these features."""
+    anything: Constraint = ()
+    found = opt.read("constraint", parse_constraint, anything)
+    if not found:
+        return ""
+    members = [settings.nodes[name] for name in settings.partitions[spec.partition].nodes if name in settings.nodes]
+    fitting = sum(satisfies(node.features, found) for node in members)
+    if fitting < spec.nodes:
+        there = sorted({name for node in members for name in node.features})
+        raise Infeasible(
+            f"--constraint {format_constraint(found)[:200]}: {fitting} nodes of partition {spec.partition} have these"
+            f" features, {spec.nodes} were asked for; its features are {', '.join(there)[:500] or 'none'}"
+        )
+    return format_constraint(found)
+
+
+def _partition(opt: Options, settings: Settings) -> Partition:
+    name = opt.text("partition") or settings.default_partition
+    found = settings.partitions.get(name)
+    if found is None:
+        raise NotFound(f"no partition {name[:60]!r}{instead(name, settings.partitions, 'cinfo')}")
+    return found
+
+
+def _time_limit(opt: Options, partition: Partition) -> int | None:
+    """Seconds: what was asked for, else the partition's default, else its maximum. 0 asks for no limit, as in Slurm."""
+    given = bool(opt.text("time"))
+    asked = opt.read("time", parse_duration, None) or None
+    if not given:
+        return partition.default_time if partition.default_time is not None else partition.max_time
+    if partition.max_time is not None and (asked is None or asked > partition.max_time):
+        most = format_duration(partition.max_time)
+        raise Infeasible(
+            f"time limit {format_duration(asked)} is beyond partition {partition.name}'s maximum {most} (MaxTime):"
+            f" ask for --time {most} or less, or use another partition"
+        )
+    return asked
+
+
+def _dependency(text: str) -> str:
+    """The text itself; InputError where it is none. What it names is looked up later."""
+    parse_dependency(text)
+    return text
+
+
+def _directory(opt: Options, cwd: str) -> str:
+    """The working directory: ``--chdir``, relative to where the caller stands."""
+    path = opt.text("chdir")
+    if path.startswith("~"):
+        raise opt.error("chdir", f"{path[:60]!r}: no ~ is expanded here: write the whole path")
+    joined = path if path.startswith("/") else f"{cwd.rstrip('/')}/{path}" if path else cwd
+    if len(joined) > MAX_PATH:
+        raise opt.error("chdir", f"the path is longer than {MAX_PATH} bytes")
+    return joined
+
+
+def _check_long_names(opt: Options, spec: JobSpec) -> None:
+    """Raise InputError where the job's name would make a file name longer than a file system takes."""
+    for option, pattern in (("input", spec.stdin), ("output", spec.stdout), ("error", spec.stderr)):
+        if "%x" in pattern and max(map(len, pattern.replace("%x", spec.name).encode().split(b"/"))) > MAX_COMPONENT:
+            raise opt.error(option, f"with the job's name for %x it is longer than {MAX_COMPONENT} bytes: leave %x out")
+
+
+def _nodes(opt: Options, name: str, settings: Settings) -> tuple[str, ...]:
+    """Return the nodes of a host list. InputError for the first that the cluster does not have."""
+    try:
+        return tuple(opt.read(name, lambda text: known_nodes((text,), settings.nodes), []))
+    except NotFound as error:
+        raise opt.error(name, error.message) from None
