@@ -35,7 +35,7 @@ def wait(service: Service, request: Request) -> object:
     if not isinstance(ids, list) or not 1 <= len(ids) <= MAX_WAITED:
         raise InputError(f"argument ids must be a list of 1 to {MAX_WAITED} ids")
     chosen = parse_selectors(",".join(str(each)[:MAX_WAITED] for each in ids))
-    goals = _insist(request, lambda: service.goals(chosen))
+    goals = _insist(request, lambda: service.query.goals(chosen))
     jobs = [goal.job for goal in goals]
     with ExitStack() as stack:
         stack.enter_context(request.turn.following())

@@ -43,7 +43,7 @@ def _submit(service: Service, request: Request) -> object:
     jobs = request.args.get("jobs")
     if not isinstance(jobs, list):
         raise InputError("argument jobs must be a list")
-    accepted = service.submit(
+    accepted = service.submit.accept(
         request.caller, jobs, read.mapping(request.args, "common"), read.text(request.args, "key")
     )
     return accepted._asdict()
@@ -54,17 +54,17 @@ def _testonly(service: Service, request: Request) -> object:
     jobs = request.args.get("jobs")
     if not isinstance(jobs, list):
         raise InputError("argument jobs must be a list")
-    return service.testonly(request.caller, jobs)
+    return service.submit.dry_run(request.caller, jobs)
 
 
 def _start(service: Service, request: Request) -> object:
     read.only(request.args, "selectors")
-    return service.start(selectors(request.args))
+    return service.query.start(selectors(request.args))
 
 
 def _explain(service: Service, request: Request) -> object:
     read.only(request.args, "selectors", "tz")
-    return service.explain(_named(request), read.text(request.args, "tz", limit=100), _viewer(service, request))
+    return service.query.explain(_named(request), read.text(request.args, "tz", limit=100), _viewer(service, request))
 
 
 def _retry(service: Service, request: Request) -> object:
@@ -76,7 +76,7 @@ def _retry(service: Service, request: Request) -> object:
         raise InputError("name one array, or elements of one, such as 36 or 36_[1-9]")
     held, key = read.flag(request.args, "hold"), read.text(request.args, "key", limit=MAX_KEY)
     other = Other(options, cwd or "/", zone) if options else None
-    return service.retry(request.caller, chosen[0], held, key, other)._asdict()
+    return service.submit.retry(request.caller, chosen[0], held, key, other)._asdict()
 
 
 def _cancel(service: Service, request: Request) -> object:
@@ -88,7 +88,7 @@ def _cancel(service: Service, request: Request) -> object:
     script = read.flag(request.args, "script")
     if script and not number:
         raise InputError("a script alone can be signalled, not cancelled: name a signal too")
-    outcome = service.cancel(
+    outcome = service.control.cancel(
         request.caller, chosen, filters, cancelling.How(number, script, read.flag(request.args, "cascade"))
     )
     return {"cancelled": outcome.done, "failed": outcome.failed, "never": outcome.never}
@@ -96,17 +96,19 @@ def _cancel(service: Service, request: Request) -> object:
 
 def _hold(service: Service, request: Request) -> object:
     read.only(request.args, "selectors", "time")
-    return _told(service.hold(request.caller, _named(request), True, read.text(request.args, "time", limit=100)))
+    return _told(
+        service.control.hold(request.caller, _named(request), True, read.text(request.args, "time", limit=100))
+    )
 
 
 def _release(service: Service, request: Request) -> object:
     read.only(request.args, "selectors")
-    return _told(service.hold(request.caller, _named(request), False))
+    return _told(service.control.hold(request.caller, _named(request), False))
 
 
 def _suspend(service: Service, request: Request) -> object:
     read.only(request.args, "selectors")
-    return _told(service.suspend(request.caller, _named(request), request.verb == "suspend"))
+    return _told(service.control.suspend(request.caller, _named(request), request.verb == "suspend"))
 
 
 def _requeue(service: Service, request: Request) -> object:
@@ -116,19 +118,21 @@ def _requeue(service: Service, request: Request) -> object:
     if flags == (False, True):
         raise InputError("running goes with incomplete: without it what is at work is requeued anyway")
     return _told(
-        service.requeue(request.caller, _named(request), How(request.verb == "requeuehold", *flags, wanted, zone))
+        service.control.requeue(
+            request.caller, _named(request), How(request.verb == "requeuehold", *flags, wanted, zone)
+        )
     )
 
 
 def _top(service: Service, request: Request) -> object:
     read.only(request.args, "selectors")
-    return _told(service.top(request.caller, _named(request)))
+    return _told(service.control.top(request.caller, _named(request)))
 
 
 def _update(service: Service, request: Request) -> object:
     read.only(request.args, "selectors", "set", "tz")
     wanted, zone = _wanted_changes(request)
-    return _told(service.update(request.caller, _named(request), wanted, zone))
+    return _told(service.control.update(request.caller, _named(request), wanted, zone))
 
 
 def _wanted_changes(request: Request) -> tuple[dict[str, str], str]:
@@ -143,7 +147,7 @@ def _update_node(service: Service, request: Request) -> object:
     read.only(request.args, "names", "state", "reason")
     args = request.args
     names, state, reason = read.texts(args, "names"), read.text(args, "state", limit=60), read.text(args, "reason")
-    return _told(service.update_node(request.caller, names, state, reason))
+    return _told(service.control.update_node(request.caller, names, state, reason))
 
 
 def _named(request: Request) -> tuple[Selector, ...]:
@@ -164,13 +168,13 @@ def _jobs(service: Service, request: Request) -> object:
     read.only(request.args, "selectors", "limit", "columns", "cut", "count", "ids", *_FILTERS)
     want, keys = _wanted(request), read.texts(request.args, "columns")
     if read.flag(request.args, "ids"):
-        return service.job_ids(want)
+        return service.query.job_ids(want)
     if not keys:
-        return _counted(service, service.jobs(want), request)
+        return _counted(service, service.query.jobs(want), request)
     viewer = _viewer(service, request)
     if viewer.hidden.keys().isdisjoint(keys):
-        return service.table(want, keys)
-    return viewer.table(service.table(want, (*keys, *({"uid"} - set(keys)))), keys)
+        return service.query.table(want, keys)
+    return viewer.table(service.query.table(want, (*keys, *({"uid"} - set(keys)))), keys)
 
 
 def _viewer(service: Service, request: Request) -> Viewer:
@@ -197,7 +201,7 @@ def _wanted(request: Request) -> Wanted:
 
 def _steps(service: Service, request: Request) -> object:
     read.only(request.args, "selectors", *_FILTERS)
-    found = service.steps(selectors(request.args, first_step=0), _filters(request.args, request.caller))
+    found = service.query.steps(selectors(request.args, first_step=0), _filters(request.args, request.caller))
     return _viewer(service, request).rows(found)
 
 
@@ -206,13 +210,13 @@ def _show(service: Service, request: Request) -> object:
     what = read.text(request.args, "what", limit=60)
     names = read.texts(request.args, "names")
     chosen = parse_selectors(",".join(names), int(what == "job")) if names and what in ("job", "step") else ()
-    found = service.show(what, names, chosen)
+    found = service.query.show(what, names, chosen)
     return _viewer(service, request).rows(found) if what in ("job", "step") else found
 
 
 def _nodes(service: Service, request: Request) -> object:
     read.only(request.args)
-    return {"nodes": service.nodes(), "partitions": service.partitions()}
+    return {"nodes": service.query.nodes(), "partitions": service.query.partitions()}
 
 
 def _history(service: Service, request: Request) -> object:
@@ -221,7 +225,7 @@ def _history(service: Service, request: Request) -> object:
     read.only(args, "selectors", *TIMES, "tz", "limit", "steps", "summary", "ids", "last", "count", *_FILTERS)
     filters = _filters(args, request.caller)
     zone = read.text(args, "tz", limit=100)
-    spans: dict[str, Any] = dict(service.spans({name: read.text(args, name) for name in TIMES}, zone))
+    spans: dict[str, Any] = dict(service.query.spans({name: read.text(args, name) for name in TIMES}, zone))
     want = Query(
         selectors=selectors(args, first_step=0),
         **conditions(filters, filters.states),
@@ -231,31 +235,33 @@ def _history(service: Service, request: Request) -> object:
         last=read.flag(args, "last"),
     )
     if read.flag(args, "ids"):
-        return service.ids(want)
-    return _counted(service, service.arrays(want) if read.flag(args, "summary") else service.history(want), request)
+        return service.query.ids(want)
+    return _counted(
+        service, service.query.arrays(want) if read.flag(args, "summary") else service.query.history(want), request
+    )
 
 
 def _output(service: Service, request: Request) -> object:
     """Where output lies; ``failed``: of so many at most that did not complete."""
     read.only(request.args, "selectors", "failed")
-    return service.output(_named(request), read.number(request.args, "failed", 0, high=1000))
+    return service.query.output(_named(request), read.number(request.args, "failed", 0, high=1000))
 
 
 def _usage(service: Service, request: Request) -> object:
     read.only(request.args, "selectors")
-    return _viewer(service, request).usage(service.usage(_named(request)))
+    return _viewer(service, request).usage(service.query.usage(_named(request)))
 
 
 def _dependents(service: Service, request: Request) -> object:
     read.only(request.args, "selectors")
     chosen = _named(request)
-    return service.dependents(chosen)
+    return service.query.dependents(chosen)
 
 
 def _story(service: Service, request: Request) -> object:
     read.only(request.args, "selectors")
     chosen = _named(request)
-    return service.story(chosen)
+    return service.query.story(chosen)
 
 
 def _watch(service: Service, request: Request) -> object:

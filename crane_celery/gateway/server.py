@@ -86,7 +86,7 @@ class GatewayServer:
     def start(self) -> None:
         """Bind and serve in a thread. Raises ConfigError for a path too long, SystemFault where one serves already."""
         self._serve_on(bind(self._path))
-        self._service.queue.live.follow(True)
+        self._service.query.queue.live.follow(True)
 
     def _serve_on(self, listener: socket.socket) -> None:
         self._listener, self._bound = listener, _identity(self._path)
@@ -117,7 +117,7 @@ class GatewayServer:
         with contextlib.suppress(OSError):
             os.unlink(self._path)
         _end(listener, self._thread)
-        self._service.queue.live.follow(False)
+        self._service.query.queue.live.follow(False)
         self._waiters.stop()
         with self._lock:
             for sock in self._open:

@@ -111,7 +111,7 @@ def _history(folder: str) -> SqlHistory:
     url = f"sqlite:///{folder}/history.db"
     database = Database(url)
     cluster = Cluster(Path(folder))
-    cluster.service.submit(_USERS[0], [{"script": "x", "options": {"array": "0-2"}}] * 7, {}, "")
+    cluster.service.submit.accept(_USERS[0], [{"script": "x", "options": {"array": "0-2"}}] * 7, {}, "")
     for rank in range(3):
         cluster.run(1, rank, rank)
     events: list[Event] = cluster.store.events("0", 0.0, 10_000)
@@ -131,9 +131,9 @@ def _cluster() -> Cluster:
     made = Cluster(Path(_folder))
     made.service = Service(made.store, made.settings, _past)
     jobs = [{"script": "a", "options": {}}, {"script": "b", "options": {"array": "0-3"}}]
-    made.service.submit(_USERS[0], jobs, {}, "")
+    made.service.submit.accept(_USERS[0], jobs, {}, "")
     made.begin(1), made.begin(2, 1)
-    made.service.submit(_USERS[1], [{"script": "c", "options": {"dependency": "afterok:1"}}], {}, "")
+    made.service.submit.accept(_USERS[1], [{"script": "c", "options": {"dependency": "afterok:1"}}], {}, "")
     return made
 
 

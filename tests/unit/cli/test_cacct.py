@@ -304,7 +304,7 @@ def test_memory_deaths_are_shown_wherever_a_job_is(past: Shell, cluster: Base, r
 def test_a_story_has_the_run_that_ends_while_it_is_asked_for(
     past: Shell, cluster: Base, record: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    awaited, alive = [], cluster.service.queue.alive
+    awaited, alive = [], cluster.service.query.queue.alive
 
     def then() -> object:
         """The run ends before, or just after, somebody looks at what is alive."""
@@ -312,6 +312,6 @@ def test_a_story_has_the_run_that_ends_while_it_is_asked_for(
             cluster.end(5)
         return alive()
 
-    monkeypatch.setattr(cluster.service, "_await_filing", lambda: (awaited.append(1), record()))
-    monkeypatch.setattr(cluster.service.queue, "alive", then)
+    monkeypatch.setattr(cluster.service.query._filing, "wait", lambda: (awaited.append(1), record()))
+    monkeypatch.setattr(cluster.service.query.queue, "alive", then)
     assert "run 1 began" in past("ccontrol", "story", "5").out

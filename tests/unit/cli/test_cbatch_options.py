@@ -296,6 +296,6 @@ def test_retries_that_cannot_be(shell: Shell, cluster: Cluster, monkeypatch: pyt
     cluster.run(1, 2)
     monkeypatch.setattr(cluster.store, "job", lambda _: None)
     monkeypatch.setattr(cluster.store, "find", lambda _: None)
-    monkeypatch.setattr(cluster.service, "array_of", lambda _: "3-5")
+    monkeypatch.setattr(cluster.service.past, "array_of", lambda _: "3-5")
     said = shell("cbatch", "--array-retry", "1")
     assert said.code == 4 and "has left the server" in said.err and "--array=4" in said.err

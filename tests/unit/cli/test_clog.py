@@ -202,8 +202,8 @@ def test_other_peoples_output_does_not_drive_a_terminal(
     shell("cbatch", "--wrap", "true")
     cluster.run(1)
     (here / "Crane-1.out").write_bytes(b"a\tb \x1b]0;x\x07\n\xc3\xa9\n")
-    (row,) = cluster.service.output(_selectors("1"))
-    monkeypatch.setattr(type(cluster.service), "output", lambda *_: [{**row, "uid": 4711}])
+    (row,) = cluster.service.query.output(_selectors("1"))
+    monkeypatch.setattr(type(cluster.service.query), "output", lambda *_: [{**row, "uid": 4711}])
     with terminal([sys.executable, "-c", _NO_TABS], env) as seen:
         assert seen.end() == 0
         assert r"b \x1b]0;x\x07" in seen.text and "é" in seen.text

@@ -46,7 +46,7 @@ def test_of_an_array_that_has_left_the_server_every_element_counts(
     assert said.code == 4 and "its indexes are 1-3" in said.err
     cluster.store.set_cursor("recorder", cluster.store.last_event())
     assert cluster.store.forget(cluster.fence, cluster.store.now() + 1, 10).jobs == 1
-    monkeypatch.setattr(cluster.service, "array_of", lambda id_: "1-3" if id_ == 1 else "")
+    monkeypatch.setattr(cluster.service.past, "array_of", lambda id_: "1-3" if id_ == 1 else "")
     codes = {
         name: shell("cwait", name).code for name in ("1", "2", "3", "1_1", "1_2", "1_[1,3]", "1_[2-3]", "1_9", "2_1")
     }

@@ -92,7 +92,7 @@ def test_an_announced_giant_is_refused_and_the_next_client_served(gateway: str) 
 
 
 def test_a_failure_inside_is_told_without_its_insides(gateway: str, cluster: Cluster, monkeypatch: Any) -> None:
-    monkeypatch.setattr(cluster.service, "nodes", lambda: 1 // 0)
+    monkeypatch.setattr(cluster.service.query, "nodes", lambda: 1 // 0)
     with pytest.raises(SystemFault, match="its log says more"):
         Api(gateway).nodes()
 

@@ -42,16 +42,16 @@ def array(cluster: Cluster) -> int:
 )
 def test_steps_are_stopped(cluster: Cluster, array: int, ids: str, hit: list[int]) -> None:
     named = ids.format(array)
-    outcome = cluster.service.cancel(ALICE, parse_selectors(named), Filters())
+    outcome = cluster.service.control.cancel(ALICE, parse_selectors(named), Filters())
     assert (outcome.done, outcome.failed) == ([named], [])
     assert stopped(cluster) == [array + rank for rank in hit]
-    shown = cluster.service.show("step", (), parse_selectors(named))
+    shown = cluster.service.query.show("step", (), parse_selectors(named))
     assert sorted(row["id"] for row in shown) == [array + rank for rank in hit]
 
 
 @pytest.mark.parametrize(("ids", "hit"), [("{}.1", [0]), ("{}_[2-3].1", [1, 2]), ("{}_*.1", [0, 1, 2])])
 def test_the_script_of_an_element_is_its_first_step(cluster: Cluster, array: int, ids: str, hit: list[int]) -> None:
-    cluster.service.cancel(ALICE, parse_selectors(ids.format(array)), Filters())
+    cluster.service.control.cancel(ALICE, parse_selectors(ids.format(array)), Filters())
     kills = cluster.store.heartbeat("cn1", cluster.epochs["cn1"], 1.0).kills
     assert sorted(id_ for id_, _, _ in kills) == [array + rank for rank in hit]
 
@@ -65,18 +65,18 @@ def test_the_script_of_an_element_is_its_first_step(cluster: Cluster, array: int
     ],
 )
 def test_steps_that_are_not_there(cluster: Cluster, array: int, ids: str, why: str) -> None:
-    [(shown, said)] = cluster.service.cancel(ALICE, parse_selectors(ids.format(array)), Filters()).failed
+    [(shown, said)] = cluster.service.control.cancel(ALICE, parse_selectors(ids.format(array)), Filters()).failed
     assert shown == ids.format(array) and why in said and not stopped(cluster)
 
 
 def test_steps_that_have_ended(cluster: Cluster, array: int) -> None:
     steps(cluster, array, array + 1, state=State.COMPLETED)
-    [(_, said)] = cluster.service.cancel(ALICE, parse_selectors(f"{array}_[1-2].2"), Filters()).failed
+    [(_, said)] = cluster.service.control.cancel(ALICE, parse_selectors(f"{array}_[1-2].2"), Filters()).failed
     assert said == "Step has already ended (Completed)"
-    cluster.service.cancel(ALICE, parse_selectors(f"{array}_[1-3].2"), Filters())
+    cluster.service.control.cancel(ALICE, parse_selectors(f"{array}_[1-3].2"), Filters())
     assert stopped(cluster) == [array + 2]
 
 
 def test_a_signal_to_the_scripts_of_a_range(cluster: Cluster, array: int) -> None:
-    cluster.service.cancel(ALICE, parse_selectors(f"{array}_[2-4]"), Filters(), How(10, script=True))
+    cluster.service.control.cancel(ALICE, parse_selectors(f"{array}_[2-4]"), Filters(), How(10, script=True))
     assert stopped(cluster) == [array + 1, array + 2]

@@ -25,7 +25,7 @@ from tests.unit.service.support import Cluster
 
 def update(cluster: Cluster, ids: object, caller: Caller = ALICE, **wanted: str) -> Outcome:
     """Change jobs as somebody."""
-    return cluster.service.update(caller, parse_selectors(str(ids)), wanted, "+0000")
+    return cluster.service.control.update(caller, parse_selectors(str(ids)), wanted, "+0000")
 
 
 def record(cluster: Cluster, job: int) -> Job:
@@ -153,10 +153,10 @@ def test_only_owners_and_operators_control(cluster: Cluster) -> None:
     chosen = parse_selectors(str(job))
     for outcome in (
         update(cluster, job, BOB, comment="mine"),
-        service.hold(BOB, chosen, True),
-        service.suspend(BOB, chosen, True),
-        service.requeue(BOB, chosen),
-        service.top(BOB, chosen),
+        service.control.hold(BOB, chosen, True),
+        service.control.suspend(BOB, chosen, True),
+        service.control.requeue(BOB, chosen),
+        service.control.top(BOB, chosen),
     ):
         assert (outcome.done, outcome.failed) == ([], [(str(job), "Permission Denied")])
     assert update(cluster, f"{job},99", ROOT, comment="x") == Outcome([str(job)], [("99", "Job not found")])
@@ -174,16 +174,16 @@ def test_a_throttle_is_of_the_whole_array(cluster: Cluster) -> None:
 
 def test_a_hold_may_end_by_itself(cluster: Cluster) -> None:
     job = submit(cluster)
-    assert cluster.service.hold(ALICE, parse_selectors(str(job)), True, "1:00:00").done == [str(job)]
+    assert cluster.service.control.hold(ALICE, parse_selectors(str(job)), True, "1:00:00").done == [str(job)]
     assert record(cluster, job).held == "0" and record(cluster, job).until
     for bad in ("whenever", "0", "0:00"):
         with pytest.raises(InputError):
-            cluster.service.hold(ALICE, parse_selectors(str(job)), True, bad)
+            cluster.service.control.hold(ALICE, parse_selectors(str(job)), True, bad)
     assert record(cluster, job).until
-    assert cluster.service.hold(ALICE, parse_selectors(str(job)), True, "unlimited").done == [str(job)]
+    assert cluster.service.control.hold(ALICE, parse_selectors(str(job)), True, "unlimited").done == [str(job)]
     assert not record(cluster, job).until
     cluster.begin(submit(cluster))
-    assert cluster.service.hold(ALICE, parse_selectors("2"), True).failed == [
+    assert cluster.service.control.hold(ALICE, parse_selectors("2"), True).failed == [
         ("2", "Job was not found in pending queue")
     ]
 
@@ -192,17 +192,19 @@ def test_suspending_is_ordered_and_told(cluster: Cluster) -> None:
     array, service = submit(cluster, array="0-3"), cluster.service
     for rank in (1, 2):
         cluster.begin(array, rank)
-    assert service.suspend(ALICE, parse_selectors(f"{array}_[0-1]"), True) == Outcome(
+    assert service.control.suspend(ALICE, parse_selectors(f"{array}_[0-1]"), True) == Outcome(
         [f"{array}_1"], [(f"{array}_0", "Job is not running")]
     )
-    assert service.suspend(ALICE, parse_selectors(str(array)), True) == Outcome([str(array)], [])
+    assert service.control.suspend(ALICE, parse_selectors(str(array)), True) == Outcome([str(array)], [])
     orders = cluster.store.heartbeat("cn1", cluster.epochs["cn1"], 60).orders
     assert orders == [(array + 1, 1, {"suspend": 1}), (array + 2, 1, {"suspend": 1})]
     cluster.store.report("cn1", cluster.epochs["cn1"], Report(moved=[Moved(array + 1, 1, "Suspended", 0.0)]))
     assert (f"{array}_1", "Suspended", "") in shown(cluster)
-    assert service.suspend(ALICE, parse_selectors(f"{array}_2"), False).done == [f"{array}_2"]  # it is about to be
-    assert service.suspend(ALICE, parse_selectors(f"{array}_1"), False).done == [f"{array}_1"]
-    assert service.suspend(ALICE, parse_selectors(f"{array}_3"), False).failed == [
+    assert service.control.suspend(ALICE, parse_selectors(f"{array}_2"), False).done == [
+        f"{array}_2"
+    ]  # it is about to be
+    assert service.control.suspend(ALICE, parse_selectors(f"{array}_1"), False).done == [f"{array}_1"]
+    assert service.control.suspend(ALICE, parse_selectors(f"{array}_3"), False).failed == [
         (f"{array}_3", "Job is not suspended")
     ]
 
@@ -211,17 +213,19 @@ def test_what_was_never_suspended_does_not_go_on(cluster: Cluster) -> None:
     array, service = submit(cluster, array="0-3"), cluster.service
     for rank in (1, 2):
         cluster.begin(array, rank)
-    assert service.suspend(ALICE, parse_selectors(str(array)), False).failed == [(str(array), "Job is not suspended")]
-    service.suspend(ALICE, parse_selectors(f"{array}_1"), True)
-    assert service.suspend(ALICE, parse_selectors(f"{array}_[1-2]"), False) == Outcome(
+    assert service.control.suspend(ALICE, parse_selectors(str(array)), False).failed == [
+        (str(array), "Job is not suspended")
+    ]
+    service.control.suspend(ALICE, parse_selectors(f"{array}_1"), True)
+    assert service.control.suspend(ALICE, parse_selectors(f"{array}_[1-2]"), False) == Outcome(
         [f"{array}_1"], [(f"{array}_2", "Job is not suspended")]
     )
-    assert service.suspend(ALICE, parse_selectors(f"{array}_1"), False).done == []
+    assert service.control.suspend(ALICE, parse_selectors(f"{array}_1"), False).done == []
 
 
 def requeue(cluster: Cluster, ids: object, **how: Any) -> Result:
     """Requeue as Alice."""
-    return cluster.service.requeue(ALICE, parse_selectors(str(ids)), How(**how))
+    return cluster.service.control.requeue(ALICE, parse_selectors(str(ids)), How(**how))
 
 
 def test_requeueing(cluster: Cluster) -> None:
@@ -244,7 +248,7 @@ def test_requeueing(cluster: Cluster) -> None:
 
 def test_what_was_cancelled_before_it_started_runs_too(cluster: Cluster) -> None:
     array, job = submit(cluster, array="1-5"), submit(cluster)
-    cluster.service.cancel(ALICE, parse_selectors(f"{array}_[2-3],{job}"), Filters())
+    cluster.service.control.cancel(ALICE, parse_selectors(f"{array}_[2-3],{job}"), Filters())
     cluster.run(array, 0, code=1)
     cluster.begin(array, 3)
     assert requeue(cluster, f"{job},{array}_2") == Result([str(job), f"{array}_2"], [])
@@ -266,7 +270,7 @@ def test_what_runs_again_may_be_changed(cluster: Cluster) -> None:
     cluster.run(array, 0)
     cluster.run(array, 1, code=1)
     cluster.begin(array, 2)
-    cluster.service.cancel(ALICE, parse_selectors(f"{array}_4"), Filters())
+    cluster.service.control.cancel(ALICE, parse_selectors(f"{array}_4"), Filters())
     done = requeue(cluster, array, incomplete=True, changes={"mem": "2G", "TimeLimit": "+30", "arraytaskthrottle": "2"})
     assert (done.done, done.failed) == ([str(array)], [])
     gib = [int(str(of(cluster, array, rank, "memory"))) >> 30 for rank in range(5)]
@@ -307,7 +311,7 @@ def test_a_requeued_job_may_wait_for_another(cluster: Cluster) -> None:
     then = submit(cluster, dependency=f"afterok:{first}")
     cluster.run(first, code=1)
     cluster.judge()
-    cluster.service.cancel(ALICE, parse_selectors(str(then)), Filters())
+    cluster.service.control.cancel(ALICE, parse_selectors(str(then)), Filters())
     second = submit(cluster)
     assert requeue(cluster, then, changes={"dependency": f"afterok:{second}"}).done == [str(then)]
     cluster.judge()
@@ -333,7 +337,7 @@ def test_what_has_left_the_server_is_not_requeued(cluster: Cluster, monkeypatch:
     cluster.run(job)
     cluster.store.set_cursor("recorder", cluster.store.last_event())
     assert cluster.store.forget(cluster.fence, cluster.store.now() + 1, 9).jobs == 2
-    monkeypatch.setattr(cluster.service, "array_of", lambda id_: "3-5" if id_ == array else "")
+    monkeypatch.setattr(cluster.service.past, "array_of", lambda id_: "3-5" if id_ == array else "")
     gone = dict(requeue(cluster, f"{array},{job},99", incomplete=True).failed)
     assert "has left the server" in gone[str(array)] and gone[str(array)].endswith("again with --array=4")
     assert "has left the server" in gone[str(job)] and gone[str(job)].endswith("submit it again")
@@ -344,20 +348,20 @@ def test_requeues_that_are_refused(cluster: Cluster) -> None:
     job, service = submit(cluster), cluster.service
     cluster.begin(job)
     update(cluster, job, requeue="no")
-    assert service.requeue(ALICE, parse_selectors(str(job))).failed == [(str(job), "Job requested no requeue")]
+    assert service.control.requeue(ALICE, parse_selectors(str(job))).failed == [(str(job), "Job requested no requeue")]
 
 
 def test_requeues_are_refused_where_the_cluster_has_none(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path, job_requeue=False)
     job = submit(cluster)
     cluster.begin(job)
-    outcome = cluster.service.requeue(ALICE, parse_selectors(str(job)))
+    outcome = cluster.service.control.requeue(ALICE, parse_selectors(str(job)))
     assert outcome.failed == [(str(job), "Job requeue is disabled by configuration")]
 
 
 def test_top_puts_a_job_before_ones_own(cluster: Cluster) -> None:
     first, second, third = submit(cluster), submit(cluster), submit(cluster)
-    assert cluster.service.top(ALICE, parse_selectors(str(third))).done == [str(third)]
+    assert cluster.service.control.top(ALICE, parse_selectors(str(third))).done == [str(third)]
     best = sorted(cluster.store.jobs(), key=lambda job: (-job.priority, job.id))
     assert [job.id for job in best] == [third, first, second]
     assert max(job.priority for job in best) == 1000  # nobody else is passed
@@ -369,17 +373,17 @@ def test_top_puts_a_job_before_ones_own(cluster: Cluster) -> None:
 def test_nodes(cluster: Cluster) -> None:
     service = cluster.service
     with pytest.raises(Denied):
-        service.update_node(ALICE, ["cn1"], "drain", "disks")
+        service.control.update_node(ALICE, ["cn1"], "drain", "disks")
     with pytest.raises(InputError, match="needs a reason"):
-        service.update_node(ROOT, ["cn1"], "drain", " ")
+        service.control.update_node(ROOT, ["cn1"], "drain", " ")
     with pytest.raises(InputError, match="did you mean"):
-        service.update_node(ROOT, ["cn1"], "dran", "x")
+        service.control.update_node(ROOT, ["cn1"], "dran", "x")
     with pytest.raises(NotSupported):
-        service.update_node(ROOT, ["cn1"], "sleep", "x")
-    outcome = service.update_node(ROOT, ["cn[1-2]", "cx"], "Drain", "disks")
+        service.control.update_node(ROOT, ["cn1"], "sleep", "x")
+    outcome = service.control.update_node(ROOT, ["cn[1-2]", "cx"], "Drain", "disks")
     assert outcome.done == ["cn1", "cn2"] and outcome.failed[0][0] == "cx"
     assert [node.state for node in cluster.store.nodes()][:3] == [NodeState.DRAIN, NodeState.DRAIN, NodeState.UP]
-    assert service.update_node(ROOT, ["cn1"], "resume", "").done == ["cn1"]
+    assert service.control.update_node(ROOT, ["cn1"], "resume", "").done == ["cn1"]
 
 
 def test_a_pending_job_gets_another_dependency(cluster: Cluster) -> None:
@@ -436,14 +440,14 @@ def test_events_name_whoever_asked(cluster: Cluster) -> None:
         cluster.begin(array, rank)
     cluster.end(array + 1, code=1)
     chosen = parse_selectors(str(array))
-    service.hold(ROOT, chosen, True)
-    service.hold(ALICE, chosen, False)
+    service.control.hold(ROOT, chosen, True)
+    service.control.hold(ALICE, chosen, False)
     update(cluster, array, comment="x")
-    service.suspend(ROOT, parse_selectors(f"{array}_0"), True)
+    service.control.suspend(ROOT, parse_selectors(f"{array}_0"), True)
     cluster.store.report("cn1", cluster.epochs["cn1"], Report(moved=[Moved(array, 1, "Suspended", 0.0)]))
-    service.requeue(ALICE, chosen)
+    service.control.requeue(ALICE, chosen)
     update(cluster, array, dependency=f"after:{submit(cluster)}")
-    service.top(ROOT, parse_selectors(str(submit(cluster))))
+    service.control.top(ROOT, parse_selectors(str(submit(cluster))))
     named = [
         (event.kind, event.data["rows"][0][-1] if event.kind == "move" else event.data["uid"])
         for event in cluster.store.events(since, 0, 1000)

@@ -30,13 +30,13 @@ def test_a_cancel_counts_all_that_is_lost_however_far(cluster: Cluster) -> None:
     ids = chain(cluster, 30)
     submit(cluster, dependency=f"afterany:{ids[0]}")
     cluster.judge()
-    assert cluster.service.cancel(ALICE, parse_selectors(str(ids[0])), Filters()).never == 29
+    assert cluster.service.control.cancel(ALICE, parse_selectors(str(ids[0])), Filters()).never == 29
 
 
 def test_a_cascade_takes_them_along(cluster: Cluster) -> None:
     ids = chain(cluster, 4)
     other = submit(cluster, dependency=f"afterany:{ids[-1]}")
-    outcome = cluster.service.cancel(ALICE, parse_selectors(str(ids[1])), Filters(), How(cascade=True))
+    outcome = cluster.service.control.cancel(ALICE, parse_selectors(str(ids[1])), Filters(), How(cascade=True))
     assert (outcome.done, outcome.never) == ([str(id_) for id_ in ids[1:]], 0)
     assert [job.id for job in cluster.store.jobs()] == [ids[0], other]
 
@@ -44,25 +44,25 @@ def test_a_cascade_takes_them_along(cluster: Cluster) -> None:
 def test_a_cascade_of_one_element(cluster: Cluster) -> None:
     array = submit(cluster, array="0-3")
     other = submit(cluster, array="0-3", dependency=f"aftercorr:{array}")
-    outcome = cluster.service.cancel(ALICE, parse_selectors(f"{array}_2"), Filters(), How(cascade=True))
+    outcome = cluster.service.control.cancel(ALICE, parse_selectors(f"{array}_2"), Filters(), How(cascade=True))
     assert outcome.done == [f"{array}_2", f"{other}_2"]
 
 
 def test_who_waits_for_it(cluster: Cluster) -> None:
     array = submit(cluster, array="0-3")
     one, two = submit(cluster, dependency=f"afterok:{array}_1"), submit(cluster, dependency=f"after:{array}")
-    [found] = cluster.service.dependents(parse_selectors(f"{array}_1"))
+    [found] = cluster.service.query.dependents(parse_selectors(f"{array}_1"))
     assert [(each["jobid"], each["text"]) for each in found["dependents"]] == [
         (str(one), f"afterok:{array}_1(unfulfilled)"),
         (str(two), f"after:{array}(unfulfilled)"),
     ]
-    assert cluster.service.dependents(parse_selectors(f"{array}_0"))[0]["dependents"][0]["jobid"] == str(two)
+    assert cluster.service.query.dependents(parse_selectors(f"{array}_0"))[0]["dependents"][0]["jobid"] == str(two)
 
 
 def test_expand_names_one_job_of_ones_own(cluster: Cluster) -> None:
     job, array = submit(cluster), submit(cluster, array="0-3")
     with pytest.raises(Denied, match="not yours"):
-        resolve(f"expand:{job}", cluster.store, cluster.service, Dependant(BOB.uid))
+        resolve(f"expand:{job}", cluster.store, cluster.service.past, Dependant(BOB.uid))
     with pytest.raises(InputError, match="one job or one element"):
         submit(cluster, dependency=f"expand:{array}")
     assert submit(cluster, dependency=f"expand:{job}") == array + 4
@@ -74,7 +74,7 @@ def test_each_element_shows_its_own_state(cluster: Cluster) -> None:
     cluster.run(array, 0, code=1)
     cluster.run(array, 1)
     cluster.judge()
-    rows = cluster.service.show("job", (), parse_selectors(str(other)))
+    rows = cluster.service.query.show("job", (), parse_selectors(str(other)))
     assert [(row["jobid"], row["reason"], row["dependency"]["detail"]) for row in rows] == [
         (f"{other}_1", "DependencyNeverSatisfied", f"aftercorr:{array}_*(failed)"),
         (f"{other}_2", "Priority", f"aftercorr:{array}_*(fulfilled)"),
@@ -90,7 +90,7 @@ def test_each_element_is_ready_since_its_counterpart_ended(cluster: Cluster, arr
 
     def since(*named: object) -> list[tuple[str, float]]:
         cluster.judge()
-        rows = cluster.service.show("job", (), parse_selectors(",".join(f"{other}_{each}" for each in named)))
+        rows = cluster.service.query.show("job", (), parse_selectors(",".join(f"{other}_{each}" for each in named)))
         return [(row["dependency"]["status"], row["dependency"]["ready_at"]) for row in rows]
 
     def ended(index: int) -> float:
@@ -115,6 +115,6 @@ def test_what_came_true_long_ago_is_ready_since_it_was_judged(cluster: Cluster) 
     assert cluster.store.forget(cluster.fence, cluster.store.now() + 1, 10).jobs == 1
     waiting = submit(cluster, dependency=f"afterok:{first}")
     cluster.judge()
-    (row,) = cluster.service.show("job", (), parse_selectors(str(waiting)))
+    (row,) = cluster.service.query.show("job", (), parse_selectors(str(waiting)))
     assert row["dependency"]["status"] == "ReadyAfter"
     assert row["submitted_at"] <= row["dependency"]["ready_at"] <= cluster.store.now()

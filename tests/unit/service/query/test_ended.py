@@ -33,7 +33,7 @@ def told(cluster: Cluster, tmp_path: Path, ids: str) -> dict[str, Any]:
     while recorder.step(0.0):
         pass
     database.close()
-    (record,) = cluster.service.explain(parse_selectors(ids), "UTC")
+    (record,) = cluster.service.query.explain(parse_selectors(ids), "UTC")
     return record
 
 
@@ -93,7 +93,7 @@ def test_what_never_began(past: Cluster, tmp_path: Path) -> None:
     from tests.unit.service.submit.test_accept import ALICE
 
     job = submit(past)
-    past.service.cancel(ALICE, parse_selectors(str(job)), Filters(), CANCEL)
+    past.service.control.cancel(ALICE, parse_selectors(str(job)), Filters(), CANCEL)
     (row,) = told(past, tmp_path, str(job))["started"]
     assert row["lines"][0] == f"{job}: Cancelled (cancelled while pending)"
     assert row["lines"][1].startswith("Never began; submitted 20")

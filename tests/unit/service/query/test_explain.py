@@ -19,7 +19,7 @@ from tests.unit.service.support import GIB, Cluster
 
 def told(cluster: Cluster, ids: str) -> list[str]:
     """The lines about the only job named."""
-    (record,) = cluster.service.explain(parse_selectors(ids), "UTC")
+    (record,) = cluster.service.query.explain(parse_selectors(ids), "UTC")
     lines: list[str] = record["lines"]
     return lines
 
@@ -35,11 +35,11 @@ def full(cluster: Cluster, node: str, cpus: float = 16, limit: str = "10") -> in
 
 
 def starts(cluster: Cluster, ids: str = "") -> dict[str, float]:
-    return cluster.service.start(parse_selectors(ids) if ids else ())
+    return cluster.service.query.start(parse_selectors(ids) if ids else ())
 
 
 def dry(cluster: Cluster, caller: Caller = ALICE, **options: object) -> dict[str, Any]:
-    return cluster.service.testonly(caller, [{"options": options, "script": "true", "cwd": "/w"}])
+    return cluster.service.submit.dry_run(caller, [{"options": options, "script": "true", "cwd": "/w"}])
 
 
 def test_room_in_numbers_who_is_ahead_and_when(cluster: Cluster) -> None:
@@ -95,7 +95,7 @@ def test_what_is_not_in_line_says_what_it_waits_for(cluster: Cluster) -> None:
 def test_an_array_by_its_parts(cluster: Cluster) -> None:
     array = submit(cluster, array="0-9", cpus_per_task="16", time="5")
     cluster.begin(array, 1)
-    cluster.service.hold(ALICE, parse_selectors(f"{array}_[4-9]"), True)
+    cluster.service.control.hold(ALICE, parse_selectors(f"{array}_[4-9]"), True)
     lines = told(cluster, str(array))
     assert "Pending (4-9): Held" in lines and lines[-1] == "Running: 1 of its elements"
     assert any(line.startswith("Pending (0,2-3): ") for line in lines)
@@ -109,7 +109,7 @@ def test_the_queue_and_the_explanation_give_one_reason(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path, licenses={"matlab": 1, "ansys": 3}, max_jobs=4, partitions=parts)
 
     def reasons(*jobs: int) -> list[str]:
-        rows = {int(row["jobid"]): row["reason"] for row in cluster.service.jobs(Wanted()).rows}
+        rows = {int(row["jobid"]): row["reason"] for row in cluster.service.query.jobs(Wanted()).rows}
         found = [rows[job] for job in jobs]
         assert [told(cluster, str(job))[0].removeprefix("Pending: ").split(";")[0] for job in jobs] == found
         return found
@@ -119,7 +119,9 @@ def test_the_queue_and_the_explanation_give_one_reason(tmp_path: Path) -> None:
     assert cluster.store.start(cluster.fence, [Start(holder, 0, 1, (take,))]) == [""]
     short = [submit(cluster, licenses=text) for text in ("matlab:1", "matlab:1,ansys:1", "matlab:1|ansys:3")]
     assert reasons(*short[:2]) == ["Licenses", "Licenses"]
-    assert {int(row["jobid"]): row["reason"] for row in cluster.service.jobs(Wanted()).rows}[short[2]] == "Resource"
+    assert {int(row["jobid"]): row["reason"] for row in cluster.service.query.jobs(Wanted()).rows}[
+        short[2]
+    ] == "Resource"
     cluster.begin(submit(cluster, partition="few"))
     again = submit(cluster, partition="few")
     assert reasons(again) == ["UserPartitionJobsLimit"]
@@ -178,7 +180,7 @@ def test_a_test_is_refused_as_the_submission_would_be(cluster: Cluster) -> None:
     with pytest.raises(Infeasible):
         dry(cluster, cpus_per_task="64")
     with pytest.raises(InputError, match="one job is tested"):
-        cluster.service.testonly(ALICE, [])
+        cluster.service.submit.dry_run(ALICE, [])
 
 
 def test_root_is_refused_a_test_where_it_may_not_submit(tmp_path: Any) -> None:

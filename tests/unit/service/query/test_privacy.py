@@ -61,12 +61,12 @@ def test_every_verb_that_shows_rows_goes_through_it() -> None:
     """A new one that returns what the service says would show it all."""
     text = (Path(__file__).parents[4] / "crane_celery/gateway/handlers.py").read_text()
     for use in (
-        "service.jobs(",
-        "service.history(",
-        "service.arrays(",
-        "service.steps(",
-        "service.usage(",
-        "service.show(",
+        "service.query.jobs(",
+        "service.query.history(",
+        "service.query.arrays(",
+        "service.query.steps(",
+        "service.query.usage(",
+        "service.query.show(",
     ):
         assert text.count(use) == 1
     assert text.count("_viewer(service, request)") == 6

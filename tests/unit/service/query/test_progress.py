@@ -18,7 +18,7 @@ from tests.unit.service.support import settings
 @pytest.mark.parametrize("step", [1, 2, 5])
 def test_a_part_of_an_array_is_counted_whatever_its_ranges(step: int, tmp_path: Path) -> None:
     world = World(MemoryStore())
-    past = Service(world.store, settings(tmp_path))
+    past = Service(world.store, settings(tmp_path)).past
     job = world.submit(100)
     store = world.store
     ranks = range(0, 100, step)

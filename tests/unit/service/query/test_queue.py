@@ -26,7 +26,7 @@ def shown(cluster: Cluster, ids: str = "", **filters: object) -> list[tuple[str,
     """(id, state, reason) of each row."""
     given = Filters()._replace(**filters)
     want = Wanted(parse_selectors(ids) if ids else (), given, past=bool(given.states & ENDED))
-    rows = cluster.service.jobs(want).rows
+    rows = cluster.service.query.jobs(want).rows
     return [(row["jobid"], row["state"], row["reason"]) for row in rows]
 
 
@@ -39,7 +39,7 @@ def test_pending_elements_share_a_line_and_started_ones_have_their_own(cluster: 
 def test_held_ones_are_a_line_apart(cluster: Cluster) -> None:
     array = submit(cluster, array="1-10", hold=True)
     assert shown(cluster) == [(f"{array}_[1-10]", "Pending", "Held")]
-    cluster.service.hold(ALICE, parse_selectors(f"{array}_5"), False)
+    cluster.service.control.hold(ALICE, parse_selectors(f"{array}_5"), False)
     assert shown(cluster) == [
         (f"{array}_[1-4,6-10]", "Pending", "Held"),
         (f"{array}_5", "Pending", "Resource"),
@@ -94,12 +94,12 @@ def test_an_element_that_is_pending_again_has_one_line(cluster: Cluster) -> None
     array = submit(cluster, array="1-2")
     for rank in (0, 1):
         cluster.end(cluster.begin(array, rank), 3)
-    assert cluster.service.requeue(ALICE, parse_selectors(f"{array}_2"), How(hold=True)).done == [f"{array}_2"]
+    assert cluster.service.control.requeue(ALICE, parse_selectors(f"{array}_2"), How(hold=True)).done == [f"{array}_2"]
     lines = [(f"{array}_2", "Pending", "Held"), (f"{array}_1", "Failed", "")]
     assert shown(cluster, str(array), states=frozenset(State)) == lines
-    records = cluster.service.show("job", (), parse_selectors(str(array)))
+    records = cluster.service.query.show("job", (), parse_selectors(str(array)))
     assert [(each["jobid"], each["state"]) for each in records] == [(f"{array}_1", "Failed"), (f"{array}_2", "Pending")]
-    (told,) = cluster.service.explain(parse_selectors(str(array)), "UTC")
+    (told,) = cluster.service.query.explain(parse_selectors(str(array)), "UTC")
     assert told["lines"][-1] == "Failed: 1 of its elements"
 
 
@@ -135,7 +135,7 @@ class TestCancel:
 
     def cancel(self, cluster: Cluster, ids: str, caller: Caller = ALICE, **filters: object) -> tuple[object, ...]:
         selectors = parse_selectors(ids) if ids else ()
-        return tuple(cluster.service.cancel(caller, selectors, Filters()._replace(**filters)))
+        return tuple(cluster.service.control.cancel(caller, selectors, Filters()._replace(**filters)))
 
     def test_a_range_of_an_array(self, cluster: Cluster) -> None:
         array = submit(cluster, array="0-9")
@@ -199,7 +199,7 @@ class TestShow:
     def test_an_array_is_one_record_for_what_waits_and_one_for_each_started(self, cluster: Cluster) -> None:
         array = submit(cluster, array="0-3")
         cluster.run(array, 1)
-        records = cluster.service.show("job", (), parse_selectors(str(array)))
+        records = cluster.service.query.show("job", (), parse_selectors(str(array)))
         assert [(row["jobid"], row["state"]) for row in records] == [
             (f"{array}_[0,2-3]", "Pending"),
             (f"{array}_1", "Completed"),
@@ -207,11 +207,11 @@ class TestShow:
 
     def test_a_cancelled_element_is_gone_and_a_cancelled_array_is_shown_as_such(self, cluster: Cluster) -> None:
         array = submit(cluster, array="0-7")
-        cluster.service.cancel(ALICE, parse_selectors(f"{array}_7"), Filters())
+        cluster.service.control.cancel(ALICE, parse_selectors(f"{array}_7"), Filters())
         with pytest.raises(NotFound, match=f"Job {array}_7 is not running"):
-            cluster.service.show("job", (), parse_selectors(f"{array}_7"))
-        cluster.service.cancel(ALICE, parse_selectors(str(array)), Filters())
-        (record,) = cluster.service.show("job", (), parse_selectors(str(array)))
+            cluster.service.query.show("job", (), parse_selectors(f"{array}_7"))
+        cluster.service.control.cancel(ALICE, parse_selectors(str(array)), Filters())
+        (record,) = cluster.service.query.show("job", (), parse_selectors(str(array)))
         assert record["state"] == "Cancelled"
 
     @pytest.mark.parametrize("what", ["job", "step"])
@@ -220,9 +220,9 @@ class TestShow:
         step = ".1" if what == "step" else ""
         for part in ("3", "[2-4]"):
             with pytest.raises(NotFound, match="its indexes are 0-8:2"):
-                cluster.service.show(what, (), parse_selectors(f"{array}_{part}{step}"))
+                cluster.service.query.show(what, (), parse_selectors(f"{array}_{part}{step}"))
         with pytest.raises(NotFound, match=f"job {plain} is no array"):
-            cluster.service.show(what, (), parse_selectors(f"{plain}_1{step}"))
+            cluster.service.query.show(what, (), parse_selectors(f"{plain}_1{step}"))
 
     def test_dependencies_as_they_come_true(self, cluster: Cluster) -> None:
         first, second = submit(cluster), submit(cluster)
@@ -230,7 +230,7 @@ class TestShow:
 
         def dependency() -> tuple[str, str, str]:
             cluster.judge()
-            (record,) = cluster.service.show("job", (), parse_selectors(str(waiting)))
+            (record,) = cluster.service.query.show("job", (), parse_selectors(str(waiting)))
             shown = record["dependency"]
             return shown["pending"], shown["status"], shown["detail"]
 
@@ -244,14 +244,14 @@ class TestShow:
     def test_nodes(self, cluster: Cluster) -> None:
         job = submit(cluster)
         cluster.begin(job)
-        one, two = cluster.service.show("node", ["cn[1-2]"], ())
+        one, two = cluster.service.query.show("node", ["cn[1-2]"], ())
         assert (one["state"], one["alloc_cpus"], one["jobs"], two["state"]) == ("mix", 1.0, [job], "idle")
         with pytest.raises(NotFound, match="cn9"):
-            cluster.service.show("node", ["cn9"], ())
+            cluster.service.query.show("node", ["cn9"], ())
 
     def test_passwords_are_not_shown(self, tmp_path: Path) -> None:
         other = Cluster(tmp_path, server_url="redis://:secret@host/0", history_url="postgresql://u:p@h/d")
-        (record,) = other.service.show("config", (), ())
+        (record,) = other.service.query.show("config", (), ())
         assert "secret" not in str(record) and "u:***@h" in record["history_url"]
 
 
@@ -260,13 +260,13 @@ def test_by_columns_it_is_the_same_queue(cluster: Cluster) -> None:
     submit(cluster, hold=True)
     cluster.begin(array, 1)
     keys = sorted(PENDING.keys() - {"elapsed"})
-    rows = cluster.service.jobs(Wanted()).rows
-    answer = cluster.service.table(Wanted(), keys)
+    rows = cluster.service.query.jobs(Wanted()).rows
+    answer = cluster.service.query.table(Wanted(), keys)
     columns = {key: answer["each"].get(key) or [answer["same"].get(key)] * answer["count"] for key in keys}
     assert [[columns[key][at] for key in keys] for at in range(3)] == [
         [row.get(key, "1") for key in keys] for row in rows
     ]
-    assert cluster.service.table(Wanted(limit=2), ["jobid"])["count"] == 2
+    assert cluster.service.query.table(Wanted(limit=2), ["jobid"])["count"] == 2
 
 
 def test_cancelling_by_condition_takes_all_that_wait_together(cluster: Cluster) -> None:
@@ -274,9 +274,9 @@ def test_cancelling_by_condition_takes_all_that_wait_together(cluster: Cluster) 
     waiting = submit(cluster, dependency=f"afterok:{plain}")
     cluster.judge()
     ran = cluster.begin(array, 3)
-    outcome = cluster.service.cancel(ALICE, (), Filters(states=parse_states(("pending",)), names=("other",)))
+    outcome = cluster.service.control.cancel(ALICE, (), Filters(states=parse_states(("pending",)), names=("other",)))
     assert (outcome.done, outcome.failed, outcome.never) == ([str(other)], [], 0)
-    outcome = cluster.service.cancel(ALICE, (), Filters(states=parse_states(("pending",))))
+    outcome = cluster.service.control.cancel(ALICE, (), Filters(states=parse_states(("pending",))))
     assert outcome.done == [f"{array}_[0-2,4-9]", str(plain), str(waiting)]
     assert [element.id for element in cluster.store.elements() if not element.cancelled] == [ran]
     assert shown(cluster) == [(f"{array}_3", "Running", "")]
@@ -287,7 +287,7 @@ def test_what_was_changed_is_listed_with_what_is_in_force(cluster: Cluster) -> N
     ran = cluster.begin(array, 1)
     (job,) = cluster.store.jobs([array])
     job = replace(job, held="2-3", changes='[["0-2",{"time_limit":60,"priority":7}],["5",{"partition":"small"}]]')
-    lines = pending_lines(job, cluster.service.queue.alive().around)
+    lines = pending_lines(job, cluster.service.query.queue.alive().around)
     assert [(line.indexes, str(line.why), line.spec.time_limit, line.priority) for line in lines] == [
         ("2", "Held", 60, 7.0),
         ("3", "Held", None, job.priority),
@@ -303,7 +303,7 @@ def test_what_was_changed_is_listed_with_what_is_in_force(cluster: Cluster) -> N
 def test_what_may_begin_later_says_so(cluster: Cluster) -> None:
     job = submit(cluster)
     (record,) = cluster.store.jobs([job])
-    around = cluster.service.queue.alive().around
+    around = cluster.service.query.queue.alive().around
     later = replace(record, changes='[["0",{"begin":9e9}]]')
     (line,) = pending_lines(later, around)
     assert (str(line.why), list(begins(later)), list(begins(record))) == ("BeginTime", [0.0, 9e9], [])
@@ -312,7 +312,7 @@ def test_what_may_begin_later_says_so(cluster: Cluster) -> None:
 def test_what_was_changed_is_cancelled_by_what_it_is_now(cluster: Cluster) -> None:
     array = submit(cluster, array="0-3")
     (job,) = cluster.store.jobs([array])
-    found = cluster.service.queue.alive()
+    found = cluster.service.query.queue.alive()
     found = found._replace(jobs=[replace(job, changes='[["2-3",{"name":"new"}]]')])
     for names, ranks in ((("new",), ["2-3"]), (("other",), []), ((job.spec.name,), ["0-1"])):
         assert [target.ranks.text for target in matching(found, Filters(names=names))] == ranks
@@ -326,7 +326,7 @@ def test_of_a_range_wider_than_its_array_the_elements_that_exist_are_listed(clus
 
 def test_what_is_named_twice_is_listed_once(cluster: Cluster) -> None:
     array = submit(cluster, array="0-8", hold=True)
-    cluster.service.hold(ALICE, parse_selectors(f"{array}_1"), False)
+    cluster.service.control.hold(ALICE, parse_selectors(f"{array}_1"), False)
     cluster.begin(array, 1)
     ran = (f"{array}_1", "Running", "")
     assert shown(cluster, f"{array}_[1-5],{array}_[4-7]") == [(f"{array}_[2-7]", "Pending", "Held"), ran]
@@ -346,7 +346,7 @@ def test_what_runs_is_found_however_far_it_stands_in_its_array(
     everything = frozenset(State)
     assert shown(cluster, str(array), states=everything)[1:] == [runs, ran]
     cluster.run(array, 9, code=1)
-    cluster.service.cancel(ALICE, parse_selectors(f"{array}_[0-6]"), Filters())
+    cluster.service.control.cancel(ALICE, parse_selectors(f"{array}_[0-6]"), Filters())
     assert shown(cluster, str(array), states=everything) == [runs]
     assert shown(cluster, f"{array}_[7-9]", states=everything) == [runs, ran]
     assert shown(cluster, f"{array}_9", states=everything) == [ended]
@@ -358,13 +358,13 @@ def test_more_records_than_can_be_shown_are_refused(cluster: Cluster, monkeypatc
     for rank in range(3):
         cluster.run(array, rank)
     with pytest.raises(Refused, match=rf"more than 2 elements of {array} do not wait: .* {array}_\[0-9\]"):
-        cluster.service.show("job", (), parse_selectors(str(array)))
-    assert len(cluster.service.show("job", (), parse_selectors(f"{array}_[1-4]"))) == 3
+        cluster.service.query.show("job", (), parse_selectors(str(array)))
+    assert len(cluster.service.query.show("job", (), parse_selectors(f"{array}_[1-4]"))) == 3
 
 
 def test_a_large_array_that_never_ran_is_shown_in_one_record(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crane_celery.service.query.queue.MAX_ENDED", 2)
     array = submit(cluster, array="0-4")
-    cluster.service.cancel(ALICE, parse_selectors(str(array)), Filters())
-    (record,) = cluster.service.show("job", (), parse_selectors(str(array)))
+    cluster.service.control.cancel(ALICE, parse_selectors(str(array)), Filters())
+    (record,) = cluster.service.query.show("job", (), parse_selectors(str(array)))
     assert record["state"] == "Cancelled"

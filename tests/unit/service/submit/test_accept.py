@@ -23,7 +23,7 @@ ALICE = Caller(1234, 1234, 1)
 def submit(cluster: Cluster, script: str = "#!/bin/sh\ntrue\n", key: str = "", **options: object) -> int:
     """One job of ALICE's; its id."""
     job = {"options": options, "script": script}
-    return cluster.service.submit(ALICE, [job], {"cwd": "/w", "env": {}}, key).ids[0]
+    return cluster.service.submit.accept(ALICE, [job], {"cwd": "/w", "env": {}}, key).ids[0]
 
 
 def test_an_array_takes_a_block_of_ids(cluster: Cluster) -> None:
@@ -40,7 +40,7 @@ def test_a_key_seen_before_gives_the_same_id_and_no_second_job(cluster: Cluster)
 
 
 def test_keys_of_different_users_are_different(cluster: Cluster) -> None:
-    other = cluster.service.submit(Caller(7, 7, 1), [{"options": {}, "script": "true"}], {}, "k").ids
+    other = cluster.service.submit.accept(Caller(7, 7, 1), [{"options": {}, "script": "true"}], {}, "k").ids
     assert submit(cluster, key="k") not in other
 
 
@@ -48,7 +48,7 @@ def test_the_body_holds_what_the_node_needs_and_its_digest_is_in_the_spec(cluste
     import hashlib
 
     job = {"options": {"interpreter": "/bin/zsh"}, "script": "s", "argv": ["a"], "env": {"X": "\udce9"}, "umask": 0o77}
-    id = cluster.service.submit(ALICE, [job], {}, "").ids[0]
+    id = cluster.service.submit.accept(ALICE, [job], {}, "").ids[0]
     body, record = cluster.store.body(id), cluster.store.job(id)
     assert body is not None and record is not None
     assert hashlib.sha256(body).hexdigest() == record.spec.body
@@ -177,7 +177,7 @@ def test_no_script_to_speak_of(cluster: Cluster, script: str) -> None:
 def test_the_line_of_a_directive_is_named(cluster: Cluster) -> None:
     job = {"options": {"time": "x"}, "script": "true", "where": {"time": "a.sh:3 #SBATCH"}}
     with pytest.raises(InputError, match=r"a\.sh:3 #SBATCH: --time"):
-        cluster.service.submit(ALICE, [job], {}, "")
+        cluster.service.submit.accept(ALICE, [job], {}, "")
 
 
 def test_large_environments_and_many_arguments(cluster: Cluster) -> None:
@@ -187,7 +187,7 @@ def test_large_environments_and_many_arguments(cluster: Cluster) -> None:
         "argv": [str(number) for number in range(10_000)],
         "env": {f"V{number}": "x" * 10_000 for number in range(100)},
     }
-    assert cluster.service.submit(ALICE, [job], {}, "").ids == [1]
+    assert cluster.service.submit.accept(ALICE, [job], {}, "").ids == [1]
 
 
 @pytest.mark.parametrize(
@@ -206,31 +206,31 @@ def test_large_environments_and_many_arguments(cluster: Cluster) -> None:
 )
 def test_what_could_not_be_executed(cluster: Cluster, part: dict[str, Any], text: str) -> None:
     with pytest.raises(InputError, match=text):
-        cluster.service.submit(ALICE, [{"options": {}, "script": "true", **part}], {}, "")
+        cluster.service.submit.accept(ALICE, [{"options": {}, "script": "true", **part}], {}, "")
 
 
 def test_roots_jobs_need_permission(tmp_path: Any) -> None:
     strict = Cluster(tmp_path, allow_root=False)
     with pytest.raises(Denied, match="AllowRoot"):
-        strict.service.submit(Caller(0, 0, 1), [{"options": {}, "script": "true"}], {}, "")
+        strict.service.submit.accept(Caller(0, 0, 1), [{"options": {}, "script": "true"}], {}, "")
 
 
 def test_one_wrong_job_of_many_and_none_is_taken(cluster: Cluster) -> None:
     jobs = [{"options": {}, "script": "true"}, {"options": {"time": "x"}, "script": "true"}]
     with pytest.raises(InputError):
-        cluster.service.submit(ALICE, jobs, {}, "")
+        cluster.service.submit.accept(ALICE, jobs, {}, "")
     assert cluster.store.jobs() == []
 
 
 def test_options_without_effect_give_one_notice(cluster: Cluster) -> None:
     job = {"options": {"account": "a", "comment": "c"}, "script": "true"}
-    notices = cluster.service.submit(ALICE, [job, job], {}, "").notices
+    notices = cluster.service.submit.accept(ALICE, [job, job], {}, "").notices
     assert len(notices) == 1 and "--account, --comment" in notices[0]
 
 
 def test_repeat(cluster: Cluster) -> None:
     job = {"options": {"repeat": "3"}, "script": "true"}
-    assert cluster.service.submit(ALICE, [job], {}, "").ids == [1, 2, 3]
+    assert cluster.service.submit.accept(ALICE, [job], {}, "").ids == [1, 2, 3]
 
 
 class TestDependencies:
@@ -275,7 +275,7 @@ class TestDependencies:
             self.blocks(cluster, text)
 
     def test_service_is_the_past_of_resolving(self, cluster: Cluster) -> None:
-        assert Service(cluster.store, cluster.settings).array_of(5) == ""
+        assert Service(cluster.store, cluster.settings).past.array_of(5) == ""
 
 
 def test_policies_come_from_the_configuration(tmp_path: Path) -> None:
@@ -287,7 +287,7 @@ def test_policies_come_from_the_configuration(tmp_path: Path) -> None:
 
 def test_times_are_read_in_the_zone_of_the_caller(cluster: Cluster) -> None:
     job = {"options": {"begin": "2999-01-01T12:00", "deadline": "2999-01-01T14:00"}, "script": "true", "tz": "+0200"}
-    record = cluster.store.job(cluster.service.submit(ALICE, [job], {}, "").ids[0])
+    record = cluster.store.job(cluster.service.submit.accept(ALICE, [job], {}, "").ids[0])
     assert record is not None
     begin = datetime(2999, 1, 1, 10, tzinfo=UTC).timestamp()
     assert (record.spec.begin, record.spec.deadline) == (begin, begin + 7200)
@@ -375,7 +375,7 @@ def test_a_request_that_is_refused_in_part_says_what_was_accepted(
     monkeypatch.setattr("crane_celery.service.submit.accept.CHUNK", 5)
     cluster = limited(tmp_path)
     with pytest.raises(LimitReached, match=r"10 of 14 jobs were accepted \(jobs 1 to 10\), the others were not"):
-        cluster.service.submit(ALICE, [{"options": {}, "script": "x"}] * 14, {}, "")
+        cluster.service.submit.accept(ALICE, [{"options": {}, "script": "x"}] * 14, {}, "")
     assert [job.id for job in cluster.store.jobs()] == list(range(1, 11))
 
 
@@ -395,10 +395,10 @@ def test_a_list_longer_than_an_array_is_taken_in_parts(tmp_path: Path, length: i
     job = {"options": {"array": array} if array else {}, "script": "true", "items": [str(at) for at in range(length)]}
     if said:
         with pytest.raises(CraneError) as refused:
-            cluster.service.submit(ALICE, [job], {"cwd": "/w", "env": {}}, "")
+            cluster.service.submit.accept(ALICE, [job], {"cwd": "/w", "env": {}}, "")
         assert said in refused.value.message and cluster.store.jobs() == []
     else:
-        assert cluster.service.submit(ALICE, [job], {"cwd": "/w", "env": {}}, "").ids == [1]
+        assert cluster.service.submit.accept(ALICE, [job], {"cwd": "/w", "env": {}}, "").ids == [1]
 
 
 def test_a_value_that_is_too_long_is_called_so(cluster: Cluster) -> None:
