@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from crane_celery.model.fields.options import OPTIONS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,32 +29,9 @@ else:
 _IDS = "IDS are ids of jobs, arrays or elements: 12, 36_4, 36_[1-3,9], separated by commas or blanks."
 #: keys of `update jobid=`, each with what it sets; * = only while the job has not started
 JOB_KEYS = {
-    "timelimit": "time limit: minutes, H:MM:SS, D-H:MM:SS, 1h30m; +30 or -30 changes the one in force",
-    "priority": "a number; 0 for the usual one; only operators go above it *",
-    "deadline": "over at this time, started or not; none takes it back",
-    "starttime": "not before this time: now+1h, 16:00, 2027-01-31T12:00; none takes it back *",
-    "dependency": "such as afterok:100,afterany:101; none takes it back *",
-    "arraytaskthrottle": "elements of an array that run at once; 0 for no limit",
-    "jobname": "name",
-    "comment": "text that is kept with the job",
-    "wckey": "key, recorded",
-    "account": "account",
-    "qos": "quality of service",
-    "mailtype": "recorded",
-    "mailuser": "recorded",
-    "partition": "partition *",
-    "nodelist": "only on these nodes; none takes it back *",
-    "excludenodelist": "never on these nodes; none takes it back *",
-    "numnodes": "nodes *",
-    "numtasks": "tasks over all nodes *",
-    "ntaskspernode": "tasks on each node *",
-    "cpuspertask": "CPUs of each task, fractions allowed *",
-    "mempernode": "memory on each node, such as 500M or 2G *",
-    "gres": "generic resources on each node, such as gpu:2; none takes them back *",
-    "exclusive": "whole nodes: yes or no *",
-    "requeue": "run again after a failure: yes or no",
-    "killoninvaliddep": "cancel it when its dependency can never be met: yes or no",
-    "arraymaxfails": "failed elements after which the rest of the array is cancelled; 0 for no limit",
+    change.keys.split()[0]: f"{change.help} *" if change.pending_only else change.help
+    for change in (field.change for field in OPTIONS)
+    if change
 }
 NODE_KEYS = {
     "state": "drain (no new jobs, what runs goes on), resume (take jobs again) or down",

@@ -64,7 +64,7 @@ class JobParser(Parser):
 
     def unknown(self, extra: Any) -> str:
         """The message for what no option took. Raises NotSupported for what Slurm knows."""
-        from crane_celery.grammar.slurm import refusal
+        from crane_celery.model.fields.refused import refusal
 
         words = list(extra)
         name = next((word for word in words if word.startswith("-")), "").partition("=")[0]
@@ -99,7 +99,7 @@ class JobParser(Parser):
 
     def _get_option_tuples(self, option_string: str) -> list[Any]:
         """What argparse takes for a beginning of an option, without what could mean another one."""
-        from crane_celery.grammar.slurm import abbreviates
+        from crane_celery.model.fields.refused import abbreviates
 
         found = super()._get_option_tuples(option_string)
         given = option_string.partition("=")[0]

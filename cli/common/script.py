@@ -28,7 +28,9 @@ _NO_OPTIONS = ("VERSION", "HELP", "USAGE", "VERBOSE", "CONFIG", "TEST_ONLY", "AR
 _YES, _NO = ("", "1", "yes", "true", "on"), ("0", "no", "false", "off")
 #: of the command that submits -> the dialect that it brings
 _DIALECTS = {"sbatch": "slurm", "bsub": "lsf"}
-_PREFIXES = {"#SBATCH": "slurm", "#BSUB": "lsf"}
+_DIALECTS_OF = {"#SBATCH": "slurm", "#BSUB": "lsf"}
+#: whose names the options of a line have; those of LSF are given ours first
+_FRONTS = {"#SBATCH": "slurm"}
 #: in capitals: what a script has that is to be read closely; reading it is saved for all others
 _MARKS = (
     "BATCH",
@@ -100,14 +102,14 @@ def from_script(source: Source, where: dict[str, str]) -> tuple[list[Layer], lis
     """
     spoken = {_DIALECTS.get(os.path.basename(sys.argv[0]), "")}
     layers: list[Layer] = []
-    parsers: dict[bool, JobParser] = {}
+    parsers: dict[str, JobParser] = {}
     for line in _directives(source):
-        slurm = line.prefix == "#SBATCH"
-        spoken.add(_PREFIXES.get(line.prefix, ""))
-        if slurm not in parsers:
-            parsers[slurm] = _parser(slurm)
+        front = _FRONTS.get(line.prefix, "ours")
+        spoken.add(_DIALECTS_OF.get(line.prefix, ""))
+        if front not in parsers:
+            parsers[front] = _parser(front)
         place = f"{source.place}:{line.line_no} {line.prefix}"
-        layers.append(_parsed(place, parsers[slurm], line.argv, slurm))
+        layers.append(_parsed(place, parsers[front], _words(source, line), front))
         where.update(dict.fromkeys(layers[-1], place))
     dialects = sorted(spoken - {""})
     if dialects:
@@ -115,6 +117,18 @@ def from_script(source: Source, where: dict[str, str]) -> tuple[list[Layer], lis
     if any(mark in source.text for mark in _FOREIGN):
         _tell_unset(source, dialects)
     return layers, dialects
+
+
+def _words(source: Source, line: Directive) -> tuple[str, ...]:
+    """The words of a directive, those of LSF as ours. Raises InputError, NotSupported."""
+    if line.prefix != "#BSUB":
+        return line.argv
+    from crane_celery.model.fields.lsf import translate
+
+    try:
+        return translate(line.argv)
+    except CraneError as error:
+        raise type(error)(f"{source.place}: line {line.line_no} {line.prefix}: {error.message}") from None
 
 
 def _tell_unset(source: Source, dialects: list[str]) -> None:
@@ -183,25 +197,26 @@ def from_environment(where: dict[str, str], slurm: bool) -> list[Layer]:
     layers = []
     for prefix in (SLURMS, OURS) if slurm else (OURS,):
         names = sorted(name for name in os.environ if name.startswith(prefix))
-        parser = _parser(slurm=prefix == SLURMS) if names else None
+        front = "slurm" if prefix == SLURMS else "ours"
+        parser = _parser(front) if names else None
         for name in names:
             assert parser is not None
             option = _option(name, prefix, parser)
             if option:
-                layers.append(_parsed(name, parser, [f"{option}={os.environ[name]}"], prefix == SLURMS))
+                layers.append(_parsed(name, parser, [f"{option}={os.environ[name]}"], front))
                 where.update(dict.fromkeys(layers[-1], name))
     return layers
 
 
 def variables() -> list[str]:
     """Names of all variables of ours that give an option."""
-    options = [option for action in _parser(slurm=False).shown for option in action.option_strings]
+    options = [option for action in _parser("ours").shown for option in action.option_strings]
     return [OURS + option[2:].replace("-", "_").upper() for option in options if option.startswith("--")]
 
 
 def _option(name: str, prefix: str, parser: JobParser) -> str:
     """The option that a variable gives; "" for none, which is told."""
-    from crane_celery.grammar.slurm import refusal
+    from crane_celery.model.fields.refused import refusal
 
     word = name.removeprefix(prefix)
     known = {option[2:].replace("-", "_").upper(): option for option in parser.options if option.startswith("--")}
@@ -220,22 +235,22 @@ def _option(name: str, prefix: str, parser: JobParser) -> str:
     return ""
 
 
-def _parser(slurm: bool) -> JobParser:
+def _parser(front: str) -> JobParser:
     """For directives and variables: what describes a job, and no action of the command line."""
     from cli.common.job_parser import JobParser
     from cli.common.submission import add_options, add_ways
 
     made = JobParser("cbatch", typed=False, only_given=True)
-    add_options(made, slurm)
+    add_options(made, front)
     add_ways(made)
     for flag in ("--test-only", "--array-retry", "--submit-key", "--wrap"):
         made.refuse(flag, why="belongs to the command line: take it out")
-    if not slurm:
+    if front == "ours":
         made.refuse("-C", why="names a configuration on the command line: for features write --constraint")
     return made
 
 
-def _parsed(place: str, parser: JobParser, argv: Sequence[str], slurm: bool) -> Layer:
+def _parsed(place: str, parser: JobParser, argv: Sequence[str], front: str) -> Layer:
     """Options of a directive or a variable, where a switch may have a value: ``--exclusive=true``, ``--hold=no``.
 
     Raises InputError, NotSupported, which name ``place``.
@@ -252,7 +267,8 @@ def _parsed(place: str, parser: JobParser, argv: Sequence[str], slurm: bool) -> 
                     continue
                 word = option
             words.append(word)
-        return _as_in_slurm(parser.parse_words(words)) if slurm else parser.parse_words(words)
+        found = parser.parse_words(words)
+        return _as_in_slurm(found) if front == "slurm" else found
     except CraneError as error:
         raise type(error)(f"{place}: {error.message}") from None
 

@@ -4,7 +4,7 @@ A directive stands at the start of a line. ``#SBATCH`` ends at the first command
 anywhere in the file, but not in what the script only writes or quotes (grammar.embedded). Options are split like the
 words of a shell: blanks separate, quotes and backslashes protect, ``#`` at the start of a word begins a comment;
 nothing is expanded. A line may hold many options. ``##SBATCH`` and ``# SBATCH`` are comments. What the options mean is
-the command's business; those of ``#BSUB`` are given our names here (grammar.lsf).
+the command's business.
 
 Whatever looks like a directive and is not read as one is named in a notice, except what is plainly switched off.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 
-from crane_celery.errors import CraneError, InputError
+from crane_celery.errors import InputError
 from crane_celery.grammar._lex import quote
 from crane_celery.grammar.words import BLANKS, split_words, strange_blank
 
@@ -45,7 +45,7 @@ class Directive(NamedTuple):
     line_no: int
     #: one of PREFIXES
     prefix: str
-    #: the words after the prefix, quotes removed, LSF's options translated
+    #: the words after the prefix, quotes removed
     argv: tuple[str, ...]
 
 
@@ -63,8 +63,7 @@ class Script(NamedTuple):
 def split_script(text: str, interpreter: tuple[str, ...] = ()) -> Script:
     """Read a script, of which ``interpreter`` was chosen in place of its ``#!`` line.
 
-    Raises InputError when it is empty, binary, has DOS line breaks, or a directive cannot be read; NotSupported for an
-    option of LSF's that is not there.
+    Raises InputError when it is empty, binary, has DOS line breaks, or a directive cannot be read.
     """
     check_script(text)
     lines = text.removeprefix(MARK).split("\n")
@@ -146,7 +145,7 @@ def _prefix(line: str) -> str:
 
 
 def _directive(number: int, line: str) -> Directive:
-    """The directive on a line. Raises InputError, NotSupported."""
+    """The directive on a line. Raises InputError."""
     prefix = _prefix(line)
     rest = line[len(prefix) :]
     argv = split_words(rest)
@@ -156,13 +155,6 @@ def _directive(number: int, line: str) -> Directive:
     if strange:
         why = f"{strange} stands where a blank should: write a plain blank, or quote the value"
         raise InputError(f"line {number} {quote(line)}: {why}")
-    if prefix == "#BSUB":
-        from crane_celery.grammar.lsf import translate
-
-        try:
-            argv = translate(argv)
-        except CraneError as error:
-            raise type(error)(f"line {number} {prefix}: {error.message}") from None
     return Directive(number, prefix, argv)
 
 

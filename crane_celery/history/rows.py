@@ -34,6 +34,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from crane_celery.grammar.array import IndexSet
+from crane_celery.model.fields.table import FIELDS
 from crane_celery.model.job import Element, Job, JobSpec, StepRow
 from crane_celery.model.overrides import spec_of
 from crane_celery.model.states import CODE_MEANING, TERMINATED, State
@@ -60,10 +61,7 @@ def job_row(job: Job) -> Row:
 
 
 #: fields of a specification that a row has under the same name
-AS_SUBMITTED = (
-    *("name", "user", "uid", "gid", "partition", "account", "qos", "wckey", "comment", "time_limit", "exclusive"),
-    *("nodes", "ntasks", "command", "cwd", "submit_host", "kind", "licenses", "begin", "deadline", "requeue", "gres"),
-)
+AS_SUBMITTED = tuple(field.key for field in FIELDS if field.in_rows)
 
 
 def element_row(

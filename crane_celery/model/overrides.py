@@ -11,40 +11,12 @@ from functools import lru_cache
 from typing import Any
 
 from crane_celery.grammar.ranges import RangeSet
+from crane_celery.model.fields.table import changeable
 from crane_celery.model.job import Job, JobSpec
 
 Fields = Mapping[str, Any]
 #: fields of a specification that may be changed; all others never change
-CHANGEABLE = frozenset(
-    {
-        *(
-            "name",
-            "nodes",
-            "ntasks",
-            "ntasks_per_node",
-            "cpus_per_task",
-            "memory",
-            "whole_memory",
-            "gres",
-            "partition",
-            "account",
-            "qos",
-        ),
-        *(
-            "dependency",
-            "comment",
-            "wckey",
-            "time_limit",
-            "throttle",
-            "priority",
-            "nodelist",
-            "exclude",
-            "exclusive",
-            "begin",
-        ),
-        *("deadline", "signal", "requeue", "kill_on_invalid_dep", "constraint", "licenses", "max_fails", "extra"),
-    }
-)
+CHANGEABLE = changeable()
 _LISTS = ("nodelist", "exclude")
 
 

@@ -15,6 +15,7 @@ from crane_celery.grammar.gres import parse_gres
 from crane_celery.grammar.memory import parse_memory
 from crane_celery.grammar.names import check_entity_name, check_job_name, did_you_mean, instead
 from crane_celery.grammar.when import parse_when
+from crane_celery.model.fields.table import FIELDS
 from crane_celery.model.job import JobSpec
 from crane_celery.model.node import NodeSpec, Partition
 from crane_celery.service.shared.hosts import known_nodes
@@ -231,35 +232,36 @@ def _kill_invalid(text: str, _ground: Ground) -> Mapping[str, Any]:
     return {"kill_on_invalid_dep": "yes" if _yes(text) else "no"}
 
 
-_QOS = _checked("qos", lambda text: check_entity_name(text, "QoS"))
-#: the first name of each key; others are Slurm's
-_NAMED: dict[tuple[str, ...], _Key] = {
-    ("timelimit", "time"): _Key(_time_limit),
-    ("priority",): _Key(_priority, True),
-    ("deadline",): _Key(_moment("deadline", True)),
-    ("starttime", "begin", "begintime", "eligibletime"): _Key(_moment("begin", False), True),
-    ("dependency",): _Key(_dependency, True),
-    ("arraytaskthrottle",): _Key(_throttle),
-    ("jobname", "name"): _Key(_job_name),
-    ("comment",): _Key(_text("comment")),
-    ("wckey",): _Key(_text("wckey")),
-    ("account",): _Key(_checked("account", check_entity_name)),
-    ("qos",): _Key(_QOS),
-    ("mailtype",): _Key(_extra("mail_type")),
-    ("mailuser",): _Key(_extra("mail_user")),
-    ("partition",): _Key(_partition, True),
-    ("nodelist", "reqnodelist"): _Key(_hosts("nodelist"), True),
-    ("excludenodelist", "excnodelist", "exclude"): _Key(_hosts("exclude"), True),
-    ("numnodes", "nodes", "reqnodes"): _Key(_nodes, True),
-    ("numtasks", "ntasks", "reqprocs"): _Key(_number("ntasks"), True),
-    ("ntaskspernode",): _Key(_number("ntasks_per_node", 0), True),
-    ("cpuspertask",): _Key(_cpus, True),
-    ("mempernode", "minmemorynode", "mem"): _Key(_memory, True),
-    ("gres",): _Key(_gres, True),
-    ("exclusive",): _Key(_flag("exclusive"), True),
-    ("requeue",): _Key(_requeue),
-    ("killoninvaliddep", "killoninvaliddependency"): _Key(_kill_invalid),
-    ("arraymaxfails", "maxfails"): _Key(_number("max_fails", 0)),
+#: how the value of each row of the table is read that may be changed
+_READERS: dict[str, Callable[[str, Ground], Mapping[str, Any]]] = {
+    "time": _time_limit,
+    "priority": _priority,
+    "deadline": _moment("deadline", True),
+    "begin": _moment("begin", False),
+    "dependency": _dependency,
+    "throttle": _throttle,
+    "job_name": _job_name,
+    "comment": _text("comment"),
+    "wckey": _text("wckey"),
+    "account": _checked("account", check_entity_name),
+    "qos": _checked("qos", lambda text: check_entity_name(text, "QoS")),
+    "mail_type": _extra("mail_type"),
+    "mail_user": _extra("mail_user"),
+    "partition": _partition,
+    "nodelist": _hosts("nodelist"),
+    "exclude": _hosts("exclude"),
+    "nodes": _nodes,
+    "ntasks": _number("ntasks"),
+    "ntasks_per_node": _number("ntasks_per_node", 0),
+    "cpus_per_task": _cpus,
+    "mem": _memory,
+    "gres": _gres,
+    "exclusive": _flag("exclusive"),
+    "requeue": _requeue,
+    "kill_on_invalid_dep": _kill_invalid,
+    "array_max_fails": _number("max_fails", 0),
 }
-_KEYS = {name: key for names, key in _NAMED.items() for name in names}
-NAMES = tuple(names[0] for names in _NAMED)
+_CHANGES = [(field.key, field.change) for field in FIELDS if field.change]
+_KEYS = {name: _Key(_READERS[key], change.pending_only) for key, change in _CHANGES for name in change.keys.split()}
+#: the first name of each key; others are Slurm's
+NAMES = tuple(change.keys.split()[0] for _, change in _CHANGES)

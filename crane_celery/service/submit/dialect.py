@@ -2,15 +2,13 @@
 
 from typing import Any
 
+from crane_celery.model.fields.table import FIELDS
 from crane_celery.service.submit.option_reader import Options
 from crane_celery.settings import Settings
 
 DIALECTS = ("lsf", "slurm")
 #: options that Slurm's variables repeat only where they were given
-_ASKED = (
-    *("nodes", "ntasks", "ntasks_per_node", "cpus_per_task", "mem", "mem_per_cpu", "gpus", "gpus_per_node"),
-    *("threads_per_core", "distribution", "open_mode", "wckey", "get_user_env"),
-)
+_ASKED = tuple(field.key for field in FIELDS if field.asked)
 
 
 def dialect_of(opt: Options, settings: Settings) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from crane_celery.errors import InputError
 from crane_celery.grammar.names import did_you_mean
+from crane_celery.model.fields.table import FIELDS, recorded, sendable
 from crane_celery.service.submit.request import JobRequest
 
 T = TypeVar("T")
@@ -13,21 +14,10 @@ MAX_CPUS = 1_000_000.0
 #: characters of an option's value
 MAX_TEXT = 1 << 20
 #: accepted, recorded where there is a place for it, and of no effect (design: nearly every real script has them)
-OF_NO_EFFECT = (
-    *("account", "qos", "mail_type", "mail_user", "comment", "wckey", "priority", "cpu_freq", "distribution"),
-    *("ntasks_per_socket", "sockets_per_node", "cores_per_socket", "threads_per_core"),
-)
+OF_NO_EFFECT = recorded()
 #: options whose value is a list or an expression: an empty one asks for nothing
-OF_MANY = ("dependency", "constraint", "licenses", "gres", "nodelist", "exclude")
-KNOWN = frozenset(
-    {
-        *("job_name", "nodes", "ntasks", "ntasks_per_node", "cpus_per_task", "mem", "mem_per_cpu", "gres"),
-        *("gpus_per_node", "time", "partition", "chdir", "input", "output", "error", "open_mode", "array"),
-        *("dependency", "hold", "nodelist", "exclude", "exclusive", "interpreter", "repeat", "get_user_env", "command"),
-        *("begin", "deadline", "signal", "licenses", "constraint", "requeue", "kill_on_invalid_dep", "extra_attr"),
-        *("array_max_fails", "gpus", "dialect", *OF_NO_EFFECT),
-    }
-)
+OF_MANY = frozenset(field.key for field in FIELDS if field.many)
+KNOWN = sendable()
 
 
 class Options:

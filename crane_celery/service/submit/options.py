@@ -4,7 +4,7 @@ Each option is read by the grammar of its kind; a failure names the option, and 
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from crane_celery.grammar.filename import check_filename
 from crane_celery.grammar.licenses import format_licenses, parse_licenses
 from crane_celery.grammar.names import check_entity_name, check_job_name, instead
 from crane_celery.grammar.signals import format_signals, parse_signals
+from crane_celery.model.fields.table import FIELDS
 from crane_celery.model.job import JobSpec
 from crane_celery.model.node import Partition
 from crane_celery.service.shared.caller import Caller
@@ -67,7 +68,6 @@ def understand(request: JobRequest, caller: Caller, offer: Offer, body: str) -> 
     memory = memory_of(opt, asked, cpus, partition, settings)
     array = _array(opt, settings, partition)
     spec = JobSpec(
-        name=opt.read("job_name", check_job_name, "job") or "job",
         uid=caller.uid,
         gid=caller.gid,
         user=caller.user,
@@ -79,27 +79,18 @@ def understand(request: JobRequest, caller: Caller, offer: Offer, body: str) -> 
         whole_memory=memory.whole,
         gres=gres_of(opt, asked.nodes),
         partition=partition.name,
-        account=opt.read("account", check_entity_name, ""),
-        qos=opt.read("qos", lambda text: check_entity_name(text, "QoS"), ""),
-        comment=opt.text("comment")[:MAX_COMMENT],
-        wckey=opt.text("wckey")[:MAX_COMMENT],
         time_limit=_time_limit(opt, partition),
         cwd=_directory(opt, request.cwd),
-        stdin=opt.read("input", check_filename, "/dev/null"),
-        stdout=opt.read("output", check_filename, ""),
-        stderr=opt.read("error", check_filename, ""),
-        open_mode=opt.choice("open_mode", "truncate", "append"),
         array=array.indexes.text if array else "",
         throttle=array.throttle if array else 0,
         max_fails=opt.number("array_max_fails"),
-        dependency=opt.read("dependency", _dependency, ""),
         nodelist=_nodes(opt, "nodelist", settings),
         exclude=_nodes(opt, "exclude", settings),
-        exclusive=opt.flag("exclusive"),
         submit_host=request.host,
         submit_dir=request.cwd,
         command=opt.text("command")[:4096],
         body=body,
+        **_plain(opt),
         **dialect_of(opt, settings),
     )
     _check_long_names(opt, spec)
@@ -111,6 +102,27 @@ def understand(request: JobRequest, caller: Caller, offer: Offer, body: str) -> 
         raise opt.error("array_max_fails", "is for arrays: give --array too")
     notices = tuple(filter(None, (asked.notice, _of_no_effect(opt), _never_sent(spec))))
     return Meant(spec, len(array.indexes) if array else 1, opt.flag("hold"), notices)
+
+
+#: the grammars of options that say what one field of a specification is, by their names in the table
+_READERS: Mapping[str, Callable[[Options, str], Any]] = {
+    "job_name": lambda opt, key: opt.read(key, check_job_name, "") or "job",
+    "account": lambda opt, key: opt.read(key, check_entity_name, ""),
+    "qos": lambda opt, key: opt.read(key, lambda text: check_entity_name(text, "QoS"), ""),
+    "text": lambda opt, key: opt.text(key)[:MAX_COMMENT],
+    "filename": lambda opt, key: opt.read(key, check_filename, ""),
+    "open_mode": lambda opt, key: opt.choice(key, "truncate", "append"),
+    "dependency": lambda opt, key: opt.read(key, _dependency, ""),
+    "signals": lambda opt, key: opt.read(key, lambda text: format_signals(parse_signals(text)), ""),
+    "flag": lambda opt, key: opt.flag(key),
+}
+_PLAIN = [field for field in FIELDS if field.read]
+
+
+def _plain(opt: Options) -> dict[str, Any]:
+    """The fields that one option each says; those that were not given have their defaults."""
+    given = {field.sets[0]: _READERS[field.read](opt, field.key) for field in _PLAIN if opt.given(field.key)}
+    return {"name": "job", **given}
 
 
 def _of_no_effect(opt: Options) -> str:
@@ -147,12 +159,11 @@ def array_of(text: str, settings: Settings) -> ArraySpec:
 
 
 def _policy(opt: Options, settings: Settings) -> dict[str, Any]:
-    """What happens when: signals, requeues, impossible dependencies; licences; and what else was said."""
+    """What happens when: requeues, impossible dependencies; licences; and what else was said."""
     again, kill = opt.yes("requeue"), opt.yes("kill_on_invalid_dep")
     default = "node" if settings.job_requeue else "never"
     kill = settings.kill_invalid_depend if kill is None else kill
     return {
-        "signal": opt.read("signal", lambda text: format_signals(parse_signals(text)), ""),
         "requeue": default if again is None else "failure" if again else "never",
         "max_requeue": settings.max_requeue,
         "kill_on_invalid_dep": "yes" if kill else "no",

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from crane_celery.errors import InputError
 from crane_celery.model.dependency import encode
+from crane_celery.model.fields.table import FIELDS, setters
 from crane_celery.model.job import JobSpec
 from crane_celery.service.shared.caller import Caller
 from crane_celery.service.submit.accept import Gate
@@ -16,36 +17,9 @@ from crane_celery.service.submit.request import JobRequest
 from crane_celery.service.submit.retry import Changed
 
 #: option -> the fields of a specification that it sets
-_FIELDS: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("nodes", "ntasks", "ntasks_per_node"), ("nodes", "ntasks", "ntasks_per_node")),
-    **dict.fromkeys(("mem", "mem_per_cpu"), ("memory", "whole_memory")),
-    **dict.fromkeys(("gres", "gpus_per_node", "gpus"), ("gres",)),
-    **dict.fromkeys(("mail_type", "mail_user", "extra_attr"), ("extra",)),
-    "job_name": ("name",),
-    "time": ("time_limit",),
-    "chdir": ("cwd",),
-    "input": ("stdin",),
-    "output": ("stdout",),
-    "error": ("stderr",),
-    "array_max_fails": ("max_fails",),
-    **{
-        name: (name,)
-        for name in (
-            *("cpus_per_task", "partition", "open_mode", "dependency", "nodelist", "exclude", "exclusive"),
-            *("begin", "deadline", "signal", "licenses", "constraint", "requeue", "kill_on_invalid_dep"),
-            *("account", "qos", "comment", "wckey"),
-        )
-    },
-}
+_SETS = setters()
 #: what belongs to the script, or says which elements there are
-_FIXED: Mapping[str, str] = {
-    **dict.fromkeys(("array", "repeat"), "name the elements behind the id, such as 36_[1-9]"),
-    **dict.fromkeys(
-        ("interpreter", "get_user_env", "command", "dialect"),
-        "it belongs to the script, which is that of the first time",
-    ),
-    "hold": "it is an argument of its own",
-}
+_FIXED = {field.key: field.fixed for field in FIELDS if field.fixed}
 
 
 class Other(NamedTuple):
@@ -66,7 +40,7 @@ def changed(spec: JobSpec, other: Other, caller: Caller, offer: Offer) -> Meant:
         )
     request = JobRequest({**_before(spec, given), **given}, "-", cwd=other.cwd, tz=other.tz)
     meant = understand(request, caller, offer, spec.body)
-    names = {field for name in given.keys() & KNOWN for field in _FIELDS.get(name, ())}
+    names = {field for name in given.keys() & KNOWN for field in _SETS.get(name, ())}
     fields = {name: getattr(meant.spec, name) for name in names}
     if "extra" in fields and spec.extra:
         fields["extra"] = json.dumps(

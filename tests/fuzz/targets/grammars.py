@@ -16,7 +16,6 @@ from crane_celery.grammar import (
     hostlist,
     interval,
     licenses,
-    lsf,
     memory,
     names,
     pages,
@@ -30,6 +29,7 @@ from crane_celery.grammar import words as shell_words
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model import dependency as resolved
 from crane_celery.model import overrides, tagged
+from crane_celery.model.fields import lsf
 from crane_celery.model.job import JobSpec
 from crane_celery.service.shared.time_zones import moment, shown, zone_of
 from crane_celery.simulation import trace

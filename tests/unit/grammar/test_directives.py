@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crane_celery.errors import CraneError, InputError
+from crane_celery.errors import InputError
 from crane_celery.grammar.directives import Directive, split_script
 from crane_celery.grammar.words import split_words
 
@@ -182,29 +182,3 @@ def test_notices_of_lines_that_are_not_read(head: str, says: str) -> None:
 def test_a_byte_order_mark_is_passed_over() -> None:
     script = split_script("\ufeff#!/bin/bash\n#SBATCH --comment='a\u00a0b' # c\u00a0d\necho\n")
     assert script == (("/bin/bash",), (Directive(2, "#SBATCH", ("--comment=a\u00a0b",)),), ())
-
-
-@pytest.mark.parametrize(
-    ("line", "says"),
-    [
-        ("-oo x", "-oo of LSF is not supported yet: write -o"),
-        ("-eo x", "-eo of LSF is not supported yet"),
-        ("-nnodes 2", "-nnodes of LSF is not supported yet: write -nnode N"),
-        ("-P proj", "-P of LSF is not supported yet: write #CBATCH --account"),
-        ('-R "rusage[mem=4]"', "-R of LSF is not supported yet"),
-        ("-n4", "unknown option '-n4'; write a blank before the value: -n '4'"),
-        ("-V", "-V is an action"),
-        ("stray", "'stray' is no option"),
-    ],
-)
-def test_options_of_lsf_are_taken_by_their_whole_name(line: str, says: str) -> None:
-    with pytest.raises(CraneError) as caught:
-        split_script(f"#BSUB {line}\necho")
-    assert f"line 1 #BSUB: {says}" in str(caught.value)
-
-
-def test_values_of_lsf() -> None:
-    line = "#BSUB -o out.%J.%I -e %%J -M 4GB -W 90 -cwd /x\n#BSUB -J 'a[1-4]%2' -env all\necho"
-    words = [word for each in split_script(line).directives for word in each.argv]
-    assert words[:5] == ["--output=out.%A.%I", "--error=%%J", "--mem=4G", "--time=90", "--chdir=/x"]
-    assert words[5:] == ["--array=1-4%2", "--job-name=a", "--export=ALL"]

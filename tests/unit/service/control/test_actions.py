@@ -103,7 +103,7 @@ def test_keys(cluster: Cluster, key: str, value: str, field: str, expected: obje
         ("arraytaskthrottle", "3", "no array"),
         ("dependency", "afterok:", "dependency"),
         ("timelimt", "5", "did you mean"),
-        ("xyzzy", "5", "there are timelimit"),
+        ("xyzzy", "5", "there are jobname"),
     ],
 )
 def test_bad_values_change_nothing(cluster: Cluster, key: str, value: str, why: str) -> None:

@@ -1,0 +1,65 @@
+"""LSF's options in ``#BSUB`` lines, in our words (reference/cranesched.md section 1.1 for the list).
+
+An option is taken by its exact name: LSF's names have one dash and several letters, so that reading ``-oo`` as ``-o o``
+would be a wrong reading. What is LSF's and not there yet is refused by name.
+"""
+
+from __future__ import annotations
+
+import re
+
+from crane_celery.errors import InputError, NotSupported
+from crane_celery.grammar._lex import quote
+from crane_celery.model.fields.row import REFUSED
+from crane_celery.model.fields.table import FIELDS
+
+_ROWS = {name: field for field in FIELDS for name in field.names("lsf")}
+#: LSF's options that there are
+_TAKEN = [name for name, field in _ROWS.items() if field.effect != REFUSED]
+_ACTIONS = ("-h", "-V", "-help")
+
+
+def translate(argv: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the words of one line in our words. Raises InputError, NotSupported."""
+    words: list[str] = []
+    left = iter(argv)
+    for name in left:
+        if name not in _TAKEN:
+            raise _refusal(name)
+        value = next(left, None)
+        if value is None:
+            raise InputError(f"{name} has no value")
+        found = re.fullmatch(r"(?s)(.*)\[(.*)\](%.*)?", value) if name == "-J" else None
+        if found:  # arrays: name[indexes]%limit
+            words.append(f"--array={found[2]}{found[3] or ''}")
+            value = found[1]
+        if value or not found:
+            words.append(f"{_ROWS[name].option}={_converted(name, value)}")
+    return tuple(words)
+
+
+def _refusal(name: str) -> InputError | NotSupported:
+    """Return why an option is not taken."""
+    if name in _ACTIONS:
+        return InputError(f"{name} is an action of a command, not an option of a job: take it out")
+    if name in _ROWS:
+        return NotSupported(f"{name} of LSF is not supported yet: {_ROWS[name].why}")
+    if not name.startswith("-"):
+        return InputError(f"{quote(name)} is no option; write an option and its value, such as -n 4")
+    attached = next((each for each in sorted(_TAKEN, key=len, reverse=True) if name.startswith(each)), "")
+    if attached and not name[len(attached) :].isalpha():
+        value = name[len(attached) :].lstrip("=")
+        return InputError(f"unknown option {quote(name)}; write a blank before the value: {attached} {quote(value)}")
+    return InputError(f"unknown option {quote(name)}: of LSF's there are {' '.join(_TAKEN)}")
+
+
+def _converted(name: str, value: str) -> str:
+    """Return a value as we write it: LSF's clock is ``hours:minutes``, its export words are small, its sizes may have a
+    B, and its ``%J`` is the array's id where there is one."""
+    if name == "-W" and value.count(":") == 1:
+        return f"{value}:00"
+    if name == "-M":
+        return re.sub(r"(?i)(?<=[KMGT])B$", "", value)
+    if name in ("-i", "-o", "-e"):
+        return re.sub(r"%(\d*)(.)", lambda found: f"%{found[1]}A" if found[2] == "J" else found[0], value)
+    return value.upper() if name == "-env" and value.lower() in ("all", "none") else value
