@@ -16,7 +16,7 @@ from kombu import Connection
 from kombu.exceptions import KombuError, OperationalError
 from kombu.messaging import Producer
 
-from crane_celery import wire
+from crane_celery import faults, wire
 from crane_celery.errors import Unreachable
 from crane_celery.sched.entry import Run
 from crane_celery.sched.view import View
@@ -168,7 +168,12 @@ class Dispatcher:
 
     def _put(self, view: View, to: wire.Address, runs: list[Run], kills: list[wire.Kill], orders: list[Order]) -> None:
         specs: dict[str, str] = {}
-        launches = [_launch(view, run, specs, to.node) for run in runs]
+        launches = []
+        for run in runs:
+            try:
+                launches.append(_launch(view, run, specs, to.node))
+            except Exception:
+                faults.record("a launch could not be written and is passed over:", f"element {run.id}, run {run.run}")
         text = wire.build(to, specs, launches, kills, orders)
         self._outbox.put(to.node, text, self._signer.sign(text))
 

@@ -21,19 +21,20 @@ from dataclasses import replace
 from math import inf
 
 from beat.dispatch import Dispatcher
+from beat.isolation import Isolation, guarded
 from beat.reaper import Reaper
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model.dependency import decode, encode, judge
 from crane_celery.model.event import Position
 from crane_celery.model.node import Partition
 from crane_celery.model.states import DEADLINE, TERMINATED, Reason, State
-from crane_celery.sched.cycle import schedule
 from crane_celery.sched.draining import Drain
 from crane_celery.sched.draining import decode as decode_drains
 from crane_celery.sched.draining import encode as encode_drains
 from crane_celery.sched.entry import Run
 from crane_celery.sched.plan import Config, Placement, Plan
 from crane_celery.sched.prioritise import shares
+from crane_celery.sched.snapshot import view_of
 from crane_celery.sched.todo import Todo, due
 from crane_celery.sched.usage import Usage
 from crane_celery.sched.view import View
@@ -89,6 +90,7 @@ class Loop:
         #: nodes drained by the last plan: they outlive doubts about its starts, and the leader before
         self._drains: Sequence[Drain] = decode_drains(self._noted)
         self._refused = 0  # turns in a row in which starts were refused and none accepted
+        self._isolation = Isolation()
         self.view, self._cursor = self._rebuilt()
 
     def turn(self, at_most_s: float) -> None:
@@ -100,18 +102,20 @@ class Loop:
         self._follow(0.0 if self._busy else self._patience(at_most_s))
         if self._busy:
             return
+        if self._isolation.needs_repair(self._clock.now()):
+            raise Inconsistent
         todo = self._note(self.view.take_todo())
-        self._inquire()
+        guarded("asking about dependencies failed", self._inquire)
         now = self._clock.now()
         self.view.advance(now)
         self._plan = self._plan or self.view.todo.plan
         runs = self._start(now) if self._plan else []
         if todo.due or self.view.todo.due:
-            self._settle_due(now)
-        self._end_hopeless(now)
+            guarded("ending what is due failed", self._settle_due, now)
+        guarded("ending what can never start failed", self._end_hopeless, now)
         if runs or todo.kills or todo.orders or todo.resend or self._dispatcher.behind:
             self._dispatcher.send(self.view, self.fence, now, runs, todo.kills, todo.resend, todo.orders)
-        self._reaper.turn(self._cursor, now)
+        guarded("a chore of the leader failed", self._reaper.turn, self._cursor, now)
         self._busy = self._plan or self._ask
 
     def _patience(self, at_most_s: float) -> float:
@@ -147,8 +151,7 @@ class Loop:
     def _follow(self, block_s: float) -> None:
         """Apply what has happened. ``_busy`` is set when there is more to read first."""
         events = self._store.events(self._cursor, block_s, _READ)
-        for event in events:
-            self.view.apply(event)
+        self._isolation.apply(self.view, events)
         if events:
             self._cursor = events[-1].seq
             self._clock.stamped(events[-1].at)
@@ -164,7 +167,7 @@ class Loop:
         """Judge one chunk of dependants; verdicts come back as events."""
         if not self._ask:
             return
-        self._asked_at = self._clock.now()
+        self._asked_at, self._ask = self._clock.now(), False
         if self.view.waits.turn:
             self._store.ask(self.fence, sorted(self.view.waits.turn))
             self.view.waits.turn.clear()
@@ -216,7 +219,7 @@ class Loop:
         self._rank(now)
         if self.view.unsettled:
             self._last, self.view.unsettled = None, False
-        plan = schedule(self.view, now, self._config, self._last, self._drains)
+        plan = self._isolation.plan(self.view, now, self._config, self._last, self._drains)
         self._last, self._drains = plan, plan.drains
         self.view.pool.freed.clear()
         self.view.todo.plan = False
@@ -274,8 +277,9 @@ class Loop:
         self._clock.sync()
         shot = self._store.snapshot()
         self._clock.stamped(shot.now)
-        view = View.of(self._partitions, shot.now, shot.jobs, shot.elements, shot.nodes)
+        view = view_of(self._partitions, shot.now, shot.jobs, shot.elements, shot.nodes)
         view.work.usage = self._usage
+        self._isolation.rebuilt(view)
         return view, shot.seq
 
 

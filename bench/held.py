@@ -16,6 +16,7 @@ from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model import asjson
 from crane_celery.model.event import Event
 from crane_celery.model.job import Job
+from crane_celery.sched.snapshot import view_of
 from crane_celery.sched.view import View
 from crane_celery.settings import parse
 from crane_celery.store.api import Submission
@@ -43,10 +44,10 @@ def submit(store: RedisStore, count: int) -> int:
     return id_
 
 
-def view_of(jobs: list[Job]) -> View:
+def seen(jobs: list[Job]) -> View:
     """The scheduler's view of these submissions."""
     settings = parse(CONFIG, "/nowhere/config.yaml", {"CRANE_HOME": "/nowhere"})
-    view = View.of(settings.partitions, 1.0, jobs, (), ())
+    view = view_of(settings.partitions, 1.0, jobs, (), ())
     assert len(view.entries) == len(jobs)
     return view
 
@@ -69,7 +70,7 @@ def whole(store: RedisStore, count: int) -> list[Row]:
     before = used(store)
     id_ = submit(store, count)
     server = used(store) - before
-    view = traced(lambda: view_of(store.jobs([id_])))
+    view = traced(lambda: seen(store.jobs([id_])))
     store.cancel(id_, "", 0)
     return [
         Row(f"server memory of {count} held elements", server / KIB, "KiB (<= 64)"),
@@ -102,7 +103,7 @@ def alternating(store: RedisStore, slow: Slow, count: int) -> list[Row]:
         server = max(server, used(store) - before)
         cursor = store.last_event()
     followed = traced(lambda: follow(first, told))
-    built = traced(lambda: view_of(store.jobs([id_])))
+    built = traced(lambda: seen(store.jobs([id_])))
     pending = len(RangeSet.parse(store.jobs([id_])[0].pending))
     assert pending == count // 2
     store.cancel(id_, "", 0)
@@ -117,7 +118,7 @@ def alternating(store: RedisStore, slow: Slow, count: int) -> list[Row]:
 
 def follow(job: str, told: list[str]) -> View:
     """The view of a submission (JSON) to which this happened (events as JSON)."""
-    view = view_of([asjson.job_from_json(json.loads(job))])
+    view = seen([asjson.job_from_json(json.loads(job))])
     for text in told:
         view.apply(Event(*json.loads(text)))
     return view

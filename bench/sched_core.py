@@ -24,6 +24,7 @@ from crane_celery.model.node import Node, NodeSpec, NodeState, Partition
 from crane_celery.sched.cycle import schedule
 from crane_celery.sched.plan import Config
 from crane_celery.sched.reasons import explain
+from crane_celery.sched.snapshot import view_of
 from crane_celery.sched.view import View
 from crane_celery.settings import parse
 from crane_celery.store.api import Began, Ended, Report, Submission
@@ -59,11 +60,11 @@ def loaded_view(jobs: list[Job]) -> View:
         job(number + 1, spec(CPUS if random.random() < 0.85 else CPUS // 2, time_limit=random.randint(600, 86400)))
         for number in range(NODES)
     ]
-    view = View.of({"main": main}, 100.0, fillers, (), nodes)
+    view = view_of({"main": main}, 100.0, fillers, (), nodes)
     view.started(schedule(view, 100.0, Config(max_starts=NODES)).starts)
     for each in jobs:
         view.entries.pop(each.id, None)
-    later = View.of({"main": main}, 100.0, jobs, (), nodes)
+    later = view_of({"main": main}, 100.0, jobs, (), nodes)
     later.pool, later.work = view.pool, view.work
     return later
 

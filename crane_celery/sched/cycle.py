@@ -11,7 +11,7 @@ few us for each start, one search for each class, and 0.3 us for each class that
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from math import inf
 from operator import itemgetter
@@ -37,8 +37,6 @@ from crane_celery.sched.want import Want
 Rank = tuple[float, float, int]
 #: a rank; a number, since classes have no order; the place in the class; the class
 _Item = tuple[float, float, int, int, int, Class]
-
-
 #: classes that may get a drain now and are looked at for nothing else in one cycle
 _HUNGRY = 16
 
@@ -48,25 +46,30 @@ class _Redo(Exception):
 
 
 def schedule(
-    view: View, now: float, config: Config | None = None, last: Plan | None = None, drains: Sequence[Drain] = ()
-) -> Plan:
+    view: View, now: float, config: Config | None = None, last: Plan | None = None,
+    drains: Sequence[Drain] = (), without: Container[Kind] = (),
+) -> Plan:  # fmt: skip
     """The starts that fit now. Pure: plans on a copy of the pool and changes nothing of the view.
 
     ``now`` is server time: what is ready later than that does not start, whatever the view was last told. ``last``
     saves work and changes no start: a plan whose starts were all accepted, when ``view.pool.freed`` was cleared before
     they were, and has not been since. ``drains``: those of the last plan, whatever became of its starts.
+    ``without``: classes that are left out.
     """
     try:
-        return _Cycle(view, now, config or Config(), drains).run(last)
+        return _Cycle(view, now, config or Config(), drains, without).run(last)
     except _Redo:
-        return _Cycle(view, now, config or Config(), drains).run(None)
+        return _Cycle(view, now, config or Config(), drains, without).run(None)
 
 
 class _Cycle:
     """The scratch of one call."""
 
-    def __init__(self, view: View, now: float, config: Config, drains: Sequence[Drain]) -> None:
+    def __init__(
+        self, view: View, now: float, config: Config, drains: Sequence[Drain], without: Container[Kind]
+    ) -> None:
         self._view = view
+        self._queue = [each for each in view.queue if each.kind not in without] if without else view.queue
         self._entries = view.entries
         self._config = config
         self._now = now
@@ -94,7 +97,7 @@ class _Cycle:
 
     def run(self, last: Plan | None) -> Plan:
         """Go through the queue until it, the room or the budget is used up."""
-        classes = self._hopeful(last) if last else iter(self._view.queue)
+        classes = self._hopeful(last) if last else iter(self._queue)
         heap: list[_Item] = [(*self._rank(c, 0), n, 0, c) for n, c in enumerate(classes)]
         heapify(heap)
         while heap and self._left > 0:
@@ -167,7 +170,7 @@ class _Cycle:
             self._drains.stirred.update(self._view.pool.members)
         carried: list[tuple[Rank, Class, list[Hold]]] = []
         hungry: list[tuple[Rank, Class, list[Hold]]] = []
-        for each in self._view.queue:
+        for each in self._queue:
             want, rooms = each.want, kept.get(each.kind, [])
             why = last.blocked.get(want) if each.kind in last.kinds else None
             # what was given back may make a room earlier, and so leave another to whoever it was kept from
@@ -261,16 +264,13 @@ class _Cycle:
         self._pool.take(parts)
         self._timeline.started(nodes, parts, want.limit)
         self._starts.append(Placement(entry.job.id, rank, entry.next_run(rank), parts))
-        self._count(entry)
-        if self._drains.kinds:
-            self._drains.started(entry.job.id, rank)
-        return None
-
-    def _count(self, entry: Entry) -> None:
         self._left -= 1
         self._claims.count(entry.job.spec.uid, entry.job.spec.partition)
         if entry.spec.throttle:
             self._taken[entry.job.id] = self._taken.get(entry.job.id, 0) + 1
+        if self._drains.kinds:
+            self._drains.started(entry.job.id, rank)
+        return None
 
     def _kept(self, at: int, want: Want) -> bool:
         """Whether the rooms kept on a node leave room from now on."""

@@ -16,13 +16,14 @@ from crane_celery.model import tagged
 from crane_celery.model.asjson import allocation_from_json, job_from_json, node_from_json
 from crane_celery.model.dependency import undecided
 from crane_celery.model.event import Event
-from crane_celery.model.job import Allocation, Element, Job
-from crane_celery.model.node import Node, NodeState, Partition
+from crane_celery.model.job import Allocation
+from crane_celery.model.node import NodeState, Partition
 from crane_celery.model.overrides import updated
 from crane_celery.model.states import PRIMARY_STEP, State
 from crane_celery.sched.entry import Entry, Part, Run, blocks_in_force, parts_of, ranks
 from crane_celery.sched.pool import Pool
 from crane_celery.sched.queue import PARTS, Kind, Place, Queue
+from crane_celery.sched.strays import Strays
 from crane_celery.sched.todo import Todo
 from crane_celery.sched.waiting import Waiting, names_of
 from crane_celery.sched.work import Work
@@ -41,6 +42,10 @@ class View:
         self.runs: dict[int, Run] = {}
         self.starting: dict[str, dict[int, Run]] = {}
         self.todo = Todo()
+        #: runs whose submission could not be taken
+        self.strays = Strays(self.pool)
+        #: records of the snapshot that could not be taken, and why
+        self.passed_over: list[tuple[str, Exception]] = []
         self._partitions = partitions
         #: whether any partition limits the elements of one user at once
         self.limited = any(each.max_jobs for each in partitions.values())
@@ -70,31 +75,6 @@ class View:
 
     # -- what the leader calls ------------------------------------------------------------------------------------
 
-    @classmethod
-    def of(
-        cls,
-        partitions: Mapping[str, Partition],
-        now: float,
-        jobs: Iterable[Job],
-        elements: Iterable[Element],
-        nodes: Iterable[Node],
-    ) -> View:
-        """A view of a snapshot."""
-        view = cls(partitions)
-        view._now = now
-        for node in nodes:
-            view.pool.put(node)
-        for job in jobs:
-            view.entries[job.id] = Entry(job)
-        for element in elements:
-            view._adopt(element)
-        for entry in list(view.entries.values()):
-            view._watch(entry)
-            view._time(entry)
-            view._settle(entry)
-        view.todo = Todo(plan=True, ask=True, due=True, resend=set(view.starting))
-        return view
-
     def apply(self, event: Event) -> None:
         """Follow one event; kinds that do not concern scheduling are passed over."""
         verb = self._verbs.get(event.kind)
@@ -110,7 +90,7 @@ class View:
         made: list[Run] = []
         gone: dict[int, list[int]] = {}
         for job, rank, number, parts in starts:
-            run = self._hold_run(Run(job + rank, job, rank, number, parts))
+            run = self.hold_run(Run(job + rank, job, rank, number, parts))
             if run is not None:
                 run.guests = run.id in guests
                 made.append(run)
@@ -152,10 +132,8 @@ class View:
     def _submit(self, data: dict[str, Any]) -> None:
         job = job_from_json(data["job"])
         if job.id not in self.entries:
-            entry = self.entries[job.id] = Entry(job)
-            self._watch(entry)
-            self._time(entry)
-            self._settle(entry)
+            self.entries[job.id] = Entry(job)
+            self.arrange(self.entries[job.id])
 
     def _judge(self, data: dict[str, Any]) -> None:
         rows = data["rows"]
@@ -208,6 +186,7 @@ class View:
             known = self.runs.get(id)
             entry = self.entries.get(job)
             if known is None or entry is None or known.run != run:
+                self.todo.plan = self.strays.release(id, run) or self.todo.plan
                 continue
             self._release(known, at)
             entry.add(rank, run, hold)
@@ -224,9 +203,7 @@ class View:
             self._unqueue(entry)
             self.waits.unwatch(entry)
             entry.take(job)
-        self._watch(entry)
-        self._time(entry)
-        self._settle(entry)
+        self.arrange(entry)
 
     def _move(self, data: dict[str, Any]) -> None:
         """Runs were suspended, or go on."""
@@ -279,6 +256,8 @@ class View:
             if known is not None and known.run == run:
                 self._release(known, at)
                 touched.add(job)
+            elif self.strays.release(id, run):
+                self.todo.plan = True
             if job in self.waits and self.waits.concerns(job, id, done):
                 self.todo.ask = True
         for job in touched:
@@ -308,20 +287,13 @@ class View:
 
     # -- bookkeeping ----------------------------------------------------------------------------------------------
 
-    def _adopt(self, element: Element) -> None:
-        """A run of the snapshot that holds an allocation."""
-        run = self._hold_run(Run(element.id, element.job, element.rank, element.run, element.allocation))
-        if run is None:
-            return
-        run.cancelled, run.guests = element.cancelled, element.guests
-        run.begun = element.state is not State.STARTING
-        run.since, run.suspended = element.began_at or element.leased_at, element.state is State.SUSPENDED
-        run.paused_s = element.suspended_s
-        self.work.expect(run)
-        if run.begun:
-            self.starting[run.node].pop(run.id)
+    def arrange(self, entry: Entry) -> None:
+        """Note what a submission waits for, its times, and queue what of it may start."""
+        self._watch(entry)
+        self._time(entry)
+        self._settle(entry)
 
-    def _hold_run(self, run: Run) -> Run | None:
+    def hold_run(self, run: Run) -> Run | None:
         """Account for a run; None when it is known already, or its submission is not."""
         entry = self.entries.get(run.job)
         if entry is None or run.id in self.runs:

@@ -19,6 +19,7 @@ from crane_celery.model.states import State
 from crane_celery.sched.cycle import schedule
 from crane_celery.sched.plan import Config, Placement, Plan
 from crane_celery.sched.prioritise import Ranking
+from crane_celery.sched.snapshot import view_of
 from crane_celery.sched.view import View
 from crane_celery.sched.want import MILLI
 from crane_celery.sched.weights import Priority
@@ -81,7 +82,7 @@ class Replay:
         self._config = Config(ranking=basic) if policy == "backfill" else Config(ranking=basic, rooms=0)
         self._clock = clock
         self._observe = observe
-        self._view = View.of({cluster.partition.name: cluster.partition}, EPOCH, (), (), cluster.members())
+        self._view = view_of({cluster.partition.name: cluster.partition}, EPOCH, (), (), cluster.members())
         self._last: Plan | None = None
         self._unseen: deque[Job] = deque()  # submitted, and not shown to the scheduler yet
         self._waiting = self._busy = 0

@@ -17,7 +17,7 @@ from crane_celery.model.job import WAITING, Job
 from crane_celery.model.node import NodeState
 from crane_celery.model.states import NODE_DOWN, State
 from crane_celery.model.tagged import number_of
-from crane_celery.sched.view import View
+from crane_celery.sched.snapshot import view_of
 from crane_celery.store.api import Answer, Began, Ended, Moved, Report, Store, Submission
 from crane_celery.store.redis import RedisStore
 from tests.contract.world import World, needs, node, spec
@@ -220,7 +220,7 @@ def test_a_snapshot_is_brought_up_to_date_whatever_happened_while_it_was_read(se
 
     slow = Between(server.url, "{between}")
     shot = slow.snapshot()
-    view = View.of({}, shot.now, shot.jobs, shot.elements, shot.nodes)
+    view = view_of({}, shot.now, shot.jobs, shot.elements, shot.nodes)
     for event in store.events(shot.seq, 0, 100):
         view.apply(event)
     slow.close()

@@ -14,6 +14,7 @@ from crane_celery.sched.draining import decode
 from crane_celery.sched.forecast import Expected, forecast
 from crane_celery.sched.plan import Config, Plan
 from crane_celery.sched.prioritise import Ranking
+from crane_celery.sched.snapshot import view_of
 from crane_celery.sched.view import View
 from crane_celery.service.query.live_records import Live, Records
 from crane_celery.settings import Settings
@@ -65,7 +66,7 @@ class Outlook:
 
     def _see(self, records: Records, at: float, more: tuple[Job, ...] = ()) -> Seen:
         jobs = (*records.jobs, *more)
-        view = View.of(self._settings.partitions, at, jobs, records.elements, records.nodes)
+        view = view_of(self._settings.partitions, at, jobs, records.elements, records.nodes)
         noted = self._store.drains()
         plan = schedule(view, at, self._config, None, decode(noted))
         return Seen(records.version, at, view, plan, self._config, noted)

@@ -11,6 +11,7 @@ from crane_celery.model.job import Allocation, Job, JobSpec
 from crane_celery.model.node import Node, NodeSpec, NodeState, Partition
 from crane_celery.sched.cycle import schedule
 from crane_celery.sched.plan import Config, Plan
+from crane_celery.sched.snapshot import view_of
 from crane_celery.sched.view import View
 
 GIB = 1 << 30
@@ -47,7 +48,7 @@ def job(id: int, count: int = 1, held: str = "", ready: float = 0.0, dep: str = 
 def view(jobs: Sequence[Job] = (), nodes: Sequence[Node] | None = None, **partitions: Partition) -> View:
     some = [node("n1"), node("n2")] if nodes is None else nodes
     main = Partition(name="main", nodes=tuple(n.spec.name for n in some))
-    return View.of(partitions or {"main": main}, 100.0, jobs, (), some)
+    return view_of(partitions or {"main": main}, 100.0, jobs, (), some)
 
 
 def plan(seen: View, now: float = 100.0, max_starts: int = 512) -> Plan:

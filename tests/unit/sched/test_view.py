@@ -8,6 +8,7 @@ from crane_celery.model.dependency import Block, Resolved, encode
 from crane_celery.model.job import WAITING, Element
 from crane_celery.model.node import NodeState
 from crane_celery.model.states import State
+from crane_celery.sched.snapshot import view_of
 from crane_celery.sched.view import View
 from tests.unit.sched.cases import (
     begin_event,
@@ -171,7 +172,7 @@ def test_a_snapshot_with_running_elements() -> None:
         )
         for run in done.runs.values()
     ]
-    seen = View.of({}, 100.0, [job(10, count=5)], elements, done.pool.nodes)
+    seen = view_of({}, 100.0, [job(10, count=5)], elements, done.pool.nodes)
     assert seen.pool.cpu == done.pool.cpu and set(seen.starting["n1"]) == {11, 12}
     assert seen.runs[12].cancelled and seen.take_todo().resend == {"n1"}
 
