@@ -77,7 +77,7 @@ def control(world: World) -> list[int]:
 
 
 def test_nothing_but_the_bits_is_left_of_a_job(world: World, redis_store: RedisStore) -> None:
-    prefix = redis_store._keys.prefix.removesuffix(":")
+    prefix = redis_store.keys.prefix.removesuffix(":")
     before = held(redis_store, prefix)
     jobs = control(world)
     assert [job.ended == job.count for job in redis_store.jobs(jobs)] == [True] * 4

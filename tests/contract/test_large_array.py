@@ -8,9 +8,8 @@ from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model.dependency import decode, encode, judge
 from crane_celery.model.job import Allocation
 from crane_celery.model.node import NodeState
-from crane_celery.store import redis
 from crane_celery.store.api import Answer, Began, Ended, Forgotten, Report, Start, Submission
-from crane_celery.store.redis import RedisStore
+from crane_celery.store.redis import RedisStore, leader
 from tests.contract.world import World, needs, node, spec
 from tests.support.server import Server
 from tests.support.slow import Slow
@@ -153,7 +152,7 @@ def test_a_long_array_is_forgotten_in_short_steps(watched: Watched, monkeypatch:
     watched.store.cancel(watched.job, "", 0)
     watched.store.set_cursor("recorder", watched.store.last_event())
     watched.slow.look()
-    monkeypatch.setattr(redis, "FORGET", 1)
+    monkeypatch.setattr(leader, "FORGET", 1)
     for expected in (Forgotten(0, True), Forgotten(1, False)):
         assert watched.store.forget(watched.world.fence, watched.store.now() + 1, 200) == expected
         watched.slow.look()

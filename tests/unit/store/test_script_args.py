@@ -3,9 +3,9 @@
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model.job import StepRow
 from crane_celery.model.states import State
-from crane_celery.store import rows
+from crane_celery.store import script_args
 from crane_celery.store.api import Began, Ended, Moved, Report
-from crane_celery.store.rows import WINDOW, pieces, reports
+from crane_celery.store.script_args import WINDOW, pieces, reports
 
 
 def test_few_ranges_stay_together() -> None:
@@ -59,5 +59,5 @@ def test_what_is_told_of_one_run_keeps_its_order_over_the_cuts() -> None:
 def test_an_entry_that_cannot_be_read_is_stepped_over() -> None:
     good = (b"2-0", [b"k", b"hold", b"t", b"5", b"v", b'[{"job":1}]'])
     for bad in ([b"k", b"hold"], [b"k", b"hold", b"t", b"x", b"v", b"[]"], [b"k", b"a,b", b"t", b"1", b"v", b"[{}]"]):
-        events = rows.events([(b"1-0", bad), good])
+        events = script_args.events([(b"1-0", bad), good])
         assert [(event.seq, event.kind) for event in events] == [("1-0", "unreadable"), ("2-0", "hold")]

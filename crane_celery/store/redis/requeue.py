@@ -10,7 +10,7 @@ from crane_celery.errors import NotFound
 from crane_celery.model.event import asked_by
 from crane_celery.model.job import Job
 from crane_celery.model.overrides import dependent, spec_of, update_of
-from crane_celery.store import rows
+from crane_celery.store import script_args
 from crane_celery.store.api import Changing, Requeued
 from crane_celery.store.codec import dumps
 from crane_celery.store.link import Link
@@ -32,11 +32,11 @@ def run(
     Completed too, 1 = what holds an allocation too. The first step that has anything run again does what is
     ``changing``. Raises NotFound."""
     ended, never, told = 0, 0, []
-    for part in rows.pieces(ranks):
+    for part in script_args.pieces(ranks):
         rank = 0
         while rank >= 0:
             change = _change(read(), changing, uid) if changing else ""
-            over, unrun, following, *ids = link.run("requeue", job, part, *how, rank, rows.by(uid), change)
+            over, unrun, following, *ids = link.run("requeue", job, part, *how, rank, script_args.by(uid), change)
             if over == _CHANGED:
                 continue
             rank, ended, never = following, ended + over, never + unrun
@@ -61,7 +61,7 @@ def _change(job: Job | None, changing: Changing, uid: int) -> str:
         if "priority" in values and len(event["ranks"]) and _is_whole(now, event["ranks"]):
             fields["priority"] = f"{float(values['priority'])!r}"
         if values.keys() & {"requeue", "max_fails"}:
-            fields["policy"] = rows.policy(spec_of(now.spec, now.changes, 0))
+            fields["policy"] = script_args.policy(spec_of(now.spec, now.changes, 0))
     made: dict[str, Any] = {"seen": job.changes, "events": events}
     if changing.dependency is not None:
         text, dep = changing.dependency
