@@ -85,7 +85,8 @@ def body(argv: list[str]) -> int:
 
         return print_ids(options, "history", {**_request(options), "steps": False}, "newest")
     from cli.output import accounting_columns as acct
-    from cli.output.render import CUT, lines, parse_format, print_json, print_lines
+    from cli.output.render import CUT, parse_format, print_json, print_lines
+    from cli.output.table import lines
     from crane_celery.gateway.client import call
 
     known = {**acct.columns(), **(acct.summary_columns() if options.array_summary else {})}

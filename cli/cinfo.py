@@ -67,7 +67,8 @@ def body(argv: list[str]) -> int:
 
 
 def _show(options: argparse.Namespace, ask: Callable[[str, dict[str, Any]], Any]) -> int:
-    from cli.output.render import lines, parse_format, print_json, print_lines
+    from cli.output.render import parse_format, print_json, print_lines
+    from cli.output.table import lines
 
     default, known = formats()["--node" if options.node else ""]
     if options.list_reasons:

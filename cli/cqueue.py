@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from cli.output.arrangement import Arrangement
     from cli.output.render import Field
     from cli.output.table import Answer
 
@@ -148,36 +149,29 @@ def _json(options: argparse.Namespace, asked: dict[str, Any], ask: Ask) -> int:
 def _lines(
     options: argparse.Namespace, fields: list[Field], asked: dict[str, Any], ask: Ask
 ) -> tuple[Answer, int, bool]:
-    """The lines to show, how many there are, and whether that is exact."""
-    from cli.output.table import NUMBERS, first, unfolded, values
-
+    """Return the lines to show, how many there are, and whether that is exact."""
+    how = _arrangement(options)
     keys = {key for field in fields if field.column for key in field.column.keys}
+    keys |= how.needs() | ({"id"} if options.start else set())
+    asked = {**asked, "columns": sorted(keys), "cut": 0 if how.each else _short(options)}
+    answer = ask("jobs", asked if how.whole else {**asked, "limit": how.limit})
+    total, exact = answer["elements" if how.each else "total"], answer["exact"]
+    if options.start:
+        answer = _with_starts(answer, asked, ask)
+    return how.of(answer), total, exact
+
+
+def _arrangement(options: argparse.Namespace) -> Arrangement:
+    """Return how the lines are arranged. Raises InputError for a column that there is not."""
+    from cli.output.arrangement import Arrangement
+
     order: list[tuple[str, bool]] = []
     if options.sort:
         from cli.output import queue_columns
         from cli.output.order import sort_keys
 
         order = sort_keys(options.sort, queue_columns.jobs())
-    each, limit = _one_per_element(options), options.max_lines or MAX_LINES
-    apart = each and any(key in NUMBERS for key, _ in order)  # elements have places of their own
-    keys |= {key for key, _ in order} | ({"job", "jobid", "indexes", "count"} if each else {"jobid"})
-    keys |= ({"job", "depends"} if options.tree else set()) | ({"id"} if options.start else set())
-    keys |= {"ranks", *NUMBERS} if apart else set()
-    asked = {**asked, "columns": sorted(keys), "cut": 0 if each else _short(options)}
-    answer = ask("jobs", asked if order or options.tree else {**asked, "limit": limit})
-    total, exact = answer["elements" if each else "total"], answer["exact"]
-    if options.start:
-        answer = _with_starts(answer, asked, ask)
-    if apart:
-        answer = unfolded(answer, sum(values(answer, "count")), numbers=True)
-    if order or options.tree:
-        from cli.output.order import sorted_by, tree
-
-        answer = sorted_by(answer, order)
-        answer = tree(answer) if options.tree else answer
-    if each and not apart:
-        return unfolded(answer, limit), total, exact
-    return (first(answer, limit) if answer["count"] > limit else answer), total, exact
+    return Arrangement(options.max_lines or MAX_LINES, _one_per_element(options), tuple(order), options.tree)
 
 
 def _with_starts(answer: Answer, asked: dict[str, Any], ask: Ask) -> Answer:
@@ -237,7 +231,8 @@ def _short(options: argparse.Namespace) -> int:
 
 def _steps(options: argparse.Namespace, ask: Ask) -> int:
     from cli.output import queue_columns as columns
-    from cli.output.render import CUT, lines, parse_format, print_json, print_lines
+    from cli.output.render import CUT, parse_format, print_json, print_lines
+    from cli.output.table import lines
 
     usual = columns.FULL_STEPS if options.full else columns.STEPS
     fields = parse_format(options.format or usual, columns.steps(), dot_right=False)

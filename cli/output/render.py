@@ -1,4 +1,4 @@
-"""Tables by format string, and JSON. The default columns of a listing are just a default format.
+"""Formats of tables, and writing: escaped lines, and JSON. The default columns of a listing are just a default format.
 
 The language is grammar.format. What stands between two specifiers is printed as it is; where it is not just blanks
 (``%j=%t``), cells without a width are not padded, so that scripts can split. Specifiers that touch are separated by one
@@ -16,7 +16,7 @@ from crane_celery.grammar.printable import printable, visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any, NamedTuple
 else:
     from crane_celery.grammar._record import NamedTuple
@@ -79,26 +79,6 @@ def _padding(fields: list[Field], number: int) -> Field:
     return field._replace(pad=not any(each.column is None and each.text.strip() for each in beside))
 
 
-def lines(
-    fields: Sequence[Field], rows: Iterable[Mapping[str, Any]], header: bool = True, cut: int = 0
-) -> Iterator[str]:
-    """The table's lines, header first. ``cut`` > 0 shortens longer cells without a width of their own to that many
-    columns and ``...``. Linear in the rows; natural widths need all of them in memory."""
-    shown = [(field, field.column) for field in fields if field.column]
-    table = [
-        [clean(column.cell(row), 0 if column.whole else cut, field.width) for field, column in shown] for row in rows
-    ]
-    if header:
-        table.insert(0, [column.header for _, column in shown])
-    pads = [
-        _pad(field, max((printables.width(cells[at]) for cells in table), default=0))
-        for at, (field, _) in enumerate(shown)
-    ]
-    for cells in table:
-        padded = iter([pad(cell) for pad, cell in zip(pads, cells, strict=True)])
-        yield "".join(next(padded) if field.column else field.text for field in fields).rstrip()
-
-
 def clean(cell: str, cut: int, width: int) -> str:
     """A cell on one line and safe to show, in what the caller's terminal can show; without a ``width`` of its own cut
     after ``cut`` columns (0: not)."""
@@ -111,15 +91,6 @@ def encodable(text: str) -> str:
     if text.isascii() or (encoding := (sys.stdout.encoding or "utf-8").lower()) in ("utf-8", "utf8"):
         return text
     return text.encode(encoding, "backslashreplace").decode(encoding)
-
-
-def _pad(field: Field, natural: int) -> Callable[[str], str]:
-    """How a cell of this column is brought to its width; ``natural`` is that of the longest cell."""
-    if field.width:
-        return lambda cell: grammar.fit(cell, field.width, field.right)
-    if not field.pad:
-        return str
-    return lambda cell: printables.padded(cell, natural, field.right)
 
 
 def print_lines(texts: Iterable[str]) -> None:

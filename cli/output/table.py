@@ -1,4 +1,4 @@
-"""Tables from columns: a listing of 100,000 lines in the time of its text.
+"""Tables: a listing of 100,000 lines in the time of its text.
 
 The gateway sends what is the same in all lines once, and what differs as one list for each key
 (service.query.queue.table).
@@ -14,7 +14,7 @@ from crane_celery.grammar.printable import width as columns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any, TypeAlias
 
     from cli.output.render import Column, Field
@@ -36,27 +36,47 @@ class Text:
 
 
 def table(fields: Sequence[Field], answer: Answer, header: bool = True, cut: int = 0) -> Iterator[str]:
-    """The lines, header first; widths and cutting as in ``_render.lines``."""
+    """Yield the lines of a table by columns, header first.
+
+    ``cut`` > 0 shortens longer cells without a width of their own to that many characters and ``...``.
+    """
+    cells = [_cells(field.column, answer) if field.column else "" for field in fields]
+    return _laid_out(fields, cells, answer["count"], header, cut)
+
+
+def lines(
+    fields: Sequence[Field], rows: Iterable[Mapping[str, Any]], header: bool = True, cut: int = 0
+) -> Iterator[str]:
+    """Yield the lines of a table by rows, as ``table`` does."""
+    kept = list(rows)
+    cells = [[field.column.cell(row) for row in kept] if field.column else "" for field in fields]
+    return _laid_out(fields, cells, len(kept), header, cut)
+
+
+def _laid_out(
+    fields: Sequence[Field], cells: Sequence[str | list[str]], count: int, header: bool, cut: int
+) -> Iterator[str]:
+    """Yield the header and ``count`` lines; a column's cells are one text where all lines have the same."""
     headers, template, lists = [], [], []
-    for field in fields:
+    for field, found in zip(fields, cells, strict=True):
         if field.column is None:
             headers.append(field.text)
             template.append(field.text.replace("%", "%%"))
             continue
-        cells = _cleaned(_cells(field.column, answer), 0 if field.column.whole else cut, field.width)
+        safe = _cleaned(found, 0 if field.column.whole else cut, field.width)
         title = field.column.header if header else ""
-        width = _natural(field, title, cells)
+        width = _natural(field, title, safe)
         headers.append(_padded(title, field, width))
-        if isinstance(cells, str):
-            template.append(_padded(cells, field, width).replace("%", "%%"))
+        if isinstance(safe, str):
+            template.append(_padded(safe, field, width).replace("%", "%%"))
         else:
-            plain = not field.width and all(map(str.isascii, cells))
+            plain = not field.width and all(map(str.isascii, safe))
             template.append(f"%{'' if field.right else '-'}{width}s" if plain and width else "%s")
-            lists.append(cells if plain else [_padded(cell, field, width) for cell in cells])
+            lists.append(safe if plain else [_padded(cell, field, width) for cell in safe])
     if header:
         yield "".join(headers).rstrip()
     line = "".join(template).rstrip()
-    yield from map(str.rstrip, map(line.__mod__, zip(*lists, strict=True) if lists else [()] * answer["count"]))
+    yield from map(str.rstrip, map(line.__mod__, zip(*lists, strict=True) if lists else [()] * count))
 
 
 def _natural(field: Field, title: str, cells: str | list[str]) -> int:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.output import render
-from cli.output.table import Text, first, table, unfolded
+from cli.output.table import Text, first, lines, table, unfolded
 from crane_celery.service.query.job_rows import PENDING
 from crane_celery.service.query.queue import table as by_columns
 
@@ -23,7 +23,7 @@ FORMATS = st.sampled_from(["%j %n %x", "%j=%n", "%5j|%.4n|", "%x%%%n", "%.3x %j"
 def test_both_ways_give_the_same_lines(rows: list[dict[str, str]], text: str, header: bool, cut: int) -> None:
     fields = render.parse_format(text, COLUMNS)
     answer = by_columns((), rows, ["jobid", "name", "user"])
-    assert list(table(fields, answer, header, cut)) == list(render.lines(fields, rows, header, cut))
+    assert list(table(fields, answer, header, cut)) == list(lines(fields, rows, header, cut))
 
 
 def test_elements_are_made_up_to_the_limit() -> None:
