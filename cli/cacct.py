@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from cli.common import truncation
 from cli.common.main import run
-from cli.common.options import Formats, Parser, add_output_options, ids, split_list
+from cli.common.options import Formats, Parser, add_output_options, ids, number, split_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def parser() -> Parser:
         " such as 09:00 (the last one), yesterday, friday, -3d, now-2hours or 2026-11-29T12:00")  # fmt: skip
     add("-E", "--end-time", metavar="A~B", help="only what ended in this interval")
     add("-s", "--submit-time", metavar="A~B", help="only what was submitted in this interval")
-    add("-m", "--max-lines", type=int, metavar="N", help=f"runs at most, the newest (default"
+    add("-m", "--max-lines", type=number, metavar="N", help=f"runs at most, the newest (default"
         f" {MAX_LINES}, of --ids all); stderr, or a field of --json, says how many are left out")  # fmt: skip
     add("--deadline", metavar="A~B", help="only what has its deadline in this interval")
     add("--type", metavar="LIST", help="only these types: Interactive, Batch, Container")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cli.common import truncation
 from cli.common.iterate import add_iterate, repeated
 from cli.common.main import run
-from cli.common.options import Formats, Parser, add_output_options, ids, split_list
+from cli.common.options import Formats, Parser, add_output_options, ids, number, split_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def parser() -> Parser:
     add("-r", "--array", action="store_true", help="a line for each array element")
     add("--sort", metavar="LIST", help="order by these columns of a format; a '-' before one: from high to low")
     add("--tree", action="store_true", help="what waits stands under what it waits for")
-    add("-m", "--max-lines", type=int, metavar="N", help=f"lines at most (default {MAX_LINES}; of --json all): what"
+    add("-m", "--max-lines", type=number, metavar="N", help=f"lines at most (default {MAX_LINES}; of --json all): what"
         " waits by priority, what runs, the newest of what has ended; stderr says how many are left out")  # fmt: skip
     add("--ids", action="store_true", help="only ids, one of each array, such as 53_[3,53,103], for other commands")
     add_output_options(made, formats)

@@ -11,9 +11,11 @@ import sys
 
 from cli.common.job_parser import JobParser
 from cli.common.main import complain, run
+from cli.common.options import number
 from cli.common.paths import in_job
 from cli.common.step_client import Step
 from crane_celery.errors import InputError, NotSupported, Refused
+from crane_celery.grammar._lex import quote, whole
 from crane_celery.grammar.number import plain
 from crane_celery.surroundings import of_caller
 
@@ -27,6 +29,8 @@ _IGNORED = ("-d --dependency", "-s --signal", "--wckey", "--comment", "--mail-ty
 #: descriptors that the kernel passes on in one message (SCM_MAX_FD is 253)
 _MAX_FILES = 250
 _MAX_TASKS = 256
+#: CPUs of a task: what the node takes at its door (workers/decode.py)
+_MAX_CPUS = 1e6
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -43,9 +47,9 @@ def parser() -> JobParser:
         epilog="examples (in a job's script):\n  crun -c 2 ./prepare input.dat\n  crun -n 4 -o part-%t.out ./work &\n",
     )
     add = made.add_argument
-    add("-N", "--nodes", type=int, metavar="N", help="nodes; 1 is what a step may have")
-    add("-n", "--ntasks", type=int, metavar="N", help="tasks (default: the job's on one node, 1 with -N 1)")
-    add("--ntasks-per-node", type=int, metavar="N", help="tasks on each node")
+    add("-N", "--nodes", type=number, metavar="N", help="nodes; 1 is what a step may have")
+    add("-n", "--ntasks", type=number, metavar="N", help="tasks (default: the job's on one node, 1 with -N 1)")
+    add("--ntasks-per-node", type=number, metavar="N", help="tasks on each node")
     add("-c", "--cpus-per-task", type=float, default=1.0, metavar="N", help="CPUs of each task (default 1)")
     add(
         "--mem",
@@ -86,8 +90,16 @@ def body(argv: list[str]) -> int:
     _check(given)
     if made.config:
         complain("crun: --config has no effect: a step runs in the job that it is started in", "33")
-    message, files = _request(given, int(job) if job.isdigit() else -1)
+    message, files = _request(given, _job_id(job))
     return Step(os.environ.get("CRANE_SHEPHERD", ""), given.quiet).run(message, files)
+
+
+def _job_id(text: str) -> int:
+    """Return the id in CRANE_JOB_ID. Raises InputError where somebody has set it to something else."""
+    found = whole(text)
+    if not found:
+        raise InputError(f"CRANE_JOB_ID={quote(text)} is no job's id: leave it as the node has set it")
+    return found
 
 
 def _check(given: argparse.Namespace) -> None:
@@ -101,8 +113,8 @@ def _check(given: argparse.Namespace) -> None:
         raise NotSupported(f"a step on {given.nodes} nodes is not supported yet: leave -N out")
     if not given.command:
         raise InputError("no command: say what to run, such as crun ./program")
-    if not given.cpus_per_task > 0:
-        raise InputError(f"bad number of CPUs {given.cpus_per_task:g}: it must be above 0")
+    if not 0 < given.cpus_per_task <= _MAX_CPUS:
+        raise InputError(f"bad number of CPUs {given.cpus_per_task:g}: it must be above 0, and {_MAX_CPUS:g} at most")
     if given.mem and given.mem_per_cpu:
         raise InputError("--mem and --mem-per-cpu exclude each other: give one")
 
@@ -124,8 +136,7 @@ def tasks_of(given: argparse.Namespace) -> int:
 
 
 def _of_job(variable: str) -> int:
-    text = os.environ.get(variable, "1")
-    return int(text) if text.isdigit() else 1
+    return whole(os.environ.get(variable, "")) or 1
 
 
 def _memory(given: argparse.Namespace, cpus: float) -> int:
@@ -199,10 +210,15 @@ def _files(given: argparse.Namespace, ntasks: int, job: int, cwd: str) -> list[i
     found = []
     for task in range(ntasks):
         out = _sink(given.output, 1, task, null, job, cwd)
-        same = given.error == given.output and given.error not in ("all", "none") and not given.error.isdigit()
+        same = given.error == given.output and given.error not in ("all", "none") and not _is_task(given.error)
         err = out if same else _sink(given.error, 2, task, null, job, cwd)
         found += [_source(given.input, task, ntasks, null, job, cwd), out, err]
     return found
+
+
+def _is_task(where: str) -> bool:
+    """Return whether a task is named; no task has a number of so many digits that it is none."""
+    return where.isascii() and where.isdigit()
 
 
 def _source(where: str, task: int, ntasks: int, null: int, job: int, cwd: str) -> int:
@@ -210,15 +226,15 @@ def _source(where: str, task: int, ntasks: int, null: int, job: int, cwd: str) -
         return null
     if where == "all":
         return 0 if ntasks == 1 or task == 0 else null  # one stream cannot be read by many: the first task has it
-    if where.isdigit():
-        return 0 if int(where) == task else null
+    if _is_task(where):
+        return 0 if whole(where) == task else null
     return _open(where, task, os.O_RDONLY, job, cwd)
 
 
 def _sink(where: str, own: int, task: int, null: int, job: int, cwd: str) -> int:
-    if where == "all" or (where.isdigit() and int(where) == task):
+    if where == "all" or (_is_task(where) and whole(where) == task):
         return own
-    if where == "none" or where.isdigit():
+    if where == "none" or _is_task(where):
         return null
     shared = task and not any(letter in where for letter in ("%t", "t}"))
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (0 if shared else os.O_TRUNC)
@@ -228,21 +244,20 @@ def _sink(where: str, own: int, task: int, null: int, job: int, cwd: str) -> int
 def _open(pattern: str, task: int, flags: int, job: int, cwd: str) -> int:
     from crane_celery.grammar.filename import FilenameContext, check_filename, expand_filename
 
-    def number(name: str) -> int | None:
-        text = os.environ.get(name, "")
-        return int(text) if text.isdigit() else None
+    def told(name: str) -> int | None:
+        return whole(os.environ.get(name, ""))
 
     context = FilenameContext(
         job=job,
-        array_job=number("CRANE_ARRAY_JOB_ID"),
-        array_index=number("CRANE_ARRAY_TASK_ID"),
+        array_job=told("CRANE_ARRAY_JOB_ID"),
+        array_index=told("CRANE_ARRAY_TASK_ID"),
         step=0,
         host=os.uname().nodename,
         node_index=0,
         task=task,
         user=os.environ.get("USER", ""),
         name=os.environ.get("CRANE_JOB_NAME", ""),
-        run=(number("CRANE_RESTART_COUNT") or 0) + 1,
+        run=(told("CRANE_RESTART_COUNT") or 0) + 1,
     )
     path = os.path.join(cwd, expand_filename(check_filename(in_job(pattern, pattern=True)), context))
     try:

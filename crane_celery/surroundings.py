@@ -13,10 +13,17 @@ from __future__ import annotations
 
 import os
 
+from crane_celery.errors import InputError
+from crane_celery.grammar._lex import quote
+from crane_celery.grammar.number import real
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: seconds that a variable can have anything waited for
+_LONGEST_S = 86400.0
+_NO_END = float("inf")
 _BLOCK = "/proc/self/environ"
 #: what Python sets LC_CTYPE to, the first that the host has
 _COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
@@ -41,6 +48,20 @@ _MADE = frozenset(
 )
 #: how libraries hear of a job's devices; made by a node where CRANE_GPUS is there, else the user's
 _DEVICES = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ASCEND_RT_VISIBLE_DEVICES")
+
+
+def seconds(variable: str, usual: float, low: float = 0.0) -> float:
+    """Return how many seconds a variable asks for, ``low`` to a day; ``usual`` where it is not set.
+
+    Raises InputError where it is no number: a wait of so long as nobody can tell would never end.
+    """
+    text = os.environ.get(variable, "")
+    if not text:
+        return usual
+    number = real(text, -_NO_END, _NO_END)
+    if number is None:
+        raise InputError(f"{variable}={quote(text)} is no number of seconds: set it to such as {usual:g}, or unset it")
+    return min(max(number, low), _LONGEST_S)
 
 
 def of_caller(environ: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -13,7 +13,7 @@ import socket
 import subprocess
 from typing import TYPE_CHECKING, NoReturn
 
-from cli.common.options import Parser
+from cli.common.options import Parser, number
 from crane_celery.errors import ConfigError, InputError, SystemFault
 from crane_celery.grammar.names import did_you_mean
 from crane_celery.settings import load, prepare_run_dir
@@ -63,7 +63,7 @@ def gateway(argv: list[str]) -> int:
     """Be a gateway until SIGTERM."""
     parser = _parser("gateway", "Run a gateway for the commands of this host's users.")
     parser.add_argument("--node", metavar="NAME", help="the one for jobs of this node instead (its worker starts it)")
-    parser.add_argument("--parent", type=int, metavar="PID", help="end with this process")
+    parser.add_argument("--parent", type=number, metavar="PID", help="end with this process")
     asked = parser.parse(argv)
     settings = _settings(f"gateway.{asked.node}" if asked.node else "gateway")
     if asked.node and asked.node not in settings.nodes:
@@ -94,7 +94,7 @@ def flower(argv: list[str]) -> int:
     """Be Flower with the bridge that feeds it."""
     parser = _parser("flower", "Show nodes and steps in a browser: Flower, fed from the cluster's events.")
     parser.add_argument("--address", default="127.0.0.1", metavar="ADDRESS", help="where to listen (127.0.0.1)")
-    parser.add_argument("--port", type=int, default=5555, metavar="PORT", help="(5555)")
+    parser.add_argument("--port", type=number, default=5555, metavar="PORT", help="(5555)")
     asked = parser.parse(argv)
     settings = _settings("flower")
     _check_flower(asked.address, asked.port)
@@ -128,8 +128,8 @@ def _side_by_side(commands: list[tuple[str, ...]], env: dict[str, str]) -> int:
         for child in children:
             child.terminate()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, end)
     first, status = os.wait()
     end()
     for child in children:

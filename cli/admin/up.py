@@ -14,9 +14,12 @@ from cli.common.options import Parser
 from cli.common.progress import Progress
 from crane_celery import trust
 from crane_celery.errors import ConfigError, InputError, Refused, SystemFault
+from crane_celery.grammar._lex import quote
+from crane_celery.grammar.number import real
 from crane_celery.host import look
 from crane_celery.isolated import command, without_python
 from crane_celery.settings import DRIVERS, Settings, home_of, load, prepare_run_dir
+from crane_celery.settings.files import parse
 from crane_celery.settings.place import usable
 from crane_celery.supervisor import lock, logs
 from crane_celery.supervisor.redis_server import explain_failure
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     import argparse
 
 _MAX_NODES = 1000
+_LONGEST_S = 86400.0
 _LOOK_S = 0.05
 _ENDED = ready.Missing("the supervisor has ended", "supervisor")
 
@@ -62,7 +66,7 @@ def _parser() -> Parser:
     parser.add_argument("--name", metavar="NAME", help="name of the cluster (crane)")
     parser.add_argument("--home", metavar="DIR", help="where the cluster lives ($CRANE_HOME)")
     parser.add_argument("--detach", action="store_true", help="do not wait until jobs can be accepted")
-    parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="how long to wait (60)")
+    parser.add_argument("--timeout", type=_seconds, default=60.0, metavar="SECONDS", help="how long to wait (60)")
     return parser
 
 
@@ -71,6 +75,13 @@ def _count(text: str) -> int:
     if not 1 <= number <= 2**16:
         raise InputError(f"{text!r} is no whole number from 1 to {2**16}")
     return number
+
+
+def _seconds(text: str) -> float:
+    found = real(text, 0.0, _LONGEST_S)
+    if found is None:
+        raise InputError(f"--timeout {quote(text)}: write a number of seconds, {_LONGEST_S:.0f} at most")
+    return found
 
 
 def _sizes_given(asked: argparse.Namespace) -> bool:
@@ -99,6 +110,7 @@ def _configured(home: str, asked: argparse.Namespace) -> Settings:
     if sizes.nodes > _MAX_NODES:
         raise InputError(f"--nodes {sizes.nodes}: one host holds {_MAX_NODES} virtual nodes at most")
     text = configuration(asked.name or "crane", sizes, os.geteuid() == 0)
+    parse(text, path)  # a size that no node can have leaves the file as it was
     with open(f"{path}.new", "w", encoding="utf-8") as file:
         file.write(text)
     os.replace(f"{path}.new", path)

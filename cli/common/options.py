@@ -197,6 +197,23 @@ class _HelpFormat(argparse.Action):
         sys.exit(0)
 
 
+#: the most that an option which takes a whole number takes, such as of lines
+_MAX_NUMBER = 2**31 - 1
+
+
+def number(text: str) -> int:
+    """Read an option that takes a whole number (argparse's ``type``); negative ones too, for a better message.
+
+    Not ``int``, which also takes ``1_0``, digits of any script, and what no list is as long as.
+    """
+    from crane_celery.grammar._lex import quote, whole
+
+    found = whole(text.removeprefix("-"), _MAX_NUMBER)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{quote(text)} is no whole number up to {_MAX_NUMBER}")
+    return -found if text.startswith("-") else found
+
+
 def ids(text: str | None) -> str:
     """An option that takes ids, "" when it was not given. InputError when it is empty: ``-j "$JOB"`` with no such
     variable means no job, not all of them."""

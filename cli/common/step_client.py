@@ -7,10 +7,9 @@ may give up by a signal.
 
 from __future__ import annotations
 
-import os
-
 from cli.common.main import complain
 from crane_celery.errors import Denied, NotFound, Refused, Unreachable
+from crane_celery.surroundings import seconds
 from crane_celery.trust import stranger_at
 
 TYPE_CHECKING = False
@@ -41,7 +40,7 @@ class Step:
         self._known: tuple[int, int] | None = None  # (run, step)
         self._sock: socket.socket | None = None
         self._heard = self._deaf = False  # it took the request; it does not answer now
-        self._answer_s = _seconds()
+        self._answer_s = seconds("CRANE_ANSWER_TIMEOUT", _ANSWER_S, 0.1)
 
     def run(self, message: dict[str, Any], files: list[int]) -> int:
         """Ask, wait, and return the exit code."""
@@ -221,11 +220,3 @@ class Step:
             elif code and not self._quiet:
                 complain(f"error: task {task}: Exited with exit code {code}")
         return max(codes, default=0)
-
-
-def _seconds() -> float:
-    """As the gateway's client reads it."""
-    try:
-        return min(max(float(os.environ.get("CRANE_ANSWER_TIMEOUT", _ANSWER_S)), 0.1), 86400.0)
-    except ValueError:
-        return _ANSWER_S

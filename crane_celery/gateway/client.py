@@ -15,6 +15,7 @@ import time
 
 from crane_celery.errors import CraneError, Denied, OutcomeUnknown, SystemFault, Unreachable
 from crane_celery.gateway.protocol import CHANGING, UNKNOWN, VERSION, pack, read_frame, result
+from crane_celery.surroundings import seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ def follow(
     """
     request = pack({"v": VERSION, "verb": verb, "args": args})
     where = path or _used or socket_path()
-    answer_s = _seconds("CRANE_ANSWER_TIMEOUT", _ANSWER_S) if patience_s is None else patience_s
-    connect_s = _seconds("CRANE_CONNECT_TIMEOUT", _DEFAULT_PATIENCE_S) if patience_s is None else patience_s
+    answer_s = seconds("CRANE_ANSWER_TIMEOUT", _ANSWER_S, 0.1) if patience_s is None else patience_s
+    connect_s = seconds("CRANE_CONNECT_TIMEOUT", _DEFAULT_PATIENCE_S) if patience_s is None else patience_s
     until = time.monotonic() + connect_s
     sent = False
     while True:
@@ -149,14 +150,6 @@ def _frames(sock: socket.socket, silent: Callable[[], None] | None) -> Iterator[
         if not isinstance(reply, dict):
             raise SystemFault("the gateway sent something that is no answer; is it the same version?")
         yield reply
-
-
-def _seconds(variable: str, usual: float) -> float:
-    """A number of seconds from the environment, a day at most; the usual one where there is none."""
-    try:
-        return min(max(float(os.environ.get(variable, usual)), 0.0), 86400.0)
-    except ValueError:
-        return usual
 
 
 def _connect(where: str, until: float) -> socket.socket:

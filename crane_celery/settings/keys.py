@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from crane_celery.grammar._lex import quote
 from crane_celery.grammar.duration import compound, parse_duration
 from crane_celery.grammar.gres import parse_gres
 from crane_celery.grammar.hostlist import MAX_OWN_NAMES, expand
@@ -28,6 +29,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", re.ASCII)
 _NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}", re.ASCII)
 _MAX_CPUS = 2**16
 _MAX_INDEX = 2**31
+#: seconds, some 31 years
+_MAX_SPAN_S = 10**9
 #: what Cgroup may be
 DRIVERS = ("auto", "v2", "v1", "none")
 
@@ -39,14 +42,23 @@ class Key(NamedTuple):
     reader: Callable[[Value], Any]
 
 
-def _seconds(value: Value) -> float:
-    text = value.text().lower()
-    spelled = compound(text)
-    return float(value.whole(0, 10**9) if spelled is None else spelled)
+def _seconds(value: Value, low: int = 0) -> float:
+    """A span, written in seconds or with units; a node's own timers take no longer ones (workers/decode.py)."""
+    spelled = compound(value.text().lower())
+    if spelled is None:
+        return float(value.whole(low, _MAX_SPAN_S))
+    if not low <= spelled <= _MAX_SPAN_S:
+        value.fail(f"{quote(value.text())} is no span from {low} to {_MAX_SPAN_S} seconds")
+    return float(spelled)
 
 
 def _memory(value: Value) -> int:
     return value.parsed(parse_memory)
+
+
+def _some_memory(value: Value) -> int:
+    """Of a node: one without any would take no job."""
+    return _memory(value) or value.fail(f"{quote(value.text())} is no memory to run jobs in: write such as 64G")
 
 
 def _limit(value: Value) -> int | None:
@@ -253,7 +265,7 @@ _HOOK_KEYS = {
 _NODE_KEYS = {
     "name": Key("names", _node_names),
     "cpu": Key("cpus", _cpus),
-    "memory": Key("memory", _memory),
+    "memory": Key("memory", _some_memory),
     "gres": Key("gres", _gres),
     "features": Key("features", _words),
     "devices": Key("devices", _devices),
@@ -289,7 +301,7 @@ KEYS = {
     "DefaultPartition": Key("default_partition", Value.word),
     "MaxArraySize": Key("max_array_size", lambda value: value.whole(1, _MAX_INDEX)),
     "MaxArrayCount": Key("max_array_count", lambda value: value.whole(1, _MAX_INDEX)),
-    "NodeTimeout": Key("node_timeout_s", _seconds),
+    "NodeTimeout": Key("node_timeout_s", lambda value: _seconds(value, 1)),
     "KillGrace": Key("kill_grace_s", _seconds),
     "Signing": Key("signing", Value.boolean),
     "Cgroup": Key("cgroup", _driver),

@@ -23,6 +23,7 @@ from crane_celery.history.sql import SqlHistory
 from crane_celery.model.event import Event
 from crane_celery.service import Service
 from crane_celery.service.shared.caller import Caller
+from tests.fuzz.examples import FILTERS, JOB, OPTIONS, REQUESTS, SET
 from tests.fuzz.source import Source
 from tests.fuzz.strange import TEXTS, mutated, text
 from tests.fuzz.target import Target
@@ -30,70 +31,8 @@ from tests.unit.service.support import Cluster
 
 following.OUTAGE_S = following.RETRY_S = 0.0
 _USERS = (Caller(1000, 1000, 1), Caller(1001, 1001, 2), Caller(0, 0, 3))
-_OPTIONS: dict[str, Any] = {
-    "job_name": "a", "nodes": "1", "ntasks": "2", "ntasks_per_node": "1", "cpus_per_task": "1", "mem": "1G",
-    "gres": "gpu:a100:1", "time": "10", "partition": "main", "chdir": "/tmp", "output": "%j.out", "error": "e",
-    "input": "/dev/null",
-    "open_mode": "append", "array": "0-3%2", "dependency": "afterok:1", "hold": True, "nodelist": "cn[1-2]",
-    "exclude": "cn3",
-    "exclusive": False, "interpreter": "/bin/sh", "repeat": "2", "get_user_env": False, "command": "x",
-    "begin": "now+1hour",
-    "deadline": "2030-01-01", "signal": "USR1@60", "licenses": "matlab:1", "constraint": "ssd", "requeue": "yes",
-    "extra_attr": '{"a":1}', "array_max_fails": "1", "gpus": "1", "gpus_per_node": "1", "dialect": "slurm",
-    "comment": "c", "qos": "q",
-    "account": "acc", "mem_per_cpu": "100M", "kill_on_invalid_dep": "yes", "mail_type": "END", "mail_user": "x",
-    "priority": "5",
-}  # fmt: skip
-_FILTERS: dict[str, Any] = {
-    "names": ["a"], "users": ["root"], "partitions": ["main"], "accounts": ["x"], "qos": ["q"], "nodes": ["cn[1-2]"],
-    "states": ["running"], "self": True, "kinds": ["job"], "licenses": ["matlab"],
-}  # fmt: skip
-_SET = {
-    "timelimit": "10", "priority": "5", "deadline": "tomorrow", "begin": "now", "dependency": "afterok:2",
-    "arraytaskthrottle": "2",
-    "jobname": "x", "comment": "c", "partition": "main", "nodelist": "cn1", "numnodes": "1", "numtasks": "1",
-    "cpuspertask": "1",
-    "mempernode": "1G", "gres": "gpu:1", "exclusive": "no", "requeue": "1", "killoninvaliddep": "yes",
-    "arraymaxfails": "1",
-    "account": "a", "qos": "q", "wckey": "w", "mailuser": "m", "ntaskspernode": "1", "excludenodelist": "cn2",
-}  # fmt: skip
 _IDS = ("1", "1_[0-2]", "2", "2_3", "1.1", "2_*.1", "99", "3", "4")
-_JOB = {
-    "options": {"time": "10"}, "script": "#!/bin/sh\necho x\n", "argv": ["a"], "env": {"A": "b"}, "cwd": "/tmp",
-    "tz": "UTC",
-    "umask": 18, "host": "h", "where": {"time": "line 3"}, "items": ["x", "y"],
-}  # fmt: skip
-_EXAMPLES: dict[str, Any] = {
-    "submit": {"jobs": [_JOB], "common": {"env": {"B": "c"}}, "key": "k"},
-    "testonly": {"jobs": [_JOB]},
-    "retry": {"selectors": "2", "hold": False, "key": "k"},
-    "cancel": {"selectors": "1", "filters": {}, "signal": "TERM", "script": False, "cascade": True},
-    "jobs": {"selectors": "1", "limit": 5, "columns": ["id", "state"], "cut": 10, **_FILTERS},
-    "steps": {"selectors": "1.1", **_FILTERS},
-    "show": {"what": "job", "names": ["1"]},
-    "nodes": {},
-    "history": {
-        "selectors": "7", "start": "2026-01-01~", "end": "~tomorrow", "submit": "now-1day~", "tz": "UTC", "limit": 5,
-        "steps": True,
-        "summary": False, **_FILTERS,
-    },
-    "output": {"selectors": "1", "failed": 2},
-    "usage": {"selectors": "7"},
-    "watch": {"verb": "jobs", "args": {"limit": 5}},
-    "explain": {"selectors": "2", "tz": "UTC"},
-    "story": {"selectors": "7"},
-    "dependents": {"selectors": "1"},
-    "start": {"selectors": "2"},
-    "wait": {"ids": ["1", 2, "2_1"]},
-    "update": {"selectors": "2", "set": {}, "tz": "UTC"},
-    "hold": {"selectors": "2", "time": "10"},
-    "release": {"selectors": "2"}, "suspend": {"selectors": "1"}, "resume": {"selectors": "1"},
-    "requeuehold": {"selectors": "1"},
-    "top": {"selectors": "2"}, "requeue": {"selectors": "1", "incomplete": False},
-    "update_node": {"names": ["cn1"], "state": "drain", "reason": "r"},
-    "ping": {},
-}  # fmt: skip
-assert _EXAMPLES.keys() == _VERBS.keys()
+assert REQUESTS.keys() == _VERBS.keys()
 
 
 class _Quiet(Waiters):
@@ -146,18 +85,18 @@ def _some(source: Source, known: dict[str, Any], words: Iterable[str] = ()) -> d
 
 def _request(source: Source) -> list[Any]:
     """[who, verb, arguments]."""
-    verb = source.pick(list(_EXAMPLES)) if not source.once_in(40) else text(source)
-    args = _EXAMPLES.get(verb, {})
+    verb = source.pick(list(REQUESTS)) if not source.once_in(40) else text(source)
+    args = REQUESTS.get(verb, {})
     if source.once_in(2):
         args = {name: args[name] for name in args if not source.once_in(2)}
     match verb:
         case "submit" | "testonly":
-            jobs = [{**_JOB, "options": _some(source, _OPTIONS)} for _ in range(1 + source.below(2))]
+            jobs = [{**JOB, "options": _some(source, OPTIONS)} for _ in range(1 + source.below(2))]
             args = {**args, "jobs": jobs}
         case "update":
-            args = {**args, "set": _some(source, _SET)}
+            args = {**args, "set": _some(source, SET)}
         case "cancel":
-            args = {**args, "filters": _some(source, _FILTERS)}
+            args = {**args, "filters": _some(source, FILTERS)}
     if "selectors" in args:
         args = {**args, "selectors": source.pick(_IDS)}
     return [source.below(3), verb, mutated(source, args, (*_IDS, "now", "1-00:00"))]
@@ -193,7 +132,7 @@ def _handle(requests: list[Any]) -> None:
 
 def _body(source: Source) -> str:
     """Bytes (as Latin-1) of a request's body, or of several frames."""
-    whole = json.dumps({"v": 1, "verb": source.pick(list(_EXAMPLES)), "args": source.pick(list(_EXAMPLES.values()))})
+    whole = json.dumps({"v": 1, "verb": source.pick(list(REQUESTS)), "args": source.pick(list(REQUESTS.values()))})
     changed = mutated(source, whole, ('"', "{", "[", "1e999", "NaN", "\\ud800", "\\u0000", ",", "9" * 5000, "[" * 5000))
     return changed if isinstance(changed, str) else whole
 
