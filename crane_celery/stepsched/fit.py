@@ -63,5 +63,5 @@ def _part(need: Need, node: Node, tasks: int) -> Part:
     """Return what a step holds on a node with so many of its tasks; nothing is reserved for one that overlaps."""
     slots = node.pick(need.gres, everything=need.overlap) or ()
     if need.overlap:
-        return Part(node.name, tasks, gres=slots)
+        return Part(node.name, tasks, gres=slots, shared=True)
     return Part(node.name, tasks, tasks * need.cpu, need.memory, slots)

@@ -87,7 +87,7 @@ class Ground:
             if (node := self.nodes.get(part.node)) is not None:
                 node.free_cpu -= part.cpu
                 node.free_memory -= part.memory
-                for kind, taken in part.gres:
+                for kind, taken in () if part.shared else part.gres:
                     node.slots[kind] = tuple(at for at in node.slots.get(kind, ()) if at not in taken)
 
     def give(self, parts: Iterable[Part]) -> None:
@@ -96,6 +96,6 @@ class Ground:
             if (node := self.nodes.get(part.node)) is not None:
                 node.free_cpu += part.cpu
                 node.free_memory += part.memory
-                for kind, taken in part.gres:
+                for kind, taken in () if part.shared else part.gres:
                     owned = set(node.all_slots.get(kind, ()))
                     node.slots[kind] = tuple(sorted({*node.slots.get(kind, ()), *(owned & set(taken))}))

@@ -51,3 +51,4 @@ class Part(NamedTuple):
     cpu: int = 0  # thousandths, of all its tasks there
     memory: int = 0  # bytes
     gres: tuple[tuple[str, tuple[int, ...]], ...] = ()  # name or name:type -> slot numbers
+    shared: bool = False  # the slots are used beside others, not held

@@ -187,3 +187,13 @@ def test_reasons_have_numbers(wanted: Need, text: str) -> None:
     queue.add(step)
     assert queue.place(1) == []
     assert reason(queue, step, 1) == text
+
+
+def test_a_step_that_overlaps_gives_back_no_slot_that_another_holds() -> None:
+    queue = Queue(ground(4, gpus=1))
+    queue.add(Step(2, need(gres=(("gpu", 1),), overlap=True), 0.0))
+    queue.place(0.0)
+    queue.add(Step(3, need(gres=(("gpu", 1),)), 0.0))
+    assert [start.number for start in queue.place(0.0)] == [3]
+    queue.end(2)
+    assert queue.ground.nodes["n1"].slots == {"gpu:a100": ()}
