@@ -53,8 +53,8 @@ class Store(MemoryStore):
 
     def until(self, enough: Callable[[], bool]) -> None:
         """Wait, by the store's own news, until this holds."""
-        with self._grown:
-            assert self._grown.wait_for(enough, PATIENCE_S)
+        with self.log.grown:
+            assert self.log.grown.wait_for(enough, PATIENCE_S)
 
 
 class Shepherd:

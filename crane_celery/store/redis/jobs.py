@@ -12,13 +12,7 @@ from crane_celery.model.event import asked_by
 from crane_celery.model.job import Element, Job, StepRow
 from crane_celery.model.overrides import dependent, spec_of, update_of
 from crane_celery.store import codec, script_args
-from crane_celery.store.api import (
-    NOBODY,
-    Cancelled,
-    Changing,
-    Requeued,
-    Submission,
-)
+from crane_celery.store.api import NOBODY, Cancelled, Changing, Requeued, Submission
 from crane_celery.store.bitmaps import ranks_of
 from crane_celery.store.codec import dumps
 from crane_celery.store.keys import CHUNK, Keys

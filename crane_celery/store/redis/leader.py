@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crane_celery.store import script_args
-from crane_celery.store.api import (
-    Answer,
-    Forgotten,
-    Question,
-)
+from crane_celery.store.api import Answer, Forgotten, Question
 from crane_celery.store.codec import dumps
 from crane_celery.store.redis.part import READ, Part
 

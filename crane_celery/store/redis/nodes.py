@@ -7,10 +7,7 @@ from typing import Any
 
 from crane_celery.model.node import Node, NodeSpec, NodeState
 from crane_celery.store import codec, script_args
-from crane_celery.store.api import (
-    Beat,
-    Registration,
-)
+from crane_celery.store.api import Beat, Registration
 from crane_celery.store.codec import dumps
 from crane_celery.store.redis.part import Part
 

@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crane_celery.store import script_args
-from crane_celery.store.api import (
-    NOBODY,
-    Report,
-    Start,
-    Wanted,
-)
+from crane_celery.store.api import NOBODY, Report, Start, Wanted
 from crane_celery.store.codec import dumps
 from crane_celery.store.redis.part import Part
 

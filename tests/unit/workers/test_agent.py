@@ -51,7 +51,7 @@ def test_what_the_scheduler_did_not_sign_is_refused(node: Node) -> None:
 
 def test_a_script_that_is_not_the_signed_one_never_runs(node: Node) -> None:
     [id_] = node.started()
-    vars(node.store)["_bodies"][id_] = b'{"script": "rm -rf /", "argv": [], "env": {}}'
+    node.store.accepted.bodies[id_] = b'{"script": "rm -rf /", "argv": [], "env": {}}'
     node.uplink.start()
     node.agent.deliver(*node.message(id_))
     node.store.until(lambda: node.states([id_]) != [State.STARTING])
@@ -63,7 +63,7 @@ def test_a_script_that_is_not_the_signed_one_never_runs(node: Node) -> None:
 
 def test_a_script_that_the_store_has_lost_is_a_lost_message(node: Node) -> None:
     [id_] = node.started()
-    del vars(node.store)["_bodies"][id_]
+    del node.store.accepted.bodies[id_]
     node.uplink.start()
     node.agent.deliver(*node.message(id_))
     node.store.until(lambda: node.states([id_]) != [State.STARTING])

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crane_celery.model.job import Element
-from crane_celery.model.states import HOLDING, State
+from crane_celery.model.states import State
 from crane_celery.store.api import Ended, Start
-from crane_celery.store.memory_control import MemoryControl
+from crane_celery.store.memory.desired import Desired
+from crane_celery.store.memory.log import Log
 
 _AWAITED, _READY = "awaited", "ready"
 
 
 @dataclass(slots=True)
-class Guests:
+class Invited:
     """One run: how far each node is that has not left, and how the run will end, once that is known."""
 
     phases: dict[str, str]
@@ -22,74 +23,73 @@ class Guests:
     ending: Ended | None = None
 
 
-class MemoryGuests(MemoryControl):
+class Guests:
     """See store.api.Start."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, log: Log, desired: Desired) -> None:
         """Nobody is invited."""
-        super().__init__(clock)
-        self._guests: dict[tuple[int, int], Guests] = {}
+        self.log, self.desired = log, desired
+        self.known: dict[tuple[int, int], Invited] = {}
         #: nodes that are to register again
-        self._compare: set[str] = set()
+        self.compare: set[str] = set()
 
-    def _held_run(self, node: str, id_: int, run: int) -> Element | None:
-        e = self._records.elements.get(id_)
-        return e if e and e.run == run and e.state in HOLDING and e.allocation[0].node == node else None
-
-    def _invite(self, start: Start) -> None:
+    def invite(self, start: Start) -> None:
+        """Note the guests of a start."""
         first, *others = (part.node for part in start.allocation)
         if start.guests and others:
             phases = {first: _READY} | dict.fromkeys(others, _AWAITED)
-            self._guests[start.job + start.rank, start.run] = Guests(phases, len(others))
+            self.known[start.job + start.rank, start.run] = Invited(phases, len(others))
 
     @staticmethod
-    def _guests_of(starts: Sequence[Start]) -> set[int]:
+    def of(starts: Sequence[Start]) -> set[int]:
+        """Return the ids of those that have guests."""
         return {start.job + start.rank for start in starts if start.guests and len(start.allocation) > 1}
 
-    def _awaits(self, e: Element, node: str) -> bool:
+    def awaits(self, e: Element, node: str) -> bool:
         """Whether this node has a lease of the run that it has not answered."""
         if e.allocation[0].node == node:
             return e.state == State.STARTING
-        known = self._guests.get((e.id, e.run))
+        known = self.known.get((e.id, e.run))
         return known is not None and known.phases.get(node) == _AWAITED
 
-    def _ready(self, node: str, id_: int, run: int) -> None:
-        known = self._guests.get((id_, run))
+    def ready(self, node: str, id_: int, run: int) -> None:
+        """Note a guest's begin; the last one tells the first node to go."""
+        known = self.known.get((id_, run))
         if known is None or known.phases.get(node) != _AWAITED:
             return
         known.phases[node] = _READY
         known.unready -= 1
         if not known.unready:
-            self.order(id_, run, {"go": 1})
+            self.desired.order(id_, run, {"go": 1})
 
-    def _leave(self, node: str, end: Ended) -> tuple[Element, Ended] | None:
+    def leave(self, node: str, end: Ended) -> tuple[Element, Ended] | None:
         """Nothing is left of a run on a node; the run and how it ends, when that ends it."""
-        known = self._guests.get((end.id, end.run))
+        known = self.known.get((end.id, end.run))
         if known is None:
-            element = self._held_run(node, end.id, end.run)
+            element = self.log.held_run(node, end.id, end.run)
             return (element, end) if element else None
         if not known.phases.pop(node, ""):
             return None
-        self._kills.get(node, {}).pop((end.id, end.run), None)
-        element = self._records.elements[end.id]
+        self.desired.kills.get(node, {}).pop((end.id, end.run), None)
+        element = self.log.records.elements[end.id]
         failed = end.state != State.CANCELLED and element.state == State.STARTING
         if known.ending is None and (failed or node == element.allocation[0].node):
             known.ending = end
             self._send_off(element, known)
         return None if known.phases or known.ending is None else (element, known.ending)
 
-    def _send_off(self, e: Element, known: Guests) -> None:
+    def _send_off(self, e: Element, known: Invited) -> None:
         for name in known.phases:
-            self._kills.setdefault(name, {})[e.id, e.run] = 0
+            self.desired.kills.setdefault(name, {})[e.id, e.run] = 0
         rows = [[e.id, e.run, name, 0, 1] for name in known.phases]
         if rows:
-            self._tell(("kill_step", {"rows": rows}))
+            self.log.append(("kill_step", {"rows": rows}))
 
-    def _disband(self, e: Element, lost: bool) -> None:
+    def disband(self, e: Element, lost: bool) -> None:
         """The run has ended; ``lost``: since a node was written off, and the others have not left."""
         names = [part.node for part in e.allocation]
-        for name in names if self._guests.pop((e.id, e.run), None) else names[:1]:
-            for kept in (self._kills, self._orders):
+        for name in names if self.known.pop((e.id, e.run), None) else names[:1]:
+            for kept in (self.desired.kills, self.desired.orders):
                 kept.get(name, {}).pop((e.id, e.run), None)
         if lost and len(names) > 1:
-            self._compare.update(names)
+            self.compare.update(names)
