@@ -125,7 +125,7 @@ def _request(options: argparse.Namespace) -> dict[str, Any]:
         asked["states"] = split_list(options.state)
     if options.nodelist:
         asked["nodes"] = [options.nodelist]
-    from cli.common.time_zone import zone
+    from crane_celery.zone import zone
 
     texts = {
         "selectors": ids(options.job),

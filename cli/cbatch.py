@@ -117,7 +117,7 @@ def _retry(given: dict[str, Any]) -> dict[str, Any]:
     other = {name: value for name, value in given.items() if name not in (*_WITH_RETRY, *_NOT_WITH_RETRY)}
     if other:
         expand_paths(other, {})
-        from cli.common.time_zone import zone
+        from crane_celery.zone import zone
 
         asked |= {"options": other, "cwd": os.getcwd(), "tz": zone()}
     return asked

@@ -149,7 +149,7 @@ def _update(words: list[str], as_json: bool) -> int:
 
     kind, names, wanted = changes(words)
     if kind == "job":
-        from cli.common.time_zone import zone
+        from crane_celery.zone import zone
 
         return _act("update", {"selectors": names, "set": wanted, "tz": zone()}, "modified", as_json)
     if kind == "partition":
@@ -205,7 +205,7 @@ def _requeue(action: str, words: list[str], running: bool, as_json: bool) -> int
     if incomplete:
         asked |= {"incomplete": True, "running": running}
     if wanted:
-        from cli.common.time_zone import zone
+        from crane_celery.zone import zone
 
         asked |= {"set": wanted, "tz": zone()}
     return _act(action, asked, _REQUEUES[action], as_json)
@@ -258,7 +258,7 @@ def _told(verb: str, chosen: str, as_json: bool) -> int:
 
     asked = {"selectors": chosen}
     if verb == "explain":
-        from cli.common.time_zone import zone
+        from crane_celery.zone import zone
 
         asked["tz"] = zone()
     answer = call(verb, asked)

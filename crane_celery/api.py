@@ -12,7 +12,6 @@ those of ``cbatch`` with underscores; values may be text or numbers. Errors are 
 """
 
 import os
-import time as clock
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -22,7 +21,8 @@ from typing import Any
 from crane_celery import outputs
 from crane_celery.errors import InputError
 from crane_celery.gateway import client
-from crane_celery.surroundings import of_caller, to_submit
+from crane_celery.surroundings import surroundings
+from crane_celery.zone import zone
 
 #: jobs in one request: bounds its size, and what a lost connection has to repeat
 BATCH = 2000
@@ -93,7 +93,7 @@ class Cluster:
         ``key`` makes a repeated call harmless: with the same key and tasks it returns the same ids within a day.
         """
         key = key or os.urandom(16).hex()
-        common = _surroundings()
+        common = surroundings()
         rest = iter(tasks)
         ids: list[int] = []
         for number, batch in enumerate(iter(lambda: list(islice(rest, BATCH)), [])):
@@ -134,7 +134,7 @@ class Cluster:
         ``incomplete``: only what ended without completing; what is at work is left alone unless ``running``.
         ``changes`` of what runs again: keys as of ``ccontrol update``, such as ``mem="1G"``.
         """
-        more = {"set": {key: str(value) for key, value in changes.items()}, "tz": _zone()} if changes else {}
+        more = {"set": {key: str(value) for key, value in changes.items()}, "tz": zone()} if changes else {}
         return self._act("requeue", ids, incomplete=incomplete, running=running, **more)
 
     def update(self, *ids: int | str, **changes: object) -> Row:
@@ -147,7 +147,7 @@ class Cluster:
         asked: Row = {"selectors": str(array), "hold": hold, "key": os.urandom(16).hex()}
         if options:
             asked["options"] = {name: _option(name, value) for name, value in options.items()}
-            asked |= {"cwd": os.getcwd(), "tz": _zone()}
+            asked |= {"cwd": os.getcwd(), "tz": zone()}
         return int(self._call("retry", asked)["ids"][0])
 
     def jobs(self, *ids: int | str, **filters: Sequence[str]) -> list[Row]:
@@ -201,20 +201,3 @@ def _option(name: str, value: object) -> object:
 def _lists(filters: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     """Filters as lists; a lone text is a list of one."""
     return {name: [each] if isinstance(each, str) else list(each) for name, each in filters.items()}
-
-
-def _surroundings() -> Row:
-    umask = os.umask(0o077)
-    os.umask(umask)
-    return {
-        "env": to_submit(of_caller()),
-        "cwd": os.getcwd(),
-        "umask": umask,
-        "host": os.uname().nodename,
-        "tz": _zone(),
-    }
-
-
-def _zone() -> str:
-    """The caller's time zone, in which begin and deadline are read."""
-    return os.environ.get("TZ") or clock.strftime("%z")

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import os
 
-from crane_celery.errors import InputError
+from crane_celery.errors import InputError, SystemFault
 from crane_celery.grammar._lex import quote
 from crane_celery.grammar.number import real
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 #: seconds that a variable can have anything waited for
 _LONGEST_S = 86400.0
@@ -62,6 +63,23 @@ def seconds(variable: str, usual: float, low: float = 0.0) -> float:
     if number is None:
         raise InputError(f"{variable}={quote(text)} is no number of seconds: set it to such as {usual:g}, or unset it")
     return min(max(number, low), _LONGEST_S)
+
+
+def surroundings(export: str | None = None) -> dict[str, Any]:
+    """Return environment, directory, time zone, umask and host of the caller, for a submission.
+
+    ``export`` as of ``--export``. Raises InputError for a malformed one, SystemFault when the directory is gone.
+    """
+    umask = os.umask(0o077)
+    os.umask(umask)
+    env = to_submit(of_caller(), export)
+    try:
+        cwd = os.getcwd()
+    except OSError as error:
+        raise SystemFault(f"the working directory is gone ({error.strerror}): cd somewhere first") from None
+    from crane_celery.zone import zone
+
+    return {"env": env, "cwd": cwd, "tz": zone(), "umask": umask, "host": os.uname().nodename}
 
 
 def of_caller(environ: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 from cli.common.paths import expand_paths
 from cli.common.script import Source, from_environment, from_script
-from crane_celery.errors import InputError, SystemFault
+from crane_celery.errors import InputError
 from crane_celery.model.fields.options import OPTIONS
 from crane_celery.model.fields.row import REFUSED
-from crane_celery.surroundings import of_caller, to_submit
+from crane_celery.surroundings import surroundings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,17 +104,3 @@ def _items(options: dict[str, Any]) -> dict[str, Any]:
     from cli.common.array_items import read_items
 
     return {"items": read_items(options)}
-
-
-def surroundings(export: str | None) -> dict[str, Any]:
-    """Environment, directory, zone, umask and host of the caller. Raises InputError for a malformed export list."""
-    umask = os.umask(0o077)
-    os.umask(umask)
-    env = to_submit(of_caller(), export)
-    try:
-        cwd = os.getcwd()
-    except OSError as error:
-        raise SystemFault(f"the working directory is gone ({error.strerror}): cd somewhere first") from None
-    from cli.common.time_zone import zone
-
-    return {"env": env, "cwd": cwd, "tz": zone(), "umask": umask, "host": os.uname().nodename}
