@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _REFUSED = 4
 _WAITING = ("Pending", "Starting")
+#: core-seconds below which processor time, which the kernel counts in ticks, says nothing
+_SHORTEST_S = 1.0
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -81,7 +83,7 @@ def usage(shown: str, groups: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "elements": sum(states.values()),
         "cpu_utilized_s": used_s,
         "cpu_held_s": held_s,
-        "cpu_efficiency": used_s / held_s if held_s else None,
+        "cpu_efficiency": used_s / held_s if held_s >= _SHORTEST_S else None,
         "wall_s": sum(group["wall_s"] for group in ran),
         "memory_utilized": peak,
         "memory_held": memory,
@@ -109,7 +111,7 @@ def report(used: dict[str, Any]) -> str:
         lines += [f"Nodes: {used['node_num']}", f"Cores per node: {cpus(each)}"]
     lines += [
         f"CPU Utilized: {duration(round(used['cpu_utilized_s']))}",
-        f"CPU Efficiency: {_percent(used['cpu_efficiency'])} of {duration(round(used['cpu_held_s']))} core-walltime",
+        f"CPU Efficiency: {_efficiency(used, duration(round(used['cpu_held_s'])))}",
         f"Job Wall-clock time: {duration(int(used['wall_s']))}",
         f"Memory Utilized: {_size(used['memory_utilized'])}",
         f"Memory Efficiency: {_percent(used['memory_efficiency'])} of {_size(used['memory_held'])}",
@@ -133,6 +135,12 @@ def _states(used: dict[str, Any]) -> str:
         return shown
     said = f"exit code {code}" if code < 256 else f"signal {code - 256}" if code < 320 else f"code {code}"
     return f"{shown} ({said})"
+
+
+def _efficiency(used: dict[str, Any], held: str) -> str:
+    if used["cpu_efficiency"] is None:
+        return f"too short a run to tell: less than {_SHORTEST_S:g} s of core-walltime"
+    return f"{_percent(used['cpu_efficiency'])} of {held} core-walltime"
 
 
 def _percent(part: float | None) -> str:

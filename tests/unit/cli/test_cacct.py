@@ -284,6 +284,17 @@ def test_efficiency(past: Shell, cluster: Base, record: Callable[[], None]) -> N
     assert "WARNING" in past("ceff", "6").out
 
 
+def test_a_very_short_run_has_no_efficiency(past: Shell, cluster: Base, record: Callable[[], None]) -> None:
+    """Its processor time may be longer than its time: 160 % of nothing is no figure."""
+    now = cluster.store.now()
+    short = Ended(5, 1, "Completed", 0, now - 0.05, now, "", 0.08, 1 << 20)
+    cluster.store.report("cn1", cluster.epochs["cn1"], Report(ended=[short]))
+    record()
+    lines = past("ceff", "5").out.splitlines()
+    assert "CPU Efficiency: too short a run to tell: less than 1 s of core-walltime" in lines
+    assert json.loads(past("ceff", "--json", "5").out)["efficiency_info_list"][0]["cpu_efficiency"] is None
+
+
 def test_memory_deaths_are_shown_wherever_a_job_is(past: Shell, cluster: Base, record: Callable[[], None]) -> None:
     now = cluster.store.now()
     usual = past("cacct", "-j", "1").out
