@@ -67,6 +67,10 @@ class Event(NamedTuple):
     data: dict[str, Any]
 
 
+#: the highest second number of a stream id
+_LAST_SEQ = 2**64 - 1
+
+
 class Position(NamedTuple):
     """A stream id as two numbers, so that it can be compared: ``1700000000000-3``."""
 
@@ -78,6 +82,13 @@ class Position(NamedTuple):
         """From a stream id; ``"0"`` is the beginning."""
         ms, _, seq = text.partition("-")
         return cls(int(ms), int(seq or 0))
+
+    @property
+    def before(self) -> "Position":
+        """The last position before this one; the beginning has none before it."""
+        if self.seq:
+            return Position(self.ms, self.seq - 1)
+        return Position(self.ms - 1, _LAST_SEQ) if self.ms else self
 
     @property
     def text(self) -> str:

@@ -53,6 +53,7 @@ leader       string who leads, with a time to live                              
 drains       string which nodes are drained towards which jobs                      set_drains         for ever
 events       stream the transitions: k kinds, t time, v list of their data          every verb         trim
 cursors      hash   consumer -> event that it has passed                            set_cursor         for ever
+passed:<c>   stream of a consumer: one entry, whose id is that of the event         set_cursor         for ever
 scratch<n>   string what a script adds bits with                                    cancel, ends       one script
 full         string bytes left on the server's disk, while that is less than kept   space              half a minute
 ============ ====== =============================================================== ================== ==============
@@ -84,6 +85,7 @@ _MANY = (
     "leases",
     "kills",
     "orders",
+    "passed",
 )
 
 

@@ -607,3 +607,28 @@ def test_ping_and_close(store: Store) -> None:
     assert store.ping() >= 0
     store.close()
     assert store.ping() >= 0
+
+
+def test_who_waits_for_a_consumer_hears_when_it_has_passed(world: World) -> None:
+    """No polling: the wait ends with the cursor's move, and is over before it where the cursor is there already."""
+    store = world.store
+    world.submit()
+    first = store.last_event()
+    world.submit()
+    last = store.last_event()
+    assert not store.passed("recorder", first, 0.0)
+    store.set_cursor("recorder", "0-0")
+    store.set_cursor("recorder", first)
+    assert store.passed("recorder", first, 0.0) and not store.passed("recorder", last, 0.0)
+    waiting, heard = threading.Event(), list[bool]()
+
+    def wait() -> None:
+        waiting.set()
+        heard.append(store.passed("recorder", last, 60.0))
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert waiting.wait(30)
+    store.set_cursor("recorder", last)
+    thread.join(30)
+    assert heard == [True]

@@ -25,5 +25,8 @@ class EventLog(Protocol):
     def set_cursor(self, consumer: str, seq: str) -> None:
         """Move a consumer's cursor on."""
 
+    def passed(self, consumer: str, seq: str, block_s: float) -> bool:
+        """Wait until a consumer has passed an entry, for so many seconds at most; return whether it has."""
+
     def trim(self) -> int:
         """Drop entries that every named consumer has passed; returns how many."""

@@ -35,6 +35,13 @@ class MemoryEvents(Part):
         with self.log.lock:
             if Position.parse(seq) > Position.parse(self.log.cursor(consumer)) or consumer not in self.log.cursors:
                 self.log.cursors[consumer] = seq
+                self.log.grown.notify_all()
+
+    def passed(self, consumer: str, seq: str, block_s: float) -> bool:
+        """Wait until a consumer has passed an entry. See store.api."""
+        wanted = Position.parse(seq)
+        with self.log.grown:
+            return self.log.grown.wait_for(lambda: Position.parse(self.log.cursor(consumer)) >= wanted, block_s)
 
     def trim(self) -> int:
         """Drop entries that every named consumer has passed. See store.api."""

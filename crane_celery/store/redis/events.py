@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crane_celery.model.event import Event
+from crane_celery.model.event import Event, Position
 from crane_celery.store import script_args
 from crane_celery.store.link import LONGEST_WAIT_S
 from crane_celery.store.redis.part import Part
@@ -37,6 +37,18 @@ class RedisEvents(Part):
     def set_cursor(self, consumer: str, seq: str) -> None:
         """Move a consumer's cursor on; never back."""
         self.link.run("set_cursor", consumer, seq)
+
+    def passed(self, consumer: str, seq: str, block_s: float) -> bool:
+        """Wait until a consumer has passed an entry. See store.api."""
+        wanted = Position.parse(seq)
+        if Position.parse(self.cursor(consumer)) >= wanted:
+            return True
+        block = min(block_s, LONGEST_WAIT_S)
+        if block <= 0:
+            return False
+        wait = ("BLOCK", max(1, int(block * 1000)))
+        key, before = self.keys.of("passed", consumer), wanted.before.text
+        return bool(self.link.wait(block, "XREAD", "COUNT", 1, *wait, "STREAMS", key, before))
 
     def trim(self) -> int:
         """Drop entries that every named consumer has passed. See store.api."""

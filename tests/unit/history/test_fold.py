@@ -77,3 +77,4 @@ def test_kinds_without_a_record_are_passed_over() -> None:
 def test_positions_compare_as_numbers() -> None:
     assert Position.parse("0") < Position.parse("9-2") < Position.parse("9-10") < Position.parse("10-0")
     assert Position.parse("9-10").text == "9-10"
+    assert [Position.parse(each).before.text for each in ("9-10", "9-0", "0-0")] == ["9-9", f"8-{2**64 - 1}", "0-0"]
