@@ -34,6 +34,8 @@ class Budget(NamedTuple):
     fds: int = 1024
     size: int = 128 << 20
     all_links: int = 2000
+    #: bytes of answers to one connection that wait to be read
+    unsent: int = 1 << 20
 
 
 class Connections:
@@ -103,6 +105,8 @@ class Connections:
             raise Hangup("its user has too many descriptors here")
         if link.buffered and self._size(uid) > self._budget.size:
             raise Hangup("its user has too many bytes here")
+        if link.unsent > self._budget.unsent:
+            raise Hangup("it does not read what it is answered")
         if (link.buffered and not link.ready) or link.unclaimed:
             self._stalled.setdefault(link, time.monotonic())
         else:

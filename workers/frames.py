@@ -23,6 +23,8 @@ Message = dict[str, Any]
 LIMIT = 64 << 20
 _HEAD = struct.Struct(">I")
 _CHUNK = 1 << 18
+#: bytes that a frame takes in memory beside its own while it waits to be sent
+_OVERHEAD = 256
 #: descriptors that the kernel passes on with one message at most (SCM_MAX_FD)
 _MAX_FDS = 253
 #: descriptors that may lie here unclaimed; and reads of one turn, so that one talker does not keep the others waiting
@@ -76,6 +78,7 @@ class Link:
         self.largest = 0
         self._in = bytearray()
         self._out: deque[tuple[memoryview, tuple[int, ...]]] = deque()
+        self._unsent = 0
         self._fds: deque[int] = deque()
 
     def fileno(self) -> int:
@@ -86,6 +89,11 @@ class Link:
     def waiting(self) -> bool:
         """Whether something is still to be sent."""
         return bool(self._out)
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that are still to be sent; each frame counts with what it costs here besides."""
+        return self._unsent
 
     @property
     def unclaimed(self) -> int:
@@ -110,7 +118,9 @@ class Link:
     def send(self, message: Message, fds: Sequence[int] = ()) -> None:
         """Send a frame, or keep what does not fit; the descriptors are duplicated, the caller keeps its own."""
         kept = tuple(os.dup(fd) for fd in fds)
-        self._out.append((memoryview(encode(message)), kept))
+        data = memoryview(encode(message))
+        self._out.append((data, kept))
+        self._unsent += len(data) + _OVERHEAD
         if len(self._out) == 1:
             self.flush()
 
@@ -127,8 +137,10 @@ class Link:
                 return
             for fd in fds:
                 self._close_fd(fd)
+            self._unsent -= sent
             if sent == len(data):
                 self._out.popleft()
+                self._unsent -= _OVERHEAD
             else:
                 self._out[0] = (data[sent:], ())
 
@@ -143,6 +155,7 @@ class Link:
             for fd in fds:
                 self._close_fd(fd)
         self._out.clear()
+        self._unsent = 0
 
     def receive(self) -> list[Message]:
         """Return frames that are complete now, as many as the bounds allow.
