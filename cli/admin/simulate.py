@@ -12,6 +12,7 @@ from cli.common.options import Parser, split_list
 from cli.common.progress import Progress
 from cli.output.render import print_json, print_lines
 from crane_celery.errors import InputError
+from crane_celery.grammar._lex import quote, whole
 from crane_celery.grammar.duration import format_duration
 from crane_celery.grammar.memory import parse_memory
 from crane_celery.grammar.names import did_you_mean
@@ -33,6 +34,8 @@ _EXAMPLES = """examples:
   crane simulate NASA-iPSC-1993-3.1-cln.swf.gz --nodes 128 --cpus 1
   crane simulate trace.swf --nodes 64 --cpus 16 --speed-up 2 --policy fifo --plot queue.svg"""
 _PICTURES: dict[str, Callable[[Sequence[Mark]], bytes]] = {".png": picture.png, ".svg": picture.svg}
+#: nodes are made one by one; of CPUs and jobs there is no more than a count
+_MAX_NODES, _MAX_CPUS, _MAX_JOBS = 2**17, 2**16, 10**9 - 1
 _SHOW_EVERY = 200  # moments between two drawings of the bar
 
 
@@ -76,13 +79,14 @@ def _parser() -> Parser:
 
 def _cluster(asked: Namespace) -> Cluster:
     memory = parse_memory(asked.mem) if asked.mem else 0
-    return Cluster(_whole("--nodes", asked.nodes), _whole("--cpus", asked.cpus), memory)
+    return Cluster(_whole("--nodes", asked.nodes, _MAX_NODES), _whole("--cpus", asked.cpus, _MAX_CPUS), memory)
 
 
-def _whole(option: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:12]) < 10**9):
-        raise InputError(f"bad {option} {text[:40]!r}: write a whole number from 1 on")
-    return int(text)
+def _whole(option: str, text: str, most: int) -> int:
+    number = whole(text, most)
+    if not number:
+        raise InputError(f"bad {option} {quote(text)}: write a whole number from 1 to {most}")
+    return number
 
 
 def _factor(text: str | None) -> float:
@@ -120,7 +124,7 @@ def _picture(path: str | None) -> Callable[[Sequence[Mark]], bytes] | None:
 
 
 def _trace(asked: Namespace) -> Trace:
-    limit, factor = _whole("--limit", asked.limit) if asked.limit else None, _factor(asked.speed_up)
+    limit, factor = _whole("--limit", asked.limit, _MAX_JOBS) if asked.limit else None, _factor(asked.speed_up)
     try:
         with open(asked.trace, "rb") as start:
             zipped = start.read(2) == b"\x1f\x8b"
