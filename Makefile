@@ -7,12 +7,13 @@ SOURCES := $(shell find crane_celery beat workers cli -name '*.py' -o -name '*.l
 	$(shell find packaging -type f) pyproject.toml README.md
 CODE := crane_celery beat workers cli bench examples tests
 
-.PHONY: help demo docs test check fmt lint types arch unit fuzz bench compose-test clean
+.PHONY: help demo docs test check fmt lint types arch unit fuzz campaign-users bench compose-test clean
 
 help:
 	@echo 'make demo          a cluster on this machine runs a real workload, in two minutes'
 	@echo 'make test          every test that needs no container engine'
 	@echo 'make fuzz          a million inputs for each decoder (hours); INPUTS=N, NAMES="when gateway"'
+	@echo 'make campaign-users  two users attack a cluster while a third works on it; CRANE_CAMPAIGN_S=600 CRANE_SEED=N'
 	@echo 'make compose-test  the cluster of docker-compose.yml, for real'
 	@echo 'make bench         this project beside Slurm, HyperQueue and GNU parallel'
 	@echo 'make check         what a commit must pass: fmt lint types arch unit'
@@ -42,6 +43,10 @@ demo: .venv/installed
 
 fuzz: .venv/fuzz
 	@$(PY) -m tests.fuzz.run --each --inputs $(or $(INPUTS),1000000) $(NAMES)
+
+campaign-users: .venv/tools
+	@PATH="$$PWD/.venv/bin:$$PATH" CRANE_CAMPAIGN_S=$(or $(CRANE_CAMPAIGN_S),600) \
+	  $(PY) -m pytest -s tests/faults/test_two_users.py
 
 test: .venv/fuzz
 	@PATH="$$PWD/.venv/bin:$$PATH" $(PY) -m pytest -m 'not compose'

@@ -5,6 +5,7 @@
 No pytest is there; each function below is a test, given a node whose jobs are an ordinary user's.
 """
 
+import os
 import sys
 import tempfile
 import time
@@ -12,9 +13,11 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.integration.node.herder import Herder, kill
+from tests.integration.node.herder import DEADLINE_S, Herder, kill
 
 USER = 1234
+#: descriptors that the shepherd has open for a user whose spawner lives
+_FOR_A_USER = 4
 _HELD = "until [ -e $OUT/go ]; do sleep 0.05; done; exit 5"
 
 
@@ -111,6 +114,52 @@ def the_spawner_is_killed(node: Herder) -> None:
     assert node.ended(3) == (None, "")
 
 
+def two_users_against_a_victim(node: Herder) -> None:
+    """They attack the shepherd from inside their jobs, and stop their spawners: the victim's jobs end as ever."""
+    node.launch([1], "exit 3")
+    assert node.ended(1) == (3, "")
+    assert node.link is not None
+    shepherd = node.link.peer()[0]
+    before = _descriptors(shepherd)
+    for id_, uid in ((2, 1301), (3, 1302)):
+        who = {"uid": uid, "gid": uid, "groups": [uid], "paths": ["/dev/null", "/dev/null", ""]}
+        socket = f"{node.config['run']}/shepherd.sock"
+        attack = (
+            f"cd /crane && sleep 600 | python3 -m tests.faults.attacks {uid} shepherd $OUT '' {socket} >> $OUT/said"
+        )
+        node.launch([id_], f"export CRANE_JOB_ID; {attack}", cpus=4.0, limit=30.0, **who)
+        node.launch([id_ + 2], "kill -STOP $PPID; trap '' TERM; sleep 600", limit=2.0, **who)
+        node.launch([id_ + 4], "kill -KILL $PPID; sleep 600", limit=2.0, **who)
+    node.wait_for("said")
+    for id_ in range(100, 140, 2):
+        node.launch([id_], f"exit {id_}", paths=["/dev/null", "/dev/null", ""])
+        node.launch([id_ + 1], "sleep 600", limit=0.5, paths=["/dev/null", "/dev/null", ""])
+        assert node.ended(id_) == (id_, "")
+        assert node.ended(id_ + 1)[1] == "limit"
+    for id_ in range(2, 8):
+        assert node.ended(id_)[1] in ("limit", ""), node.ends
+    assert node.link.peer()[0] == shepherd and not _is_dead(shepherd)
+    _until(node, lambda: len(_descriptors(shepherd)) <= len(before) + 2 * _FOR_A_USER, lambda: _descriptors(shepherd))
+    log = (node.base / "log").read_text()
+    assert "Traceback" not in log and "unexpected fault" not in log, log[-4000:]
+
+
+def _descriptors(pid: int) -> list[str]:
+    """Return what a process has open, but for groups, which are kept to be used again."""
+    found = (os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir() if path.is_symlink())
+    return sorted(name for name in found if not name.startswith("/sys/fs/cgroup/"))
+
+
+def _until(node: Herder, enough: Callable[[], bool], seen: Callable[[], object]) -> None:
+    """Wait for what the node tells nobody of; its answers pace us. ``seen`` says what stands in the way."""
+    until = time.monotonic() + DEADLINE_S
+    while not enough():
+        assert time.monotonic() < until, seen()
+        node.missing = []
+        node.send(op="keep", live=[[0, 1]])
+        node.hear(lambda: bool(node.missing))
+
+
 TESTS: tuple[Callable[[Herder], None], ...] = (
     jobs_run_in_their_groups,
     limits_are_set,
@@ -119,6 +168,7 @@ TESTS: tuple[Callable[[Herder], None], ...] = (
     a_stubborn_tree_is_killed,
     the_shepherd_is_killed,
     the_spawner_is_killed,
+    two_users_against_a_victim,
 )
 
 
