@@ -29,9 +29,10 @@ from crane_celery.model.event import Position
 from crane_celery.model.node import Partition
 from crane_celery.model.states import DEADLINE, TERMINATED, Reason, State
 from crane_celery.sched.draining import Drain
-from crane_celery.sched.draining import decode as decode_drains
-from crane_celery.sched.draining import encode as encode_drains
 from crane_celery.sched.entry import Run
+from crane_celery.sched.noted import decode as decode_noted
+from crane_celery.sched.noted import encode as encode_noted
+from crane_celery.sched.noted import noted
 from crane_celery.sched.plan import Config, Placement, Plan
 from crane_celery.sched.prioritise import shares
 from crane_celery.sched.snapshot import view_of
@@ -54,6 +55,8 @@ _SHORTEST_S = 1.0
 _RANK_S = 30.0
 #: safety net: dependencies are asked about so often even when no event suggests it
 _ASK_S = 2.0
+#: what the last plan says is noted so often while events come
+_NOTE_S = 0.25
 #: the server's time is measured again so often
 _MEASURE_S = 10.0
 
@@ -86,9 +89,11 @@ class Loop:
         self._ask = True
         self._asked_at = 0.0
         self._last: Plan | None = None  # what it turned down need not be looked at again for nothing
-        self._noted = store.drains()
+        self._noted = store.noted_plan()
+        self._unsaid = False  # a plan was made since
+        self._noted_at = 0.0
         #: nodes drained by the last plan: they outlive doubts about its starts, and the leader before
-        self._drains: Sequence[Drain] = decode_drains(self._noted)
+        self._drains: Sequence[Drain] = decode_noted(self._noted).drains
         self._refused = 0  # turns in a row in which starts were refused and none accepted
         self._isolation = Isolation()
         self.view, self._cursor = self._rebuilt()
@@ -99,7 +104,7 @@ class Loop:
         Raises StaleFence when another leads, Unreachable when the server does not answer, Inconsistent when ``rebuild``
         is to be called.
         """
-        self._follow(0.0 if self._busy else self._patience(at_most_s))
+        quiet = not self._follow(0.0 if self._busy or self._unsaid else self._patience(at_most_s))
         if self._busy:
             return
         if self._isolation.needs_repair(self._clock.now()):
@@ -115,6 +120,7 @@ class Loop:
         guarded("ending what can never start failed", self._end_hopeless, now)
         if runs or todo.kills or todo.orders or todo.resend or self._dispatcher.behind:
             self._dispatcher.send(self.view, self.fence, now, runs, todo.kills, todo.resend, todo.orders)
+        self._note_plan(now, quiet and not self._plan)
         guarded("a chore of the leader failed", self._reaper.turn, self._cursor, now)
         self._busy = self._plan or self._ask
 
@@ -148,14 +154,15 @@ class Loop:
         if self._clock.set_back != before:
             raise Inconsistent
 
-    def _follow(self, block_s: float) -> None:
-        """Apply what has happened. ``_busy`` is set when there is more to read first."""
+    def _follow(self, block_s: float) -> bool:
+        """Apply what has happened; return whether anything has. ``_busy`` is set when there is more to read first."""
         events = self._store.events(self._cursor, block_s, _READ)
         self._isolation.apply(self.view, events)
         if events:
             self._cursor = events[-1].seq
             self._clock.stamped(events[-1].at)
         self._busy = len(events) >= _READ
+        return any(event.kind != "plan" for event in events)
 
     def _note(self, todo: Todo) -> Todo:
         self._plan = self._plan or todo.plan
@@ -231,15 +238,21 @@ class Loop:
             self._doubt(len(plan.starts) - len(runs), bool(runs))
         else:
             self._refused = 0
-        self._note_drains()
+        self._unsaid = True
         return runs
 
-    def _note_drains(self) -> None:
-        """Note which nodes are drained, where that has changed, for the next leader and for people."""
-        text = encode_drains(self._drains)
+    def _note_plan(self, now: float, quiet: bool) -> None:
+        """Note what the last plan says, where that has changed, for commands and for the next leader.
+
+        While events come, not more often than every ``_NOTE_S``: each start changes the numbers.
+        """
+        self._unsaid = self._unsaid and self._last is not None
+        if not self._unsaid or self._last is None or not (quiet or now >= self._noted_at + _NOTE_S):
+            return
+        text, self._unsaid = encode_noted(noted(self._last)), False
         if text != self._noted:
-            self._store.set_drains(self.fence, text)
-            self._noted = text
+            self._store.note_plan(self.fence, text)
+            self._noted, self._noted_at = text, now
 
     def _commit(self, starts: Sequence[Placement]) -> list[Run]:
         invites = self._dispatcher.guests

@@ -40,6 +40,7 @@ kill_step {"rows": [[id, run, node, signal, step], ...]}  one COMMON step of a r
                                                   (store.api.Start) is
 node     {"node": <Node as codec.node_to_json>}   registered, lost, drained, resumed
 nudge    {"node"}                                 its leases stand unanswered: the leader signs and sends them again
+plan     {}                                      the leader noted what its last plan says (store.api ``noted_plan``)
 lead     {"fence", "holder"}
 forget   {"jobs": [id, ...]}                      left the window; only the bits remain
 ======== ==============================================================================================================

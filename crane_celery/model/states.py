@@ -95,6 +95,7 @@ class Reason(StrEnum):
     NODES_DOWN = "Nodes required are down or drained"
     CONSTRAINT = "BadConstraints"
     LICENSES = "Licenses"
+    DRAINING = "Draining"  # nodes are drained for it
     RESERVED = "Resource Reserved"  # room is free now, and kept for a job that is ahead
     USER_LIMIT = "UserPartitionJobsLimit"  # so many jobs of this user run already
     REQUEUE_LIMIT = "JobHoldMaxRequeue"  # held: it was requeued too often

@@ -28,7 +28,7 @@ from crane_celery.sched.licences import Licences
 from crane_celery.sched.plan import Config, Placement, Plan, Why
 from crane_celery.sched.pool import Pool
 from crane_celery.sched.queue import PARTS, Class, Kind
-from crane_celery.sched.reasons import shortfall
+from crane_celery.sched.reasons import lasting, shortfall
 from crane_celery.sched.timeline import Hold, Timeline
 from crane_celery.sched.view import View
 from crane_celery.sched.want import Want
@@ -37,6 +37,8 @@ from crane_celery.sched.want import Want
 Rank = tuple[float, float, int]
 #: a rank; a number, since classes have no order; the place in the class; the class
 _Item = tuple[float, float, int, int, int, Class]
+#: nothing but more room on nodes helps these
+_FULL = (Reason.RESOURCES, Reason.NODES_DOWN, Reason.PARTITION)
 #: classes that may get a drain now and are looked at for nothing else in one cycle
 _HUNGRY = 16
 
@@ -86,11 +88,10 @@ class _Cycle:
         self._starts: list[Placement] = []
         self._holds: list[Hold] = []
         self._carried: tuple[float, float] | None = None  # the last priority whose rooms come from the last plan
-        self._blocked: dict[Want, Why] = {}  # what the plan says
+        self._blocked: dict[Kind, Why] = {}  # classes that cannot start
         self._rooms: dict[Kind, int] = {}  # rooms kept in this cycle, by class
         self._stuck = False  # nobody may pass the one that found no room
-        self._kinds: set[Kind] = set()  # classes that found no room
-        self._least: list[Want] = []  # blocked wants of which none covers another
+        self._least: dict[Want, Why] = {}  # wants that found no room, of which none covers another
         self._from: dict[Want, int] = {}  # want -> node where it last found room
         self._taken: dict[int, int] = {}  # submissions with a throttle -> elements started in this cycle
         self._parts: dict[tuple[int, Want], Allocation] = {}
@@ -104,7 +105,7 @@ class _Cycle:
             self._round(heap)
         partial = bool(heap) and not self._stuck
         drains = [*self._drains.made.values(), *(self._drains.rest() if partial else ())]
-        return Plan(self._starts, self._blocked, partial, self._holds, self._kinds, drains, self._drains.hungry)
+        return Plan(self._starts, self._blocked, partial, self._holds, drains, self._drains.hungry, bool(heap))
 
     def _rank(self, found: Class, at: int) -> Rank:
         """Where the unit at this place of its class stands now."""
@@ -172,9 +173,9 @@ class _Cycle:
         hungry: list[tuple[Rank, Class, list[Hold]]] = []
         for each in self._queue:
             want, rooms = each.want, kept.get(each.kind, [])
-            why = last.blocked.get(want) if each.kind in last.kinds else None
+            why = last.blocked.get(each.kind)
             # what was given back may make a room earlier, and so leave another to whoever it was kept from
-            moved = freed and why is not None and (rooms or why.reason is not Reason.RESOURCES)
+            moved = freed and why is not None and (rooms or why.reason not in _FULL)
             due = any(hold.start <= self._now and not hold.unknown for hold in rooms) or self._drains.is_due(each.kind)
             if why is None or moved or due or not (want.cpu > cpu or want.memory > memory):
                 yield each
@@ -188,15 +189,14 @@ class _Cycle:
         for _, found, _ in hungry[:_HUNGRY]:
             yield found
         for rank, found, rooms in hungry[_HUNGRY:]:
-            self._skip(found, last.blocked[found.want], True)
+            self._skip(found, last.blocked[found.kind], True)
             carried.append((rank, found, rooms))
         for rank, found, rooms in sorted(carried, key=itemgetter(0)):
             self._carry(found, rooms, rank[:2])
 
     def _skip(self, found: Class, why: Why, hungry: bool) -> None:
         """A class is not looked at: it is blocked as before."""
-        self._blocked[found.want] = why
-        self._kinds.add(found.kind)
+        self._blocked[found.kind] = why
         if hungry:
             self._drains.hungry.add(found.kind)
 
@@ -215,8 +215,9 @@ class _Cycle:
         """Start submissions of a class that came ``before`` another one, while more than ``until`` starts are left;
         returns where it stopped (its end: no room)."""
         ids, want = found.ids, found.want
-        if self._is_blocked(want):
-            self._kinds.add(found.kind)
+        less = next((each for each in self._least if each.covers(want)), None)
+        if less is not None:
+            self._blocked.setdefault(found.kind, lasting(self._pool, want) or self._least[less])
             return at + 1 if self._reserve(found, at) else len(ids)
         first = self._rank(found, at)[:2]
         while at < len(ids) and self._left > until and (before is None or ids[at] < before):
@@ -297,27 +298,19 @@ class _Cycle:
 
     # -- what finds no room
 
-    def _is_blocked(self, want: Want) -> bool:
-        """Whether something that asks for no more has found no room."""
-        for less in self._least:
-            if less.covers(want):
-                self._blocked.setdefault(want, self._blocked[less])
-                return True
-        return False
-
     def _block(self, found: Class, at: int, why: Why) -> bool:
         """Nothing more of a class starts; whether rooms are to be kept for those behind its head, in their turn."""
-        want = found.want
-        self._kinds.add(found.kind)
-        self._blocked.setdefault(want, why)
+        want, full = found.want, why.reason in (Reason.RESOURCES, Reason.RESERVED)
+        why = (lasting(self._pool, want) or why) if full else why
+        self._blocked.setdefault(found.kind, why)
         if not self._config.backfill:
             self._left, self._stuck = 0, True
             return False
         if why.reason is Reason.LICENSES:
             self._claim_licences(found, at)
-        if why.reason not in (Reason.RESOURCES, Reason.RESERVED):
+        if not full:
             return False  # no room would help
-        self._least = [other for other in self._least if not want.covers(other)] + [want]
+        self._least = {other: said for other, said in self._least.items() if not want.covers(other)} | {want: why}
         return self._reserve(found, at)
 
     def _head(self, found: Class, at: int) -> tuple[Entry, Cursor]:

@@ -12,7 +12,6 @@ must not keep the others from draining nodes.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
@@ -47,21 +46,6 @@ class Drain(NamedTuple):
     def over(self) -> float:
         """When another choice is made, unless it has started."""
         return self.since + 2.0**self.tries * max(PATIENCE_S, _PATIENCE * (self.begin - self.since))
-
-
-def encode(drains: Sequence[Drain]) -> str:
-    """Those that name nodes, as the leader notes them for the next one and for people; "" = none."""
-    rows = [list(drain) for drain in drains if drain.nodes]
-    return json.dumps(rows, separators=(",", ":")) if rows else ""
-
-
-def decode(text: str) -> list[Drain]:
-    """What ``encode`` wrote; nothing where another version wrote something else."""
-    try:
-        rows = [Drain(*row) for row in json.loads(text or "[]")]
-        return [row._replace(nodes=tuple(row.nodes)) for row in rows]
-    except (TypeError, ValueError):
-        return []
 
 
 class Drains:

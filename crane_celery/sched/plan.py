@@ -10,7 +10,6 @@ from crane_celery.sched.draining import Drain
 from crane_celery.sched.prioritise import Ranking
 from crane_celery.sched.queue import Kind
 from crane_celery.sched.timeline import Hold
-from crane_celery.sched.want import Want
 from crane_celery.sched.weights import Draining
 
 
@@ -59,15 +58,15 @@ class Plan:
     """Starts in the order in which they are to be committed."""
 
     starts: list[Placement]
-    #: wants for which no room is left
-    blocked: Mapping[Want, Why] = field(default_factory=dict)
+    #: classes that were looked at and cannot start, each with its reason
+    blocked: Mapping[Kind, Why] = field(default_factory=dict)
     #: stopped at ``max_starts``: another cycle should follow at once
     partial: bool = False
     #: rooms kept for those that found none, in the order of priority
     holds: Sequence[Hold] = ()
-    #: classes that were looked at and found no room
-    kinds: Set[Kind] = frozenset()
     #: nodes drained towards elements for which no start is known; the next plan is to be given these
     drains: Sequence[Drain] = ()
     #: classes that nodes would be drained for, were it not for those ahead
     hungry: Set[Kind] = frozenset()
+    #: some classes were not looked at: they are behind others
+    unseen: bool = False

@@ -1,13 +1,12 @@
-"""Why something is pending, as data with the numbers: for one submission on demand, for a want when it is turned down.
+"""Why something is pending, as data with the numbers: for one submission on demand, for a class when it is turned down.
 
 A reason is looked up, never kept for each job: a hundred thousand jobs of one class share one ``Why``.
 """
 
 from __future__ import annotations
 
-from crane_celery.model.job import NEVER, WAITING
+from crane_celery.model.job import NEVER, WAITING, Job, JobSpec
 from crane_celery.model.states import Reason
-from crane_celery.sched.entry import Entry
 from crane_celery.sched.plan import Plan, Why
 from crane_celery.sched.pool import Pool
 from crane_celery.sched.timeline import could_hold
@@ -20,41 +19,54 @@ def explain(view: View, plan: Plan, job: int, now: float) -> Why:
     entry = view.entries.get(job)
     if entry is None or not entry.pending:
         return Why(Reason.NONE)
-    own = _own(entry, now)
-    if own is not None:
-        return own
+    why = own(entry.job, entry.spec, not entry.free, now)
+    if why is not None:
+        return why
     started = sum(1 for start in plan.starts if start.job == job)
     if started >= len(entry.free):
         return Why(Reason.HELD) if entry.held else Why(Reason.NONE)
-    if started >= entry.room:
-        throttle = entry.spec.throttle
-        return Why(Reason.ARRAY_LIMIT, "elements at once", entry.active + started + 1, throttle)
-    why = plan.blocked.get(entry.want)
-    if why is None:
-        return Why(Reason.PRIORITY)
-    return _lasting(view.pool, entry.want) or why
+    why = throttled(entry.spec, entry.active + started)
+    if why is not None:
+        return why
+    place = entry.parts[0].queued
+    return plan.blocked.get(place.kind, Why(Reason.PRIORITY)) if place else Why(Reason.PRIORITY)
 
 
-def _own(entry: Entry, now: float) -> Why | None:
-    """What about the submission itself keeps it from starting."""
-    if entry.ready == NEVER:
-        return Why(Reason.NEVER)
-    if entry.ready == WAITING:
-        return Why(Reason.DEPENDENCY)
-    if not entry.free:
+def own(job: Job, spec: JobSpec, held: bool, now: float) -> Why | None:
+    """Return what about a submission itself keeps ranks with this specification pending; None = nothing."""
+    if held:
         return Why(Reason.HELD)
-    if entry.ready > now:
-        delayed = Reason.DEPENDENCY if entry.job.dep else Reason.BEGIN
-        return Why(delayed, "seconds", entry.ready - now)
-    return None
+    if job.ready == NEVER:
+        return Why(Reason.NEVER)
+    if job.ready == WAITING:
+        return Why(Reason.DEPENDENCY)
+    begin = max(job.waits_until, spec.begin)
+    return (
+        Why(Reason.DEPENDENCY if job.waits_until > now and job.dep else Reason.BEGIN, "seconds", begin - now)
+        if begin > now
+        else None
+    )
 
 
-def _lasting(pool: Pool, want: Want) -> Why | None:
-    """Whether it could not start even if all that runs ended: too few of its nodes are up. Costs a look at each."""
+def throttled(spec: JobSpec, active: int) -> Why | None:
+    """Return why no more elements of an array may start beside ``active`` ones; None = they may."""
+    full = 0 < spec.throttle <= active
+    return Why(Reason.ARRAY_LIMIT, "elements at once", active + 1, spec.throttle) if full else None
+
+
+def lasting(pool: Pool, want: Want) -> Why | None:
+    """Return why it could not start even if all that runs ended: too few of its nodes are up; None = it could.
+
+    Costs a look at each node, until there are enough.
+    """
     if want.partition not in pool.members:
         return Why(Reason.PARTITION, want.partition)
-    fit = sum(1 for at in pool.members[want.partition] if pool.is_open(at) and could_hold(pool.nodes[at], want))
-    return None if fit >= want.nodes else Why(Reason.NODES_DOWN, "nodes", want.nodes, fit)
+    fit = 0
+    for at in pool.members[want.partition]:
+        fit += pool.is_open(at) and could_hold(pool.nodes[at], want)
+        if fit >= want.nodes:
+            return None
+    return Why(Reason.NODES_DOWN, "nodes", want.nodes, fit)
 
 
 def shortfall(pool: Pool, want: Want) -> Why:

@@ -278,6 +278,7 @@ class View:
     def _node(self, data: dict[str, Any]) -> None:
         node = node_from_json(data["node"])
         self.pool.put(node)
+        self.unsettled = self.unsettled or node.state is not NodeState.UP  # reasons and rooms rest on nodes that are up
         if node.state is not NodeState.DOWN and self.starting.get(node.spec.name):
             self.todo.resend.add(node.spec.name)
         self.todo.plan = True  # there is more room, or what was kept on it has to be found elsewhere

@@ -5,7 +5,6 @@ from crane_celery.history.rows import Row
 from crane_celery.service.controls import Controls
 from crane_celery.service.queries import Queries
 from crane_celery.service.query.forecast import Outlook
-from crane_celery.service.query.limits import limits_of
 from crane_celery.service.query.queue import Queue
 from crane_celery.service.shared.caller import Caller, is_operator
 from crane_celery.service.shared.past import FiledArrays
@@ -22,7 +21,7 @@ class Service:
         self.store = store
         self.settings = settings
         self.past = FiledArrays(history)
-        queue = Queue(store, settings.partitions.values(), limits_of(settings))
+        queue = Queue(store)
         outlook = Outlook(queue.live, store, settings)
         self.submit = Submissions(store, settings, self.past, queue.live, outlook.with_job)
         self.control = Controls(store, settings, self.past, queue, self.submit.resolve)

@@ -50,7 +50,7 @@ users        hash   uid, "uid:partition" -> living elements                     
 kills:<name> hash   "id:run" asked to stop on this node -> signal                   cancel, ends       for ever
 fence        string the fence of the latest leader; only grows                      lead               for ever
 leader       string who leads, with a time to live                                  lead, resign       lease
-drains       string which nodes are drained towards which jobs                      set_drains         for ever
+plan         string what the last plan says: reasons, drained nodes                 note_plan          for ever
 events       stream the transitions: k kinds, t time, v list of their data          every verb         trim
 cursors      hash   consumer -> event that it has passed                            set_cursor         for ever
 passed:<c>   stream of a consumer: one entry, whose id is that of the event         set_cursor         for ever
@@ -66,7 +66,7 @@ import re
 
 _ONE = (
     *("next", "alive", "arrays", "done", "ends", "spread", "reopen", "resolve", "asked"),
-    *("nodes", "fence", "leader", "drains", "events", "cursors", "full", "users", "scratch"),
+    *("nodes", "fence", "leader", "plan", "events", "cursors", "full", "users", "scratch"),
 )
 #: ids of which one key holds the bits (lib/bits.lua)
 CHUNK = 1 << 20

@@ -495,18 +495,19 @@ def test_leading(store: Store) -> None:
     assert store.lead("b", 60) == 2
 
 
-def test_drains_are_noted_by_who_leads(store: Store) -> None:
+def test_a_plan_is_noted_by_who_leads(store: Store) -> None:
     fence = store.lead("a", 60)
-    assert store.drains() == ""
-    store.set_drains(fence, '[[1,0,"main"]]')
-    assert store.drains() == '[[1,0,"main"]]'
+    assert store.noted_plan() == ""
+    store.note_plan(fence, '[[1,0,"main"]]')
+    assert store.noted_plan() == '[[1,0,"main"]]'
+    assert [event.kind for event in store.events("0", 0, 10)][-1] == "plan"
     store.resign("a")
     newer = store.lead("b", 60)
     with pytest.raises(StaleFence):
-        store.set_drains(fence, "")
-    assert store.drains() == '[[1,0,"main"]]'
-    store.set_drains(newer, "")
-    assert store.drains() == ""
+        store.note_plan(fence, "")
+    assert store.noted_plan() == '[[1,0,"main"]]'
+    store.note_plan(newer, "")
+    assert store.noted_plan() == ""
 
 
 def test_a_snapshot_and_what_follows(world: World) -> None:

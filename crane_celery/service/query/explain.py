@@ -17,7 +17,7 @@ from crane_celery.sched.want import MILLI, Want
 from crane_celery.service.query import dependency_text
 from crane_celery.service.query.drained import drained_lines
 from crane_celery.service.query.forecast import Seen
-from crane_celery.service.query.job_rows import Line, index_set, pending_lines
+from crane_celery.service.query.job_rows import NOT_YET, Line, index_set, pending_lines
 from crane_celery.service.query.queue import Alive
 from crane_celery.service.shared.targets import Target
 from crane_celery.service.shared.time_zones import shown
@@ -28,11 +28,10 @@ _NAMED = 5
 #: characters of indexes in a line
 _SHORT = 60
 #: these wait for room, or for their turn
-_IN_LINE = (Reason.RESOURCES, Reason.RESERVED, Reason.PRIORITY, Reason.NODES_DOWN)
-#: they have their turn once something else than nodes is free again
-_SHORT_OF = (Reason.LICENSES, Reason.USER_LIMIT)
+_IN_LINE = (Reason.NONE, Reason.RESOURCES, Reason.RESERVED, Reason.DRAINING, Reason.PRIORITY, Reason.NODES_DOWN)
 #: no plan can tell when these end
 _WHILE = {
+    Reason.NONE: "the scheduler has not looked at it yet",
     Reason.HELD: "nothing of it starts until it is released",
     Reason.REQUEUE_LIMIT: "it was requeued too often, and starts once it is released",
     Reason.DEPENDENCY: "it starts once what it waits for has come true",
@@ -60,9 +59,9 @@ def _depends(line: Line, store: Store) -> str:
 
 def lines(seen: Seen, line: Line, expected: dict[int, Expected], depends: str, zone: str) -> Iterator[str]:
     """About pending ranks that share a reason. ``depends``: what they wait for; ``zone``: of whoever asks."""
-    why = why_of(seen, line)
+    why = line.why
     which = f" ({index_set(line.job.spec.array).text_of(line.ranks, _SHORT)})" if line.job.is_array else ""
-    yield f"Pending{which}: {why.reason}{_numbers(why)}"
+    yield f"Pending{which}: {why.reason or NOT_YET}{_numbers(why)}"
     entry = seen.view.entries.get(line.job.id)
     if why.reason is Reason.BEGIN:
         yield f"Begin: not before {shown(max(line.spec.begin, line.job.ready), zone)}"
@@ -80,20 +79,6 @@ def lines(seen: Seen, line: Line, expected: dict[int, Expected], depends: str, z
         yield start_line(expected.get(line.job.id + line.ranks.first), zone)
 
 
-def why_of(seen: Seen, line: Line) -> Why:
-    """The scheduler's own reason for these ranks."""
-    if line.why not in (*_IN_LINE, *_SHORT_OF):
-        return Why(line.why)
-    entry = seen.view.entries.get(line.job.id)
-    if entry is None:
-        return Why(line.why)
-    part = part_of(entry, line.ranks)
-    if part is entry.parts[0]:
-        found = reasons.explain(seen.view, seen.plan, line.job.id, seen.now)
-        return found if found.reason else Why(Reason.PRIORITY)
-    return seen.plan.blocked.get(part.want, Why(Reason.PRIORITY))
-
-
 def reason_text(seen: Seen, job: int) -> str:
     """The reason of a submission, with the numbers."""
     why = reasons.explain(seen.view, seen.plan, job, seen.now)
@@ -107,7 +92,7 @@ def part_of(entry: Entry, ranks: RangeSet) -> Part:
 
 def _numbers(why: Why) -> str:
     """What was needed and what there is."""
-    if why.needed <= 0:
+    if why.needed <= 0 or why.what == "seconds":
         return ""
     if "memory" in why.what:
         needed, most = format_memory(int(why.needed)), format_memory(int(why.available))

@@ -10,8 +10,8 @@ from functools import cached_property
 
 from crane_celery.model.job import Job
 from crane_celery.sched.cycle import schedule
-from crane_celery.sched.draining import decode
 from crane_celery.sched.forecast import Expected, forecast
+from crane_celery.sched.noted import decode
 from crane_celery.sched.plan import Config, Plan
 from crane_celery.sched.prioritise import Ranking
 from crane_celery.sched.snapshot import view_of
@@ -33,8 +33,6 @@ class Seen:
     view: View
     plan: Plan
     config: Config
-    #: the drains as the leader noted them
-    noted: str
 
     @cached_property
     def expected(self) -> dict[int, Expected]:
@@ -59,7 +57,7 @@ class Outlook:
         with self._lock:
             records, at = self._live.current(), self._store.now()
             last = self._last
-            changed = last is None or (last.version, last.noted) != (records.version, self._store.drains())
+            changed = last is None or last.version != records.version
             if last is None or changed or at > last.now + _FRESH_S:
                 last = self._last = self._see(records, at)
             return last
@@ -67,9 +65,9 @@ class Outlook:
     def _see(self, records: Records, at: float, more: tuple[Job, ...] = ()) -> Seen:
         jobs = (*records.jobs, *more)
         view = view_of(self._settings.partitions, at, jobs, records.elements, records.nodes)
-        noted = self._store.drains()
-        plan = schedule(view, at, self._config, None, decode(noted))
-        return Seen(records.version, at, view, plan, self._config, noted)
+        noted = decode(self._store.noted_plan()).drains
+        plan = schedule(view, at, self._config, None, noted)
+        return Seen(records.version, at, view, plan, self._config)
 
     def with_job(self, job: Job, at: float = 0.0) -> Seen:
         """A moment (0 = now) at which this job is there too, which nobody has submitted. Raises Unreachable."""

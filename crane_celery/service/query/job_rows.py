@@ -4,7 +4,7 @@ A pending row stands for all pending ranks of a submission that share a reason; 
 ``ranks`` (range text), ``indexes`` (index text, "" for a plain job) and ``count``.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from operator import attrgetter
@@ -14,10 +14,14 @@ from crane_celery.grammar.array import IndexSet
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.history.rows import AS_SUBMITTED, Row, element_row
 from crane_celery.model import tagged
-from crane_celery.model.job import NEVER, WAITING, Element, Job, JobSpec
+from crane_celery.model.job import Element, Job, JobSpec
 from crane_celery.model.overrides import spec_of, spec_parts
 from crane_celery.model.states import HOLDING, Reason, State
-from crane_celery.service.query.limits import Limits, Scarce, scarce
+from crane_celery.sched.draining import Drain
+from crane_celery.sched.noted import Noted
+from crane_celery.sched.plan import Why
+from crane_celery.sched.reasons import own, throttled
+from crane_celery.sched.want import want_of
 
 #: the order in which a queue lists states (reference/cranesched.md section 2.1)
 STATE_ORDER = {
@@ -33,6 +37,12 @@ STATE_ORDER = {
     State.SUSPENDED: 10,
     State.DEADLINE: 11,
 }
+
+
+#: shown where the scheduler has not looked at it yet
+NOT_YET = "None"
+#: reasons of those that could start if there were room for them
+_IN_TURN = (Reason.NONE, Reason.PRIORITY, Reason.RESOURCES, Reason.RESERVED)
 
 
 @lru_cache(maxsize=1024)
@@ -53,51 +63,32 @@ class Situation(NamedTuple):
     now: float
     #: elements that hold an allocation, by submission
     holding: Mapping[int, int]
-    #: submissions that stand first in their partition: only resources keep them waiting
-    first: Collection[int]
-    #: partitions where some node is up
-    open_partitions: Collection[str]
-    scarce: Scarce
+    #: what the scheduler noted of its last plan
+    noted: Noted
+    #: of it, the reasons of submissions asked for before; specifications are taken apart once
+    known: dict[int, Why]
 
 
-def situation(
-    now: float, jobs: Sequence[Job], elements: Sequence[Element], open_partitions: Collection[str], limits: Limits
-) -> Situation:
-    """Look at everything alive once. Linear."""
+def situation(now: float, elements: Sequence[Element], noted: Noted) -> Situation:
+    """Count what holds an allocation. Linear."""
     holding: dict[int, int] = {}
     for element in elements:
         if element.state in HOLDING:
             holding[element.job] = holding.get(element.job, 0) + 1
-    first: dict[str, Job] = {}
-    short = scarce(limits, jobs, elements)
-    for job in jobs:
-        if not job.pending or not 0 <= job.waits_until <= now or job.held == job.pending or job.spec.begin > now:
-            continue
-        if short.lack(job, job.spec):
-            continue
-        best = first.get(job.spec.partition)
-        if best is None or (-job.priority, job.id) < (-best.priority, best.id):
-            first[job.spec.partition] = job
-    return Situation(now, holding, frozenset(job.id for job in first.values()), open_partitions, short)
+    return Situation(now, holding, noted, {})
 
 
-def reason(job: Job, spec: JobSpec, held: bool, around: Situation) -> Reason:
-    """Why pending ranks of a job have not started; ``spec`` is the one in force for them."""
-    if held:
-        return Reason.HELD
-    if job.ready == NEVER:
-        return Reason.NEVER
-    if job.ready == WAITING or job.waits_until > around.now:
-        return Reason.DEPENDENCY
-    if spec.begin > around.now:
-        return Reason.BEGIN
-    if spec.throttle and around.holding.get(job.id, 0) >= spec.throttle:
-        return Reason.ARRAY_LIMIT
-    if spec.partition not in around.open_partitions:
-        return Reason.NODES_DOWN
-    if lacks := around.scarce.lack(job, spec):
-        return lacks
-    return Reason.RESOURCES if job.id in around.first else Reason.PRIORITY
+def reason(job: Job, spec: JobSpec, held: bool, around: Situation) -> Why:
+    """Return why pending ranks of a job have not started; ``spec`` is the one in force for them.
+
+    What the records say is taken from them, all else from the scheduler's last plan.
+    """
+    why = own(job, spec, held, around.now) or throttled(spec, around.holding.get(job.id, 0))
+    if why is not None or spec is not job.spec:
+        return why or around.noted.why(spec.uid, want_of(spec))
+    if job.id not in around.known:
+        around.known[job.id] = around.noted.why(spec.uid, want_of(spec))
+    return around.known[job.id]
 
 
 class Line(NamedTuple):
@@ -105,7 +96,7 @@ class Line(NamedTuple):
 
     job: Job
     ranks: RangeSet
-    why: Reason
+    why: Why
     #: in force for these ranks
     spec: JobSpec
 
@@ -142,7 +133,8 @@ _ALL_OF_ONE = RangeSet.span(0, 0)
 def pending_lines(job: Job, around: Situation, only: RangeSet | None = None) -> list[Line]:
     """A line for the held and one for the other pending ranks of a job (of ``only``, if given), apart where they were
     changed differently."""
-    by_rank = job.changes or job.again or job.corr or job.dead
+    drains = around.noted.drained.get(job.id, ())
+    by_rank = job.changes or job.again or job.corr or job.dead or drains
     if job.pending == "0" and only is None and not by_rank:
         return [Line(job, _ALL_OF_ONE, reason(job, job.spec, bool(job.held), around), job.spec)]
     pending = RangeSet.parse(job.pending)
@@ -155,20 +147,26 @@ def pending_lines(job: Job, around: Situation, only: RangeSet | None = None) -> 
         for ranks, spec in spec_parts(job.spec, job.changes, some)
         if ranks
     ]
-    return [each for line in lines for each in _by_element(line)] if job.corr or job.dead or job.again else lines
+    apart = job.corr or job.dead or job.again or drains
+    return [each for line in lines for each in _by_element(line, drains)] if apart else lines
 
 
-def _by_element(line: Line) -> list[Line]:
-    """A line, apart where some of its elements wait for those of their index, wait in vain, or ran too often."""
-    if line.why is Reason.NEVER:
+def _by_element(line: Line, drains: Sequence[Drain]) -> list[Line]:
+    """Return a line, apart where elements wait for those of their index, or in vain, ran too often, or are drained
+    for."""
+    parts: list[tuple[RangeSet, Why]]
+    if line.why.reason is Reason.NEVER:
         return [line]
-    if line.why is Reason.HELD:
+    if line.why.reason is Reason.HELD:
         worn = line.ranks & _worn(line.job)
-        parts = [(worn, Reason.REQUEUE_LIMIT), (line.ranks - worn, line.why)]
+        parts = [(worn, Why(Reason.REQUEUE_LIMIT)), (line.ranks - worn, line.why)]
     else:
         dead = line.ranks & RangeSet.parse(line.job.dead)
         waits = line.ranks & RangeSet.parse(line.job.corr)
-        parts = [(dead, Reason.NEVER), (waits, Reason.DEPENDENCY), (line.ranks - dead - waits, line.why)]
+        free = line.ranks - dead - waits
+        drained = free & RangeSet.of(drain.rank for drain in drains) if line.why.reason in _IN_TURN else RangeSet()
+        why = line.why._replace(reason=Reason.DRAINING)
+        parts = [(dead, Why(Reason.NEVER)), (waits, Why(Reason.DEPENDENCY)), (drained, why), (free - drained, line.why)]
     return [line._replace(ranks=ranks, why=why) for ranks, why in parts if ranks]
 
 
@@ -214,11 +212,11 @@ PENDING: dict[str, Callable[[Line], Any]] = {
     "run": _always(0),
     "state": _always(str(State.PENDING)),
     "code": _always(0),
-    "reason": lambda line: str(line.why),
+    "reason": lambda line: str(line.why.reason) or NOT_YET,
     "nodelist": lambda _line: [],
     **dict.fromkeys(("alloc_cpus", "leased_at", "began_at", "ended_at", "suspended_s", "cpu_s"), _always(0.0)),
     **dict.fromkeys(("alloc_memory", "memory_peak", "memory_deaths"), _always(0)),
-    "held": lambda line: line.why in (Reason.HELD, Reason.REQUEUE_LIMIT),
+    "held": lambda line: line.why.reason in (Reason.HELD, Reason.REQUEUE_LIMIT),
     "elapsed": _always(None),
 }
 

@@ -13,8 +13,8 @@ from crane_celery.grammar.selector import Selector
 from crane_celery.history.rows import Row, step_rows
 from crane_celery.model import overrides
 from crane_celery.model.job import Element, Job
-from crane_celery.model.node import NodeState, Partition
 from crane_celery.model.states import ENDED
+from crane_celery.sched.noted import Noted, decode
 from crane_celery.service.query.filters import Filters
 from crane_celery.service.query.job_rows import (
     PENDING,
@@ -28,7 +28,6 @@ from crane_celery.service.query.job_rows import (
     short_id,
     situation,
 )
-from crane_celery.service.query.limits import Limits
 from crane_celery.service.query.live_records import Live, Records
 from crane_celery.service.shared.targets import Target, targets
 from crane_celery.store.api import Store
@@ -38,7 +37,7 @@ MAX_ENDED = 100_000
 
 
 class Alive(NamedTuple):
-    """Everything that has not ended, at one moment."""
+    """Everything that has not ended, and what the scheduler says of it, at one moment."""
 
     version: int
     jobs: list[Job]
@@ -51,31 +50,27 @@ class Alive(NamedTuple):
 class Queue:
     """The live queue of one store."""
 
-    def __init__(self, store: Store, partitions: Iterable[Partition], limits: Limits) -> None:
+    def __init__(self, store: Store) -> None:
         """Nothing is read yet."""
         self.live = Live(store)
         self._store = store
-        self._partitions = list(partitions)
-        self._limits = limits
         self._alive: Alive | None = None
 
     def alive(self) -> Alive:
-        """What lives now, what holds resources, and which partitions have a node that is up."""
+        """Return what lives now and why it is pending, by the scheduler's last plan."""
         shot, now = self.live.current(), self._store.now()
         found = self._alive
         if found is None or found.version != shot.version or now >= found.until:
-            found = self._alive = alive(shot, self._partitions, self._limits, now)
+            found = self._alive = alive(shot, decode(self._store.noted_plan()), now)
         return found._replace(around=found.around._replace(now=now))
 
 
-def alive(shot: Records, partitions: Iterable[Partition], limits: Limits, now: float) -> Alive:
+def alive(shot: Records, noted: Noted, now: float) -> Alive:
     """These records, looked at once."""
-    up = {node.spec.name for node in shot.nodes if node.state is NodeState.UP}
-    open_partitions = {each.name for each in partitions if each.up and not up.isdisjoint(each.nodes)}
     by_job: dict[int, list[Element]] = {}
     for element in shot.elements:
         by_job.setdefault(element.job, []).append(element)
-    around = situation(now, shot.jobs, shot.elements, open_partitions, limits)
+    around = situation(now, shot.elements, noted)
     until = min((at for job in shot.jobs for at in (job.waits_until, *begins(job)) if at > now), default=inf)
     return Alive(shot.version, shot.jobs, by_job, around, until)
 

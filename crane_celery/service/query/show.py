@@ -18,6 +18,7 @@ from crane_celery.model.dependency import Resolved
 from crane_celery.model.job import Element, Job, JobSpec
 from crane_celery.model.overrides import spec_of
 from crane_celery.model.states import PRIMARY_STEP, Reason, State
+from crane_celery.sched.plan import Why
 from crane_celery.service.query import dependency_text
 from crane_celery.service.query.filters import Filters
 from crane_celery.service.query.job_rows import Line, index_set, pending_row
@@ -92,8 +93,8 @@ def _summary(target: Target) -> list[Row]:
     job = target.job
     if not (target.whole and job.ended_at):
         return []
-    row = pending_row(Line(job, target.ranks, Reason.NONE, job.spec))
-    row.update(state=str(job.worst_state or State.CANCELLED), code=job.worst_code, ended_at=job.ended_at)
+    row = pending_row(Line(job, target.ranks, Why(Reason.NONE), job.spec))
+    row.update(reason="", state=str(job.worst_state or State.CANCELLED), code=job.worst_code, ended_at=job.ended_at)
     return [row]
 
 

@@ -54,11 +54,11 @@ class LeaderStore(Protocol):
     def resign(self, holder: str) -> None:
         """Give the lease up, if it is ours. Idempotent."""
 
-    def set_drains(self, fence: int, text: str) -> None:
-        """Note which nodes are drained towards which jobs (sched.draining ``encode``). Raises StaleFence."""
+    def note_plan(self, fence: int, text: str) -> None:
+        """Note what the last plan says (sched.noted ``encode``); an event tells of it. Raises StaleFence."""
 
-    def drains(self) -> str:
-        """What the latest leader noted; "" at first."""
+    def noted_plan(self) -> str:
+        """Return what the latest leader noted; "" at first."""
 
     def snapshot(self) -> Snapshot:
         """All live records, consistent with one event id: events after ``seq`` bring it up to date (each is safe to

@@ -38,14 +38,15 @@ class MemoryLeader(Part):
             if self._leader[0] == holder:
                 self._leader = ("", 0.0)
 
-    def set_drains(self, fence: int, text: str) -> None:
-        """Note which nodes are drained. See store.api."""
+    def note_plan(self, fence: int, text: str) -> None:
+        """Note what the last plan says. See store.api."""
         with self.log.lock:
             self.log.fenced(fence)
             self._noted = text
+            self.log.append(("plan", {}))
 
-    def drains(self) -> str:
-        """What the latest leader noted."""
+    def noted_plan(self) -> str:
+        """Return what the latest leader noted."""
         return self._noted
 
     def snapshot(self) -> Snapshot:

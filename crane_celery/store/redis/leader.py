@@ -27,13 +27,13 @@ class RedisLeader(Part):
         """Give the lease up, if it is ours."""
         self.link.run("resign", holder)
 
-    def set_drains(self, fence: int, text: str) -> None:
-        """Note them. See store.api."""
-        self.link.run("set_drains", fence, text)
+    def note_plan(self, fence: int, text: str) -> None:
+        """Note what the last plan says. See store.api."""
+        self.link.run("note_plan", fence, text)
 
-    def drains(self) -> str:
-        """What the latest leader noted. See store.api."""
-        return (self.link.do("GET", self.keys.one("drains")) or b"").decode()
+    def noted_plan(self) -> str:
+        """Return what the latest leader noted. See store.api."""
+        return (self.link.do("GET", self.keys.one("plan")) or b"").decode()
 
     def questions(self, fence: int, limit: int) -> list[Question]:
         """Dependants to be judged. See store.api."""

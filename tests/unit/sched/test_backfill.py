@@ -26,7 +26,9 @@ def busy(*jobs: Any, limit: int | None = 600, cpus: float = 3) -> View:
 
 
 def reason(made: Plan, seen: View, job: int) -> Reason:
-    return made.blocked[seen.entries[job].want].reason
+    place = seen.entries[job].parts[0].queued
+    assert place is not None
+    return made.blocked[place.kind].reason
 
 
 def test_a_short_job_slips_in_and_a_long_one_does_not() -> None:

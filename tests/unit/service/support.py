@@ -2,13 +2,19 @@
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from crane_celery.model.job import Allocation
 from crane_celery.model.node import NodeSpec, Partition
-from crane_celery.model.states import State
+from crane_celery.model.states import Reason, State
+from crane_celery.sched.cycle import schedule
+from crane_celery.sched.noted import decode, encode, noted
+from crane_celery.sched.plan import Why
+from crane_celery.sched.snapshot import view_of
 from crane_celery.service import Service
+from crane_celery.service.query.forecast import config_of
 from crane_celery.settings import Settings
 from crane_celery.store.api import Answer, Began, Ended, Report, Start
 from crane_celery.store.memory import MemoryStore
@@ -46,12 +52,28 @@ def settings(home: Path, **changes: object) -> Settings:
     return Settings(**values)
 
 
+class Planned(MemoryStore):
+    """A store whose leader has just planned and noted it, but starts nothing: what could start finds no room either."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._settings = settings
+
+    def noted_plan(self) -> str:
+        """What a leader would note now."""
+        shot, given = self.snapshot(), self._settings
+        view = view_of(given.partitions, shot.now, shot.jobs, shot.elements, shot.nodes)
+        plan = schedule(view, shot.now, config_of(given), None, decode(super().noted_plan()).drains)
+        blocked = {each.kind: Why(Reason.RESOURCES) for each in view.queue} | dict(plan.blocked)
+        return encode(noted(replace(plan, blocked=blocked)))
+
+
 class Cluster:
     """What scheduler and nodes do, at a word."""
 
     def __init__(self, home: Path, **changes: object) -> None:
         self.settings = settings(home, **changes)
-        self.store = MemoryStore()
+        self.store = Planned(self.settings)
         self.service = Service(self.store, self.settings)
         self.epochs = {
             name: self.store.register(spec, name, "none", "1", "boot").epoch

@@ -77,7 +77,7 @@ def test_each_element_shows_its_own_state(cluster: Cluster) -> None:
     rows = cluster.service.query.show("job", (), parse_selectors(str(other)))
     assert [(row["jobid"], row["reason"], row["dependency"]["detail"]) for row in rows] == [
         (f"{other}_1", "DependencyNeverSatisfied", f"aftercorr:{array}_*(failed)"),
-        (f"{other}_2", "Priority", f"aftercorr:{array}_*(fulfilled)"),
+        (f"{other}_2", "Resource", f"aftercorr:{array}_*(fulfilled)"),
         (f"{other}_3", "Dependency", f"aftercorr:{array}_*(unfulfilled)"),
     ]
 

@@ -9,7 +9,8 @@ from crane_celery.errors import Denied, Infeasible, InputError, NotFound
 from crane_celery.grammar.selector import parse_selectors
 from crane_celery.model.job import Allocation
 from crane_celery.model.node import Partition
-from crane_celery.sched.draining import Drain, encode
+from crane_celery.sched.draining import Drain
+from crane_celery.sched.noted import Noted, encode
 from crane_celery.service.query.listing import Wanted
 from crane_celery.service.shared.caller import Caller
 from crane_celery.store.api import Began, Report, Start
@@ -118,10 +119,7 @@ def test_the_queue_and_the_explanation_give_one_reason(tmp_path: Path) -> None:
     take = Allocation(node="cn1", cpus=1.0, memory=GIB, gres={"license:matlab": (0,)})
     assert cluster.store.start(cluster.fence, [Start(holder, 0, 1, (take,))]) == [""]
     short = [submit(cluster, licenses=text) for text in ("matlab:1", "matlab:1,ansys:1", "matlab:1|ansys:3")]
-    assert reasons(*short[:2]) == ["Licenses", "Licenses"]
-    assert {int(row["jobid"]): row["reason"] for row in cluster.service.query.jobs(Wanted()).rows}[
-        short[2]
-    ] == "Resource"
+    assert reasons(*short) == ["Licenses"] * 3  # ansys is withheld for the one before it
     cluster.begin(submit(cluster, partition="few"))
     again = submit(cluster, partition="few")
     assert reasons(again) == ["UserPartitionJobsLimit"]
@@ -141,7 +139,7 @@ def test_nodes_are_drained_for_it_and_how_many_jobs_have_to_end(cluster: Cluster
     big = submit(cluster, nodelist="cn1", cpus_per_task="16")
     assert any(line.startswith("Drained for it: no node yet") for line in told(cluster, str(big)))
     now = cluster.store.now()
-    cluster.store.set_drains(cluster.fence, encode([Drain(big, 0, "CPU", now, 0, ("cn1",), now)]))
+    cluster.store.note_plan(cluster.fence, encode(Noted([Drain(big, 0, "main", now, 0, ("cn1",), now)])))
     (line,) = [line for line in told(cluster, str(big)) if line.startswith("Drained")]
     assert "cn1, which starts nothing else" in line
     assert line.endswith("it waits for the end of 2 running jobs, which have no time limit")
