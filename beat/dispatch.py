@@ -16,10 +16,12 @@ from kombu import Connection
 from kombu.exceptions import KombuError, OperationalError
 from kombu.messaging import Producer
 
-from crane_celery import faults, wire
+from crane_celery import faults
 from crane_celery.errors import Unreachable
 from crane_celery.sched.entry import Run
 from crane_celery.sched.view import View
+from crane_celery.wire import launch as wire
+from crane_celery.wire.signing import Signer
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +92,7 @@ class CeleryOutbox:
 class Dispatcher:
     """Builds, signs and sends."""
 
-    def __init__(self, outbox: Outbox, signer: wire.Signer, nonce: Callable[[], str], guests: bool = False) -> None:
+    def __init__(self, outbox: Outbox, signer: Signer, nonce: Callable[[], str], guests: bool = False) -> None:
         """``guests``: programs run around jobs, so new runs of several nodes have guests (store.api.Start)."""
         self.guests = guests
         self._outbox = outbox

@@ -18,8 +18,9 @@ from celery.beat import Scheduler
 
 from beat.dispatch import CeleryOutbox, Dispatcher
 from beat.leader import Leader
-from crane_celery import bootstrap, faults, wire
+from crane_celery import bootstrap, faults
 from crane_celery.settings import load
+from crane_celery.wire.signing import Signer
 
 
 class CraneScheduler(Scheduler):
@@ -36,7 +37,7 @@ class CraneScheduler(Scheduler):
         settings = load()
         faults.keep_in(settings.log_dir, "scheduler")
         store = bootstrap.open_store(settings)
-        signer = wire.Signer.load(settings.private_key) if settings.signing else wire.Signer(None)
+        signer = Signer.load(settings.private_key) if settings.signing else Signer(None)
         guests = bool(settings.hooks.prolog or settings.hooks.epilog)
         dispatcher = Dispatcher(CeleryOutbox(self.app), signer, lambda: secrets.token_hex(8), guests)
         holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"

@@ -21,12 +21,13 @@ from beat.loop import Loop
 from beat.reaper import Reaper
 from bench.held import CONFIG, alternating, longest, whole
 from bench.sched_core import Outbox, Row, spec
-from crane_celery import wire
 from crane_celery.settings import parse
 from crane_celery.store.api import Began, Ended, Report, Submission
 from crane_celery.store.clock import ServerClock
 from crane_celery.store.redis import RedisStore
 from crane_celery.supervisor.redis_server import TUNING, find_server
+from crane_celery.wire import launch as wire
+from crane_celery.wire.signing import Signer
 from tests.support.server import Server, binary
 from tests.support.slow import SLOW_US, Slow
 
@@ -72,7 +73,7 @@ def run(store: RedisStore, slow: Slow, count: int) -> list[Row]:
     """An array to its end."""
     nodes, outbox, at = Nodes(store), Outbox(), len(slow.found)
     fence = store.lead("bench", 1e6)
-    dispatcher = Dispatcher(outbox, wire.Signer(Ed25519PrivateKey.generate()), lambda: secrets.token_hex(8))
+    dispatcher = Dispatcher(outbox, Signer(Ed25519PrivateKey.generate()), lambda: secrets.token_hex(8))
     reaper = Reaper(store, nodes.settings, fence, time.monotonic)
     loop = Loop(store, nodes.settings.partitions, fence, dispatcher, reaper, ServerClock(store.now, time.monotonic))
     asked = spec(memory=1 << 30, partition=nodes.settings.default_partition, array=f"0-{count - 1}")

@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from workers import pasture
-from workers.frames import Hangup, Link
+from crane_celery.wire.link import Hangup, Link
+from workers.agent import shepherd_start
 
 _BATCH, _UNDER_WAY = 16, 48
 
@@ -55,7 +55,7 @@ def through_shepherd(count: int, uid: int, cgroup: str) -> tuple[str, float]:
     with tempfile.TemporaryDirectory(prefix="crane-bench", dir="/tmp") as name:
         base = pathlib.Path(name)
         config = {"node": "b", "cluster": f"bench{os.getpid()}", "run": name + "/run", "spool": name + "/spool"}
-        link = pasture.find({**config, "cgroup": cgroup}, str(base / "log"))
+        link = shepherd_start.find({**config, "cgroup": cgroup}, str(base / "log"))
         link.send({"op": "agent"})
         frames = _frames(link)
         driver = str(next(frames)["driver"])
@@ -69,7 +69,7 @@ def through_shepherd(count: int, uid: int, cgroup: str) -> tuple[str, float]:
                 pass
         except Hangup:
             link.close()
-        pasture.bury()
+        shepherd_start.bury()
     return driver, rate
 
 

@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from beat.dispatch import Dispatcher
 from beat.loop import Loop
 from beat.reaper import Reaper
-from crane_celery import wire
 from crane_celery.model.job import Job, JobSpec
 from crane_celery.model.node import Node, NodeSpec, NodeState, Partition
 from crane_celery.sched.cycle import schedule
@@ -30,6 +29,8 @@ from crane_celery.settings import parse
 from crane_celery.store.api import Began, Ended, Report, Submission
 from crane_celery.store.clock import ServerClock
 from crane_celery.store.memory import MemoryStore
+from crane_celery.wire import launch as wire
+from crane_celery.wire.signing import Signer
 
 GIB = 1 << 30
 NODES, CPUS = 10_000, 64
@@ -129,7 +130,7 @@ def array_cost(count: int) -> Row:
     store, outbox = TimedStore(), Outbox()
     epochs = {name: store.register(node, "h", "none", "0", "b").epoch for name, node in settings.nodes.items()}
     fence = store.lead("bench", 1e9)
-    signer = wire.Signer(Ed25519PrivateKey.generate())
+    signer = Signer(Ed25519PrivateKey.generate())
     dispatcher = Dispatcher(outbox, signer, lambda: secrets.token_hex(8))
     reaper = Reaper(store, settings, fence, time.monotonic)
     loop = Loop(store, settings.partitions, fence, dispatcher, reaper, ServerClock(store.now, time.monotonic))

@@ -29,7 +29,7 @@ _IGNORED = ("-d --dependency", "-s --signal", "--wckey", "--comment", "--mail-ty
 #: descriptors that the kernel passes on in one message (SCM_MAX_FD is 253)
 _MAX_FILES = 250
 _MAX_TASKS = 256
-#: CPUs of a task: what the node takes at its door (workers/decode.py)
+#: CPUs of a task: what the node takes at its door (workers/shepherd/decode.py)
 _MAX_CPUS = 1e6
 
 

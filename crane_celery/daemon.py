@@ -16,7 +16,7 @@ from crane_celery.errors import ConfigError, CraneError, SystemFault
 from crane_celery.grammar.printable import visible
 from crane_celery.settings import Settings, load, prepare_run_dir
 from crane_celery.settings.place import usable
-from crane_celery.wire import Signer, Verifier
+from crane_celery.wire.signing import Signer, Verifier
 
 
 def main() -> int:

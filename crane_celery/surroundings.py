@@ -35,7 +35,8 @@ _FOREIGN = {
 }
 #: what their own commands read
 _FOREIGN_SETTINGS = ("SLURM_CONF", "SLURM_TIME_FORMAT", "SLURM_CLUSTERS")
-#: what a node makes for a job, a run, a step or a task (workers/environ.py), behind CRANE_; other such names are users'
+#: what a node makes for a job, a run, a step or a task (workers/agent/environment.py), behind CRANE_; other such names
+#: are users'
 _MADE = frozenset(
     "CRANE_" + name
     for name in (

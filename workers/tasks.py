@@ -1,8 +1,8 @@
 """The Celery task of a node: one message of launches, handed to the agent."""
 
 from crane_celery.celery_app import app
-from crane_celery.wire import TASK
-from workers import bootsteps
+from crane_celery.wire.launch import TASK
+from workers.agent import bootsteps
 
 app.steps["worker"].add(bootsteps.Node)
 

@@ -41,7 +41,7 @@ def node(argv: list[str]) -> int:
             f"{settings.path}: no node {name!r} is defined{did_you_mean(name, settings.nodes)}; --name NAME"
         )
     if settings.signing:
-        from crane_celery.wire import Verifier
+        from crane_celery.wire.signing import Verifier
 
         Verifier.load(settings.public_key)
     _settings(f"node.{name}")
@@ -53,7 +53,7 @@ def scheduler(argv: list[str]) -> int:
     _parser("scheduler", "Run a scheduler in the foreground; one leads, others stand by.").parse(argv)
     settings = _settings("scheduler")
     if settings.signing:
-        from crane_celery.wire import Signer
+        from crane_celery.wire.signing import Signer
 
         Signer.load(settings.private_key)
     _become(Role("scheduler", scheduler_argv(), environment(settings, os.environ)))

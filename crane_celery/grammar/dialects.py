@@ -1,7 +1,7 @@
 """What of Slurm's and LSF's surroundings a job finds here, and what a script uses of the rest.
 
 A script that runs under another system reads its variables and calls its commands. Those that a node makes are listed
-here (workers.dialects makes them); what else a script reads or calls is named once, when it is submitted.
+here (workers.agent.dialects makes them); what else a script reads or calls is named once, when it is submitted.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Key(NamedTuple):
 
 
 def _seconds(value: Value, low: int = 0) -> float:
-    """A span, written in seconds or with units; a node's own timers take no longer ones (workers/decode.py)."""
+    """A span, written in seconds or with units; a node's own timers take no longer ones (workers.shepherd.decode)."""
     spelled = compound(value.text().lower())
     if spelled is None:
         return float(value.whole(low, _MAX_SPAN_S))

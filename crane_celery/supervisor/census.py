@@ -1,7 +1,7 @@
 """Which processes of this host are a cluster's daemons, and what each is: by all that tells, not by one file.
 
 Pid files name those that the supervisor started; the mark (marks) names every daemon, whatever became of those files;
-the mark in the environment finds daemons of an older version. A shepherd and its zygote and spawners are not dumpable,
+the mark in the environment finds daemons of an old version. A shepherd, its fork server and spawners are not dumpable,
 so only root sees their descriptors: they are known by their arguments, which name the node's run directory.
 """
 
@@ -16,7 +16,10 @@ from crane_celery.supervisor import marks, pidfiles
 from crane_celery.supervisor.processes import Record, everybody, record_of
 from crane_celery.supervisor.roles import MARK
 
-_SHEPHERD = b"from workers.shepherd import main;"
+#: what the command lines of shepherds and fork servers run, and those of older versions
+_FAMILY = tuple(
+    b"from workers.%s import main;" % module for module in (b"shepherd.loop", b"spawner.fork_server", b"shepherd")
+)
 
 
 def take(settings: Settings) -> dict[Record, str]:
@@ -51,9 +54,9 @@ def _by_words(settings: Settings) -> dict[Record, str]:
 
 
 def shepherd_config(pid: int) -> dict[str, Any] | None:
-    """Return what a shepherd was started with (its zygote and spawners have the same arguments), None for others."""
+    """Return what a shepherd was started with (its fork server and spawners have the same), None for others."""
     argv = _words(pid, "cmdline")
-    if len(argv) < 7 or argv[3] != b"-c" or _SHEPHERD not in argv[4]:
+    if len(argv) < 7 or argv[3] != b"-c" or not any(each in argv[4] for each in _FAMILY):
         return None
     try:
         found = json.loads(argv[6])

@@ -107,7 +107,7 @@ def test_every_configuration_key_is_in_the_docs() -> None:
 
 
 #: who may name the interpreter: to start one with -I, or to look beside it
-_OF_THE_INTERPRETER = ("isolated", "pasture", "zygote", "bootsteps", "doctor")
+_OF_THE_INTERPRETER = ("isolated", "shepherd_start", "fork_client", "bootsteps", "doctor")
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))

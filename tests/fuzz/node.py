@@ -7,22 +7,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from workers import hooks, spawner
+from crane_celery.wire.link import Bounds, Link
 from workers.cgroup import Limits, Usage
-from workers.clients import Clients
-from workers.epilogs import TaskEpilogs
-from workers.exits import Known
-from workers.frames import Bounds, Link
-from workers.herd import Herd
-from workers.hooks import Hooks
-from workers.launching import Launching
-from workers.ledger import Ledger
-from workers.nursery import Start, User
-from workers.output_notes import OutputNotes
-from workers.pens import Pens
-from workers.recovery import Adopted, Recovery
-from workers.reins import Reins
-from workers.timers import Timers
+from workers.common.exit_journal import Known
+from workers.shepherd import prolog
+from workers.shepherd.cgroup_pool import Pens
+from workers.shepherd.journal import Ledger
+from workers.shepherd.launching import Launching
+from workers.shepherd.output_notes import OutputNotes
+from workers.shepherd.prolog import Hooks
+from workers.shepherd.recovery import Adopted, Recovery
+from workers.shepherd.runs import Herd
+from workers.shepherd.spawners import Start, User
+from workers.shepherd.steps import Clients
+from workers.shepherd.task_epilog import TaskEpilogs
+from workers.shepherd.time_limits import Reins
+from workers.shepherd.timers import Timers
+from workers.spawner import spawner
 
 BOOT = "boot"
 #: in memory, where the host has such a folder: journals are written for each input
@@ -34,8 +35,8 @@ def _none(*_args: Any, **_more: Any) -> int:
     raise FileNotFoundError(2, "there are no programs here")
 
 
-hooks._spawn = _none
-hooks._end = lambda _pid, _start: None
+prolog._spawn = _none
+prolog._end = lambda _pid, _start: None
 
 
 class Leaf:

@@ -19,11 +19,12 @@ from crane_celery.model.states import State
 from crane_celery.settings import Settings
 from crane_celery.store.api import Beat, Report, Start, Submission
 from crane_celery.store.memory import MemoryStore
-from crane_celery.wire import Address, Kill, Launch, Signer, Verifier, build, spec_text
-from workers import agent as module
-from workers.agent import Agent
-from workers.environ import Place
-from workers.uplink import Uplink
+from crane_celery.wire.launch import Address, Kill, Launch, build, spec_text
+from crane_celery.wire.signing import Signer, Verifier
+from workers.agent import agent as module
+from workers.agent.agent import Agent
+from workers.agent.environment import Place
+from workers.agent.reporter import Uplink
 
 PATIENCE_S = 20.0
 
@@ -58,7 +59,7 @@ class Store(MemoryStore):
 
 
 class Shepherd:
-    """Stands in for workers.shepherding."""
+    """Stands in for workers.agent.shepherd_client."""
 
     def __init__(self, config: dict[str, Any], log_path: str, hear: Callable[[int, dict[str, Any]], None]) -> None:
         """Keep where to say things."""

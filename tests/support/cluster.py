@@ -111,7 +111,7 @@ class Cluster:
         return record
 
     def kill_all(self, prefix: str) -> None:
-        """Kill all processes whose role begins so; one may take another along (a shepherd its zygote)."""
+        """Kill all processes whose role begins so; one may take another along (a shepherd its fork server)."""
         records = [record for role, record in self.pids().items() if role.startswith(prefix)]
         for record in records:
             send(record, signal.SIGKILL)

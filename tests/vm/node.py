@@ -1,4 +1,4 @@
-"""A whole node (shepherd, zygote, spawners, jobs in cgroups) on a hierarchy that is v2 and nothing else.
+"""A whole node (shepherd, fork server, spawners, jobs in cgroups) on a hierarchy that is v2 and nothing else.
 
     tests/vm/run_v2_vm -- python3 -m tests.vm.node
 

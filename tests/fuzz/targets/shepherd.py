@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from crane_celery.wire.link import Hangup, encode
 from tests.fuzz.node import Node, connected, spawning
 from tests.fuzz.source import Source
 from tests.fuzz.strange import TEXTS, mutated, value
 from tests.fuzz.target import Target
-from workers import decode, decode_own, spawner
-from workers.connections import _FOREIGN
-from workers.frames import Hangup, encode
-from workers.stdio import Files
+from workers.shepherd import decode, decode_own
+from workers.shepherd.connections import _FOREIGN
+from workers.spawner import spawner
+from workers.spawner.files import Files
 
 _STEP = {
     "op": "step", "job": 7, "argv": ["/bin/true", "a"], "env": {"A": "b", "SLURM_JOB_ID": "7"}, "cwd": "/tmp",

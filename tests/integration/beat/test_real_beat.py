@@ -19,12 +19,14 @@ from celery import Celery
 from kombu import Connection, Consumer, Message, Queue
 
 from cli.admin.keys import make_keys
-from crane_celery import bootstrap, wire
+from crane_celery import bootstrap
 from crane_celery.celery_app import configuration
 from crane_celery.model.dependency import Block, Resolved, encode
 from crane_celery.model.job import WAITING
 from crane_celery.settings import Settings, parse
 from crane_celery.store.api import Began, Ended, Report, Store, Submission
+from crane_celery.wire import launch as wire
+from crane_celery.wire.signing import Inbox, Verifier
 from tests.support.proxy import Proxy
 from tests.support.server import Server
 from tests.unit.sched.cases import spec
@@ -49,7 +51,7 @@ class Site:
         self.beats: list[subprocess.Popen[bytes]] = []
         self.epoch = 0
         self._connection: Connection | None = None
-        self._inbox = wire.Inbox("n1", wire.Verifier.load(self.settings.public_key))
+        self._inbox = Inbox("n1", Verifier.load(self.settings.public_key))
 
     def register(self) -> None:
         self.epoch = self.store.register(self.settings.nodes["n1"], "host", "none", "0", "boot").epoch

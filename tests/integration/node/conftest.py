@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration.node.herder import Herder
-from workers.spawner import start_ticks
+from workers.common.proc import start_ticks
 
 _CASES = (
     [(os.geteuid(), "auto"), (os.geteuid(), "none"), (1234, "auto")] if os.geteuid() == 0 else [(os.geteuid(), "none")]

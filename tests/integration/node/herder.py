@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from workers import pasture
-from workers.frames import Hangup, Link
+from crane_celery.wire.link import Hangup, Link
+from workers.agent import shepherd_start
 
 DEADLINE_S = 30.0
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -53,7 +53,7 @@ class Herder:
         """Connect, starting a shepherd if there is none."""
         if self.link is not None:
             self.link.close()
-        self.link = pasture.find(self.config, str(self.base / "log"))
+        self.link = shepherd_start.find(self.config, str(self.base / "log"))
         self.link.send({"op": "agent"})
         self.hear(lambda: bool(self.hello))
         return self
@@ -146,12 +146,12 @@ class Herder:
             with contextlib.suppress(OSError):
                 argv = pathlib.Path(f"/proc/{name}/cmdline").read_bytes()
                 name_of = pathlib.Path(f"/proc/{name}/comm").read_text().strip()
-                if name_of == called and b"workers.shepherd" in argv and self.config["run"].encode() in argv:
+                if name_of == called and b"from workers.s" in argv and self.config["run"].encode() in argv:
                     yield int(name)
 
     def kill_all(self) -> None:
         """SIGKILL whatever is left of the shepherd's family, and remove the node's groups with what is in them."""
-        for called in ("crane-shepherd", "crane-zygote", "crane-spawner"):
+        for called in ("crane-shepherd", "crane-forker", "crane-spawner"):
             for pid in self.ours(called):
                 with contextlib.suppress(ProcessLookupError):
                     kill(pid)
@@ -189,7 +189,7 @@ class Herder:
             pass
         if self.link is not None:
             self.link.close()
-        pasture.bury()
+        shepherd_start.bury()
 
 
 def crun_of(node: Herder) -> str:

@@ -40,16 +40,16 @@ def test_a_spawner_s_memory_holds_nothing_of_another_s_launch(node: Herder) -> N
     assert not _holds(later[0], secret)
 
 
-def test_a_killed_zygote_is_replaced(node: Herder) -> None:
+def test_a_killed_fork_server_is_replaced(node: Herder) -> None:
     node.launch([9], "true")
     assert node.ended(9) == (0, "")
-    (zygote,) = node.ours("crane-zygote")
-    kill(zygote)
+    (server,) = node.ours("crane-forker")
+    kill(server)
     kill(node.spawner_pid())
     node.launch([1], "exit 3")
     assert node.ended(1) == (3, "")
-    (fresh,) = node.ours("crane-zygote")
-    assert fresh != zygote
+    (fresh,) = node.ours("crane-forker")
+    assert fresh != server
 
 
 def _holds(pid: int, secret: str) -> bool:

@@ -13,7 +13,7 @@ import pytest
 
 from crane_celery import faults
 from tests.integration.node.herder import Herder
-from workers.connections import Budget
+from workers.shepherd.connections import Budget
 
 _FLOOD = """import socket, sys
 held = []

@@ -9,7 +9,6 @@ from typing import Any, cast
 
 from beat.dispatch import Dispatcher
 from beat.leader import Leader
-from crane_celery import wire
 from crane_celery.errors import CraneError, Unreachable
 from crane_celery.model.event import Event
 from crane_celery.model.job import JobSpec
@@ -17,6 +16,8 @@ from crane_celery.model.node import NodeSpec, Partition
 from crane_celery.settings import Settings
 from crane_celery.store.api import Began, Ended, Report, Snapshot, Start, Store, Submission
 from crane_celery.store.memory import MemoryStore
+from crane_celery.wire import launch as wire
+from crane_celery.wire.signing import Signer
 
 GIB = 1 << 30
 
@@ -168,7 +169,7 @@ class Cluster:
 
     def scheduler(self, holder: str, outbox: FakeOutbox) -> Leader:
         nonces = itertools.count()
-        dispatcher = Dispatcher(outbox, wire.Signer(None), lambda: f"{holder}-{next(nonces)}", self.guests)
+        dispatcher = Dispatcher(outbox, Signer(None), lambda: f"{holder}-{next(nonces)}", self.guests)
         return Leader(cast(Store, self.far), self.settings, dispatcher, holder, self.clock)
 
     def submit(self, count: int = 1, dep: str = "", held: bool = False, **more: Any) -> int:

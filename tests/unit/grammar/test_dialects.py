@@ -4,10 +4,10 @@ import pytest
 
 from crane_celery.grammar.dialects import VARIABLES, not_provided, not_set
 from crane_celery.model.job import JobSpec
-from crane_celery.wire import Launch
-from workers import environ
-from workers.environ import Place
-from workers.records import of_step, of_task
+from crane_celery.wire.launch import Launch
+from workers.agent import environment
+from workers.agent.environment import Place
+from workers.shepherd.records import of_step, of_task
 
 
 def test_the_lists_are_what_a_node_makes() -> None:
@@ -20,7 +20,7 @@ def test_the_lists_are_what_a_node_makes() -> None:
     )  # fmt: skip
     launch = Launch(10, 2, 12, 2, 5, 4, 1.0, 1 << 30, {"gpu:a": (1, 0)}, ("n1",))
     place = Place("n1", "main", "/g", "/s", "", True)
-    found = {**environ.of_job(spec, 10, {}, place, {}), **environ.of_run(launch, spec, place, 100.0)}
+    found = {**environment.of_job(spec, 10, {}, place, {}), **environment.of_run(launch, spec, place, 100.0)}
     found |= {**of_step({}, 1), **of_task(2, 0, slurm=True), "SLURM_MEM_PER_CPU": ""}
     made = {name for name in found if name.startswith(("SLURM", "LS"))}
     assert made == set(VARIABLES["slurm"].split()) | set(VARIABLES["lsf"].split())

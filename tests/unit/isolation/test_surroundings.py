@@ -12,11 +12,11 @@ import pytest
 from crane_celery import surroundings
 from crane_celery.model.job import JobSpec
 from crane_celery.surroundings import of_caller, to_submit
-from crane_celery.wire import Launch
-from workers import environ
+from crane_celery.wire.launch import Launch
+from workers.agent import environment
+from workers.agent.environment import Place
 from workers.cgroup import SPAWN_KEY
-from workers.environ import Place
-from workers.records import of_task
+from workers.shepherd.records import of_task
 
 ROOT = Path(__file__).parents[3]
 PRINT = (
@@ -81,9 +81,9 @@ def made_by_a_node() -> dict[str, str]:
         dialect="lsf,slurm",
     )
     launch = Launch(10, 2, 12, 2, 5, 4, 1.0, 1 << 30, {"gpu:a": (1, 0)}, ("n1", "n2"))
-    shared = environ.of_job(spec, 10, {}, place, {})
+    shared = environment.of_job(spec, 10, {}, place, {})
     step = {**of_task(3, 1, slurm=True), SPAWN_KEY: "k", "CRANE_TASK_EXIT_CODE": "0:0"}
-    return {**shared, **environ.of_run(launch, spec, place, 100.0, "item"), **step}
+    return {**shared, **environment.of_run(launch, spec, place, 100.0, "item"), **step}
 
 
 def test_nothing_that_a_node_has_made_goes_on_to_another_job() -> None:

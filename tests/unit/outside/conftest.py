@@ -10,7 +10,7 @@ import pytest
 from cli.common.step_client import Step
 from crane_celery.errors import Refused
 from tests.unit.cli.support import Said, Shell
-from workers import decode
+from workers.shepherd import decode
 
 _SLEEP = time.sleep
 

@@ -10,7 +10,7 @@ from crane_celery.errors import ConfigError
 from crane_celery.settings import keys, load
 from crane_celery.settings.files import parse
 from tests.unit.outside.extremes import ALL
-from workers.decode import MAX_SPAN_S
+from workers.shepherd.decode import MAX_SPAN_S
 
 NODE = {"name": "n1", "cpu": "1", "memory": "1G"}
 NODES = f"Nodes:\n  - {json.dumps(NODE)}\n"

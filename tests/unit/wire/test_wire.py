@@ -10,12 +10,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from crane_celery import wire
 from crane_celery.errors import ConfigError, Denied
+from crane_celery.wire import launch as wire
+from crane_celery.wire.signing import Inbox, Signer, Verifier
 from tests.unit.sched.cases import spec
 
 KEY = Ed25519PrivateKey.generate()
-SIGNER, VERIFIER = wire.Signer(KEY), wire.Verifier(KEY.public_key())
+SIGNER, VERIFIER = Signer(KEY), Verifier(KEY.public_key())
 TO = wire.Address("n1", 3, 7, "abc", 1000.0)
 LAUNCH = wire.Launch(10, 2, 12, 1, 4, 3, 1.5, 1 << 30, {"gpu:a": (0, 2)}, ("n1", "n2"), True, "10")
 ORDER = (12, 1, {"suspend": 1})
@@ -27,7 +28,7 @@ def text_of(to: wire.Address = TO) -> str:
 
 
 def accept(text: str, signature: str, node: str = "n1", epoch: int = 3, now: float = 900.0) -> wire.Message:
-    return wire.Inbox(node, VERIFIER).accept(text, signature, epoch, now)
+    return Inbox(node, VERIFIER).accept(text, signature, epoch, now)
 
 
 def test_what_is_built_is_read() -> None:
@@ -62,7 +63,7 @@ def test_a_changed_text_is_refused() -> None:
 
 def test_another_key_is_refused() -> None:
     with pytest.raises(Denied, match="signature"):
-        accept(text_of(), wire.Signer(Ed25519PrivateKey.generate()).sign(text_of()))
+        accept(text_of(), Signer(Ed25519PrivateKey.generate()).sign(text_of()))
 
 
 def test_meant_for_another_node() -> None:
@@ -82,21 +83,21 @@ def test_too_late() -> None:
 
 
 def test_twice() -> None:
-    inbox = wire.Inbox("n1", VERIFIER)
+    inbox = Inbox("n1", VERIFIER)
     inbox.accept(text_of(), SIGNER.sign(text_of()), 3, 900.0)
     with pytest.raises(Denied, match="before"):
         inbox.accept(text_of(), SIGNER.sign(text_of()), 3, 900.0)
 
 
 def test_what_was_refused_is_not_remembered() -> None:
-    inbox = wire.Inbox("n1", VERIFIER)
+    inbox = Inbox("n1", VERIFIER)
     with pytest.raises(Denied):
         inbox.accept(text_of(), SIGNER.sign(text_of()), 2, 900.0)
     inbox.accept(text_of(), SIGNER.sign(text_of()), 3, 900.0)
 
 
 def test_nonces_are_kept_no_longer_than_their_messages_live() -> None:
-    inbox = wire.Inbox("n1", wire.Verifier(None))
+    inbox = Inbox("n1", Verifier(None))
     for number in range(3000):
         inbox.accept(text_of(TO._replace(nonce=str(number), until=number + 10.0)), "", 3, float(number))
     assert len(inbox._seen) < 1100
@@ -105,29 +106,29 @@ def test_nonces_are_kept_no_longer_than_their_messages_live() -> None:
 @pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"node": 1', '{"node":"n1","epoch":3,"fence":1}'])
 def test_unsigned_nonsense_is_refused_not_raised(text: str) -> None:
     with pytest.raises(Denied, match="cannot be read"):
-        wire.Inbox("n1", wire.Verifier(None)).accept(text, "", 3, 900.0)
+        Inbox("n1", Verifier(None)).accept(text, "", 3, 900.0)
 
 
 def test_keys_from_files(tmp_path: Path) -> None:
     private, public = tmp_path / "launch.key", tmp_path / "launch.pub"
     private.write_bytes(KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     public.write_bytes(KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-    wire.Verifier.load(str(public)).check("text", wire.Signer.load(str(private)).sign("text"))
+    Verifier.load(str(public)).check("text", Signer.load(str(private)).sign("text"))
 
 
 def test_missing_and_foreign_keys_are_configuration_errors(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot read the launch key"):
-        wire.Signer.load(str(tmp_path / "none"))
+        Signer.load(str(tmp_path / "none"))
     other = X25519PrivateKey.generate()
     (tmp_path / "key").write_bytes(other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     (tmp_path / "pub").write_bytes(other.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     (tmp_path / "junk").write_text("junk")
     for path in ("key", "junk"):
         with pytest.raises(ConfigError, match="no Ed25519 private key"):
-            wire.Signer.load(str(tmp_path / path))
+            Signer.load(str(tmp_path / path))
     for path in ("pub", "junk"):
         with pytest.raises(ConfigError, match="no Ed25519 public key"):
-            wire.Verifier.load(str(tmp_path / path))
+            Verifier.load(str(tmp_path / path))
 
 
 def test_a_specification_that_cannot_be_read_costs_the_message_nothing_else() -> None:

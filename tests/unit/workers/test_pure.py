@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from crane_celery.model.job import JobSpec
 from crane_celery.model.states import State
 from crane_celery.surroundings import to_submit
-from crane_celery.wire import Launch
-from workers import environ, exits
-from workers.environ import Place
-from workers.frames import Hangup, Link, encode
-from workers.records import of_task
-from workers.uplink import to_report
-from workers.verdict import judge
+from crane_celery.wire.launch import Launch
+from crane_celery.wire.link import Hangup, Link, encode
+from workers.agent import environment
+from workers.agent.environment import Place
+from workers.agent.outcome import judge
+from workers.agent.reporter import to_report
+from workers.common import exit_journal
+from workers.shepherd.records import of_task
 
 PLACE = Place("n1", "main", "/run/g", "/run/s", "/opt/bin", True)
 
@@ -56,8 +57,8 @@ def test_verdicts(facts: tuple[int | None, str, int, str], state: State, code: i
 def test_environment_of_an_array_element() -> None:
     spec = JobSpec(name="a", uid=1, gid=1, user="u", memory=1 << 30, array="1-7:2", time_limit=90, partition="main")
     launch = Launch(10, 2, 12, 2, 5, 4, 1.0, 1 << 30, {"gpu:a": (1, 0)}, ("n1", "n2"))
-    shared = environ.of_job(spec, 10, {"A": "b", "CRANE_NODE": "n9", "PATH": "/bin"}, PLACE, {"HOME": "/h"})
-    made = {**shared, **environ.of_run(launch, spec, PLACE, 100.0)}
+    shared = environment.of_job(spec, 10, {"A": "b", "CRANE_NODE": "n9", "PATH": "/bin"}, PLACE, {"HOME": "/h"})
+    made = {**shared, **environment.of_run(launch, spec, PLACE, 100.0)}
     wanted = {
         "CRANE_JOB_ID": "12", "CRANE_ARRAY_JOB_ID": "10", "CRANE_ARRAY_TASK_ID": "5", "CRANE_ARRAY_TASK_COUNT": "4",
         "CRANE_ARRAY_TASK_MIN": "1", "CRANE_ARRAY_TASK_MAX": "7", "CRANE_ARRAY_TASK_STEP": "2", "A": "b", "HOME": "/h",
@@ -79,8 +80,8 @@ def test_a_first_run_has_no_restart_count_and_nothing_of_the_job_that_submitted_
     spec = JobSpec(name="a", uid=1, gid=1, user="u", memory=1 << 30)
     launch = Launch(10, 0, 10, 1, None, 1, 1.0, 1 << 30, {}, ("n1",))
     made = {
-        **environ.of_job(spec, 10, to_submit({**outer, "CRANE_JOB_ID": "9"}), PLACE, {}),
-        **environ.of_run(launch, spec, PLACE, 100.0),
+        **environment.of_job(spec, 10, to_submit({**outer, "CRANE_JOB_ID": "9"}), PLACE, {}),
+        **environment.of_run(launch, spec, PLACE, 100.0),
     }
     assert made.keys() & outer.keys() == {"A"}
 
@@ -92,7 +93,7 @@ def test_every_variable_of_the_reference() -> None:
         asked={"cpus_per_task": "2"},
     )  # fmt: skip
     launch = Launch(10, 0, 10, 1, None, 1, 6.0, 3 << 30, {"gpu": (0,)}, ("n1",))
-    made = {**environ.of_job(spec, 10, {}, PLACE, {}), **environ.of_run(launch, spec, PLACE, 100.0)}
+    made = {**environment.of_job(spec, 10, {}, PLACE, {}), **environment.of_run(launch, spec, PLACE, 100.0)}
     wanted = {
         "CRANE_JOB_ID": "10", "CRANE_JOB_NAME": "a", "CRANE_JOB_ACCOUNT": "acc", "CRANE_JOB_PARTITION": "main",
         "CRANE_JOB_QOS": "q", "CRANE_JOB_NODELIST": "n1", "CRANE_JOB_NUM_NODES": "1", "CRANE_NTASKS": "3",
@@ -106,13 +107,13 @@ def test_every_variable_of_the_reference() -> None:
         "SLURM_WORKING_DIR": "/s", "SLURM_STEP_NUM_TASKS": "3", "SLURM_CPU_BIND_TYPE": "none", "SLURM_GTIDS": "0",
     }  # fmt: skip
     assert {name: made.get(name) for name in wanted} == wanted
-    plain = environ.of_job(spec, 10, {}, PLACE._replace(slurm=False), {})
+    plain = environment.of_job(spec, 10, {}, PLACE._replace(slurm=False), {})
     assert not [name for name in plain if name.startswith("SLURM")]
 
 
 def test_a_prolog_is_told_nothing_that_its_user_has_chosen_a_name_for() -> None:
     spec = JobSpec(name="n", uid=5, gid=6, user="ada", memory=1 << 30, array="3-5", cwd="/w")
-    made = environ.of_hooks(spec, 10, PLACE)
+    made = environment.of_hooks(spec, 10, PLACE)
     assert made["CRANE_JOB_USER"] == "ada" and made["CRANE_JOB_UID"] == "5" and made["CRANE_NODE_NAME"] == "n1"
     assert made["CRANE_ARRAY_JOB_ID"] == made["SLURM_ARRAY_JOB_ID"] == "10"
     assert made["PATH"].startswith("/usr/local/sbin:")
@@ -125,14 +126,14 @@ def test_a_task_of_a_step_knows_its_rank_by_both_names() -> None:
 
 def test_exit_journal(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "exits"
-    text = exits.started("1.1.1.0", 5, 6, 7.0) + exits.exited("1.1.1.0", -9, 8.0)
-    text += exits.failed("2.1.1.0", "exec", 2, 9.0, "no\nsuch file") + exits.started("3.1.1.0", 1, 2, 3.0)
+    text = exit_journal.started("1.1.1.0", 5, 6, 7.0) + exit_journal.exited("1.1.1.0", -9, 8.0)
+    text += exit_journal.failed("2.1.1.0", "exec", 2, 9.0, "no\nsuch file") + exit_journal.started("3.1.1.0", 1, 2, 3.0)
     path.write_bytes(text + b"x 3.1.1.0 0")
-    known = exits.read(str(path))
+    known = exit_journal.read(str(path))
     assert known["1.1.1.0"].status == -9 and known["1.1.1.0"].pid == 5
     assert known["2.1.1.0"].text == "no such file" and known["2.1.1.0"].over
     assert not known["3.1.1.0"].over
-    assert exits.read(str(tmp_path / "none")) == {}
+    assert exit_journal.read(str(tmp_path / "none")) == {}
 
 
 @given(st.lists(st.dictionaries(st.text(), st.text()), max_size=5), st.integers(1, 50))
@@ -182,4 +183,4 @@ def test_begin_and_end_in_one_report() -> None:
 def test_a_line_of_an_exit_journal_without_a_time_is_passed_over(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "exits"
     path.write_bytes(b"s 1.1.1.0 7 8 nan\nx 1.1.1.0 0 inf\ns 2.1.1.0 7 8 9.5\n")
-    assert list(exits.read(str(path))) == ["2.1.1.0"]
+    assert list(exit_journal.read(str(path))) == ["2.1.1.0"]

@@ -1,0 +1,1 @@
+"""Run in the node's Celery worker, as the daemons' user: launches in, reports out, heartbeats."""

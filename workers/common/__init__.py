@@ -1,0 +1,1 @@
+"""Shared by the processes of a node. Standard library only."""

@@ -1,0 +1,1 @@
+"""Run as the shepherd, one on a node, as the daemons' user: runs, their journal, limits and steps."""
