@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -26,6 +27,10 @@ GROWTH_MIB, GROWTH_FDS = 200, 24
 _LIMIT_S = 2
 #: seconds for an attack's own end
 _ATTACK_S = 20.0
+
+
+#: commands of root's
+_LOOKS = (("cqueue", "-F", "-m", "200"), ("cinfo",), ("ccontrol", "show", "node", "n1"), ("cacct", "-m", "200"))
 
 
 class Health(NamedTuple):
@@ -104,8 +109,9 @@ class Work:
         quick = self._victim.submit("-t", "1", "-o", "/dev/null", "--wrap", script)
         long = self._victim.submit("-t", f"0:{_LIMIT_S:02}", "-o", "/dev/null", "--wrap", "sleep 600")
         self._expected |= {quick: code, long: None}
-        for words in (("cqueue", "-m", "5"), ("cinfo",), ("ccontrol", "show", "node", "n1"), ("cacct", "-m", "5")):
-            self._root.run(*words)
+        for words in _LOOKS:
+            shown = self._root.run(*words).stdout
+            assert not _obeyed(shown), f"{words} shows what a terminal obeys: {_obeyed(shown)!r}"
         self._victim.run("cqueue", "--self")
         self._root.wait(quick, long)
 
@@ -127,6 +133,11 @@ class Work:
                 assert row["exit_code"] == expected, row
         assert len(rows) == len(self._expected), f"{len(rows)} of {len(self._expected)} jobs have ended"
         return f"{len(rows)} jobs of the victim, each begun within {max(waits):.2f} s"
+
+
+def _obeyed(text: str) -> list[str]:
+    """Characters that move a cursor, or turn the order of what is read."""
+    return [letter for letter in text if letter != "\n" and unicodedata.category(letter) in ("Cc", "Cf")]
 
 
 def _at(text: str) -> float:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from crane_celery.errors import Denied, InputError, LimitReached, Refused
+from crane_celery.grammar._lex import quote, whole
 from crane_celery.model.dependency import Resolved, encode
 from crane_celery.model.job import JobSpec
 from crane_celery.service.shared.caller import Caller
@@ -97,9 +98,10 @@ def prepare(
         meant = last[1]
         notices.update(dict.fromkeys(meant.notices))
         submission = _submission(meant, body, digest, gate)
-        made += [submission] * _repeat(request)
-    if len(made) > MAX_JOBS:
-        raise LimitReached(f"a request carries at most {MAX_JOBS} jobs, this one {len(made)}")
+        times = _repeat(request)
+        if len(made) + times > MAX_JOBS:  # before they are made: a few letters ask for very many
+            raise LimitReached(f"a request carries at most {MAX_JOBS} jobs, this one at least {len(made) + times}")
+        made += [submission] * times
     return made, list(notices)
 
 
@@ -118,6 +120,7 @@ def limits_of(spec: JobSpec, settings: Settings) -> tuple[int, int]:
 def _repeat(request: JobRequest) -> int:
     """How many times over: ``--repeat``."""
     text = str(request.options.get("repeat") or 1)
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_REPEAT):
-        raise InputError(f"--repeat: {text[:60]!r} is not a number from 1 to {MAX_REPEAT}")
-    return int(text)
+    number = whole(text, MAX_REPEAT)
+    if not number:
+        raise InputError(f"--repeat: {quote(text)} is not a number from 1 to {MAX_REPEAT}")
+    return number

@@ -228,6 +228,19 @@ def test_options_without_effect_give_one_notice(cluster: Cluster) -> None:
     assert len(notices) == 1 and "--account, --comment" in notices[0]
 
 
+@pytest.mark.parametrize("text", ["000000001999999999999", "10001", "0", "-1", "1e3", "\u0661", "9" * 5000, ["1"]])
+def test_a_job_is_repeated_a_bounded_number_of_times(cluster: Cluster, text: object) -> None:
+    with pytest.raises(InputError, match="--repeat"):
+        submit(cluster, repeat=text)
+
+
+def test_jobs_of_a_request_are_counted_before_they_are_made(cluster: Cluster) -> None:
+    jobs = [{"options": {"repeat": "10000"}, "script": "x"}] * 10 + [{"options": {}, "script": "x"}]
+    with pytest.raises(LimitReached, match="at most 100000 jobs, this one at least 100001"):
+        cluster.service.submit.accept(ALICE, jobs, {"cwd": "/w", "env": {}}, "")
+    assert cluster.store.jobs() == []
+
+
 def test_repeat(cluster: Cluster) -> None:
     job = {"options": {"repeat": "3"}, "script": "true"}
     assert cluster.service.submit.accept(ALICE, [job], {}, "").ids == [1, 2, 3]
