@@ -116,3 +116,57 @@ def test_no_python_is_started_that_hears_the_callers_variables(path: Path) -> No
     text = path.read_text()
     assert path.stem in _OF_THE_INTERPRETER or "sys.executable" not in text
     assert 'sys.executable, "-m"' not in text and 'sys.executable, "-c"' not in text
+
+
+#: public methods, and attributes of one object, that a class may have; records (tables of fields) are no such objects
+METHODS, ATTRIBUTES = 20, 12
+#: classes that have more attributes today: this list only gets shorter, and no number in it grows
+TOO_MANY = {
+    "Agent": 26,
+    "Drains": 17,
+    "Entry": 13,
+    "GroupBase": 13,
+    "Herd": 15,
+    "Live": 13,
+    "Loop": 22,
+    "Pool": 13,
+    "Replay": 18,
+    "Run": 14,
+    "Shepherd": 23,
+    "Spawner": 15,
+    "View": 17,
+    "_Cycle": 26,
+}
+_RECORDS = {"NamedTuple", "TypedDict", "Enum", "StrEnum", "IntEnum"}
+
+
+def objects(path: Path) -> Iterator[ast.ClassDef]:
+    """Classes of a file that are no records."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ClassDef):
+            names = {ast.unparse(each).partition("(")[0] for each in (*node.decorator_list, *node.bases)}
+            if not names & _RECORDS and "dataclass" not in names:
+                yield node
+
+
+def attributes(node: ast.ClassDef) -> set[str]:
+    """What its methods assign to ``self``, and what its body declares."""
+    stored = (each for each in ast.walk(node) if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store))
+    declared = (each.target for each in node.body if isinstance(each, ast.AnnAssign))
+    return {each.attr for each in stored if ast.unparse(each.value) == "self"} | {
+        ast.unparse(each) for each in declared
+    }
+
+
+def test_classes_stay_small() -> None:
+    methods: dict[str, int] = {}
+    found: dict[str, int] = {}
+    for node in (each for path in sources() for each in objects(path)):
+        functions = (each for each in node.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef))
+        public = sum(not each.name.startswith("_") for each in functions)
+        methods[node.name] = max(methods.get(node.name, 0), public)
+        found[node.name] = max(found.get(node.name, 0), len(attributes(node)))
+    assert {name: count for name, count in methods.items() if count > METHODS} == {}
+    large = {name: count for name, count in found.items() if count > ATTRIBUTES}
+    assert {name: count for name, count in large.items() if count > TOO_MANY.get(name, ATTRIBUTES)} == {}
+    assert TOO_MANY.keys() <= large.keys(), "these have become small enough: take them off the list"

@@ -26,7 +26,7 @@ from crane_celery.model.overrides import spec_of
 from crane_celery.model.states import HOLDING, TERMINATED, WORST, State
 from crane_celery.model.tagged import decode, number_of
 from crane_celery.sched.view import View
-from crane_celery.store.api import Answer, Began, Ended, Question, Report, Start, Store, Submission
+from crane_celery.store.api import Answer, Began, Ended, Question, Report, Requeue, Start, Store, Submission
 from crane_celery.store.memory import MemoryStore
 from crane_celery.store.redis import RedisStore
 from tests.contract.world import needs, node, spec
@@ -279,7 +279,7 @@ class ArrayModel(RuleBasedStateMachine):
     def requeue(self, data: st.DataObject, hold: bool, completed: bool, running: bool) -> None:
         """Have some run again."""
         ranks, models = self.chosen(data)
-        did = self.store.requeue(self.id, ranks, hold, completed, running)
+        did = self.store.requeue(self.id, ranks, Requeue(hold, completed, running))
         assert len(did.running) == sum(one.live and running for one in models) * self.times
         over = [one for one in models if one.chosen(completed)]
         assert (did.ended, did.never) == (len(over) * self.times, sum(not one.run for one in over) * self.times)

@@ -18,7 +18,7 @@ from crane_celery.model.node import NodeState
 from crane_celery.model.states import NODE_DOWN, State
 from crane_celery.model.tagged import number_of
 from crane_celery.sched.snapshot import view_of
-from crane_celery.store.api import Answer, Began, Ended, Moved, Report, Store, Submission
+from crane_celery.store.api import Answer, Began, Ended, Moved, Report, Requeue, Store, Submission
 from crane_celery.store.redis import RedisStore
 from tests.contract.world import World, needs, node, spec
 from tests.support.server import Server
@@ -62,7 +62,7 @@ def test_what_follows_an_end_is_one_table(world: World, policy: str, then: str, 
             if then == "cancel":
                 world.store.cancel(job, "", 0)
             elif then:
-                world.store.requeue(job, "", then == "hold")
+                world.store.requeue(job, "", Requeue(then == "hold"))
             expected = follows(asked, world.store.elements([job])[0], State(state), code)
             world.end(job, state=state, code=code, run=run)
             after = record(world, job)

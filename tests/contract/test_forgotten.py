@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from crane_celery.model.dependency import decode, encode, judge
-from crane_celery.store.api import Answer, Moved, Report
+from crane_celery.store.api import Answer, Moved, Report, Requeue
 from crane_celery.store.redis import RedisStore
 from tests.contract.world import World, needs
 
@@ -60,7 +60,7 @@ def control(world: World) -> list[int]:
     store.requeue(array, "1")
     world.end(array + 1)
     world.end(array + 2, state="Failed", code=326)
-    store.requeue(array, "3", hold=True)
+    store.requeue(array, "3", Requeue(hold=True))
     world.end(array, array + 3)
     store.requeue(array, "0")
     world.start(array, 0, 1, 2, run=2)

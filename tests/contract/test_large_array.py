@@ -8,7 +8,7 @@ from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model.dependency import decode, encode, judge
 from crane_celery.model.job import Allocation
 from crane_celery.model.node import NodeState
-from crane_celery.store.api import Answer, Began, Ended, Forgotten, Report, Start, Submission
+from crane_celery.store.api import Answer, Began, Ended, Forgotten, Report, Requeue, Start, Submission
 from crane_celery.store.redis import RedisStore, leader
 from tests.contract.world import World, needs, node, spec
 from tests.support.server import Server
@@ -115,7 +115,7 @@ def test_what_never_ran_is_requeued_in_short_steps(watched: Watched) -> None:
     judged(watched.world, watched.slow)
     waiting = store.job(follower)
     assert waiting and (waiting.corr, waiting.dead) == (ODD, EVEN)
-    assert store.requeue(job, "", completed=False).never == COUNT // 2
+    assert store.requeue(job, "", Requeue(completed=False)).never == COUNT // 2
     watched.slow.look()
     assert store.ended_bits(job, COUNT) == (0, 0)
     watched.check()

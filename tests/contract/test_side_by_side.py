@@ -16,7 +16,7 @@ from crane_celery.model.job import NEVER, WAITING, Allocation, Element, Job, Ste
 from crane_celery.model.node import Node, NodeState
 from crane_celery.model.states import State
 from crane_celery.service.query.live_records import Live
-from crane_celery.store.api import Answer, Began, Changing, Ended, Moved, Report, Start, Store, Submission
+from crane_celery.store.api import Answer, Began, Changing, Ended, Moved, Report, Requeue, Start, Store, Submission
 from crane_celery.store.memory import MemoryStore
 from crane_celery.store.redis import RedisStore
 from tests.contract.world import needs, node, spec
@@ -184,7 +184,7 @@ class SideBySide(RuleBasedStateMachine):
         dependency = data.draw(st.sampled_from([None, ("", ""), ("afterany:1", needs("afterany", 1))]))
         changing = Changing([(ranks, {"memory": 5, "comment": "é \udc80"}), whole], dependency)
         with_it = data.draw(st.sampled_from([None, None, changing]))
-        self.both("requeue", self._some(data), ranks, hold, completed, running, 7, with_it)
+        self.both("requeue", self._some(data), ranks, Requeue(hold, completed, running, with_it), 7)
 
     @rule(data=st.data(), ranks=_RANKS, limit=st.sampled_from([60, 120]))
     def update(self, data: st.DataObject, ranks: str, limit: int) -> None:

@@ -14,7 +14,7 @@ from crane_celery.service.shared.resolve import Past
 from crane_celery.service.shared.targets import Missed, Target
 from crane_celery.service.submit.retry import left_server
 from crane_celery.settings import Settings
-from crane_celery.store.api import Changing, Requeued, Store
+from crane_celery.store.api import Changing, Requeue, Requeued, Store
 
 #: characters of an id in a message
 _SHORT = 60
@@ -91,7 +91,7 @@ def requeue(
     ranks = "" if chosen == RangeSet.span(0, job.count - 1) else chosen.text
     done = Requeued(0, 0, [])
     if chosen:
-        done = store.requeue(job.id, ranks, how.hold, not how.incomplete, running, uid, changing)
+        done = store.requeue(job.id, ranks, Requeue(how.hold, not how.incomplete, running, changing), uid)
     left = _left(target, pending, completed, done, running, store)
     if not done.ended and not done.running and not (how.hold and pending):
         raise Refused(_nothing(target, how, left))

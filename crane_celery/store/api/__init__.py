@@ -12,13 +12,14 @@ from __future__ import annotations
 from typing import Protocol
 
 from crane_celery.store.api.events import EventLog
-from crane_celery.store.api.jobs import NOBODY, Cancelled, Changing, JobStore, Requeued, Submission
+from crane_celery.store.api.jobs import NOBODY, REQUEUE, Cancelled, Changing, JobStore, Requeue, Requeued, Submission
 from crane_celery.store.api.leader import Answer, Forgotten, LeaderStore, Question, Snapshot
 from crane_celery.store.api.nodes import Beat, NodeStore, Registration
 from crane_celery.store.api.runs import Began, Ended, Moved, Report, RunStore, Start, Wanted
 
 __all__ = [
     "NOBODY",
+    "REQUEUE",
     "Answer",
     "Beat",
     "Began",
@@ -34,6 +35,7 @@ __all__ = [
     "Question",
     "Registration",
     "Report",
+    "Requeue",
     "Requeued",
     "RunStore",
     "Snapshot",

@@ -41,6 +41,24 @@ class Changing(NamedTuple):
     dependency: tuple[str, str] | None = None
 
 
+class Requeue(NamedTuple):
+    """How ranks are to run again."""
+
+    hold: bool = False  # they are held then
+    completed: bool = True  # those that Completed too
+    running: bool = True  # those that hold an allocation are told to stop
+    changing: Changing | None = None  # set in the same step, if anything runs again
+
+    @property
+    def then(self) -> str:
+        """What becomes of a rank whose run is stopped for it."""
+        return "hold" if self.hold else "requeue"
+
+
+#: requeue whatever has started, and hold nothing
+REQUEUE = Requeue()
+
+
 class Requeued(NamedTuple):
     """What a requeue did."""
 
@@ -94,21 +112,11 @@ class JobStore(Protocol):
         """Give a submission another dependency ("" = none), queued for judgement; False when nothing of it is pending.
         ``text``: as typed. Raises NotFound as ``submit`` does."""
 
-    def requeue(
-        self,
-        job: int,
-        ranks: str,
-        hold: bool = False,
-        completed: bool = True,
-        running: bool = True,
-        uid: int = NOBODY,
-        changing: Changing | None = None,
-    ) -> Requeued:
-        """Have ranks ("" = all) run again. Ended ones are pending again at once, those that Completed only with
-        ``completed``; those that hold an allocation are told to stop where ``running`` says so; pending ones stay as
-        they are. ``hold``: they are held then. A cancel wins. In the same step all that the ends had caused is taken
+    def requeue(self, job: int, ranks: str, how: Requeue = REQUEUE, uid: int = NOBODY) -> Requeued:
+        """Have ranks ("" = all) run again. Ended ones are pending again at once; those that hold an allocation are
+        stopped; pending ones stay as they are; a cancel wins. In the same step all that the ends had caused is taken
         back: counts, worst state and code, bits, and verdicts on dependants that have not started, which are queued for
-        judgement. What is ``changing`` is set in the same step, if anything runs again. Raises NotFound."""
+        judgement. Raises NotFound."""
 
     def job(self, job: int) -> Job | None:
         """One submission by its id, while it is in Redis."""

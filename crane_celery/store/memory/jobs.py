@@ -13,7 +13,7 @@ from crane_celery.model.event import asked_by
 from crane_celery.model.job import WAITING, Element, Job, StepRow
 from crane_celery.model.overrides import update_of
 from crane_celery.model.states import State
-from crane_celery.store.api import NOBODY, Cancelled, Changing, Requeued, Submission
+from crane_celery.store.api import NOBODY, REQUEUE, Cancelled, Changing, Requeue, Requeued, Submission
 from crane_celery.store.memory.part import Part
 
 
@@ -110,31 +110,22 @@ class MemoryJobs(Part):
             self.dependants.depend(record, text, dep, uid)
             return True
 
-    def requeue(
-        self,
-        job: int,
-        ranks: str,
-        hold: bool = False,
-        completed: bool = True,
-        running: bool = True,
-        uid: int = NOBODY,
-        changing: Changing | None = None,
-    ) -> Requeued:
+    def requeue(self, job: int, ranks: str, how: Requeue = REQUEUE, uid: int = NOBODY) -> Requeued:
         """Have ranks run again. See store.api."""
         with self.log.lock:
             record = self.log.job(job)
             chosen = RangeSet.parse(ranks) if ranks else RangeSet.span(0, record.count - 1)
             chosen -= RangeSet.parse(record.pending)
-            live = [each for each in self.log.live(record) if running and each.rank in chosen]
+            live = [each for each in self.log.live(record) if how.running and each.rank in chosen]
             over = RangeSet()
             for (_, state, _), some in self.ends.ways.get(job, {}).items():
-                over |= some & chosen if completed or state != State.COMPLETED else RangeSet()
+                over |= some & chosen if how.completed or state != State.COMPLETED else RangeSet()
             ran = RangeSet.of(e.rank for e in self.log.records.elements.values() if e.job == job) & over
-            if changing and (over or live):
-                record = self._change(record, changing, uid)
-            told = self.desired.stop_for(live, "hold" if hold else "requeue", asked_by(uid))
+            if how.changing and (over or live):
+                record = self._change(record, how.changing, uid)
+            told = self.desired.stop_for(live, how.then, asked_by(uid))
             if over:
-                self._revive(record, over, ran, hold, asked_by(uid))
+                self._revive(record, over, ran, how.hold, asked_by(uid))
             return Requeued(len(over), len(over) - len(ran), sorted(told))
 
     def _change(self, job: Job, changing: Changing, uid: int) -> Job:

@@ -12,7 +12,7 @@ from crane_celery.model.event import asked_by
 from crane_celery.model.job import Element, Job, StepRow
 from crane_celery.model.overrides import dependent, spec_of, update_of
 from crane_celery.store import codec, script_args
-from crane_celery.store.api import NOBODY, Cancelled, Changing, Requeued, Submission
+from crane_celery.store.api import NOBODY, REQUEUE, Cancelled, Requeue, Requeued, Submission
 from crane_celery.store.bitmaps import ranks_of
 from crane_celery.store.codec import dumps
 from crane_celery.store.keys import CHUNK, Keys
@@ -123,19 +123,9 @@ class RedisJobs(Part):
             )
         return done > 0
 
-    def requeue(
-        self,
-        job: int,
-        ranks: str,
-        hold: bool = False,
-        completed: bool = True,
-        running: bool = True,
-        uid: int = NOBODY,
-        changing: Changing | None = None,
-    ) -> Requeued:
+    def requeue(self, job: int, ranks: str, how: Requeue = REQUEUE, uid: int = NOBODY) -> Requeued:
         """Have ranks run again, 500 that have run in one step. See store.api."""
-        how = "hold" if hold else "requeue", int(completed), int(running)
-        return requeues.run(self.link, lambda: self.job(job), job, ranks, how, uid, changing)
+        return requeues.run(self.link, lambda: self.job(job), job, ranks, how, uid)
 
     def job(self, job: int) -> Job | None:
         """One submission by its id."""

@@ -11,7 +11,7 @@ from crane_celery.model.event import asked_by
 from crane_celery.model.job import Job
 from crane_celery.model.overrides import dependent, spec_of, update_of
 from crane_celery.store import script_args
-from crane_celery.store.api import Changing, Requeued
+from crane_celery.store.api import Changing, Requeue, Requeued
 from crane_celery.store.codec import dumps
 from crane_celery.store.link import Link
 
@@ -19,24 +19,16 @@ from crane_celery.store.link import Link
 _CHANGED = -1
 
 
-def run(
-    link: Link,
-    read: Callable[[], Job | None],
-    job: int,
-    ranks: str,
-    how: tuple[str, int, int],
-    uid: int,
-    changing: Changing | None,
-) -> Requeued:
-    """Have ranks run again, up to 500 that have run in one step. ``how``: what follows ("requeue", "hold"), 1 = what
-    Completed too, 1 = what holds an allocation too. The first step that has anything run again does what is
-    ``changing``. Raises NotFound."""
+def run(link: Link, read: Callable[[], Job | None], job: int, ranks: str, how: Requeue, uid: int) -> Requeued:
+    """Have ranks run again, up to 500 that have run in one step. The first step that has anything run again does what
+    is to be changed. Raises NotFound."""
+    changing, flags = how.changing, (how.then, int(how.completed), int(how.running))
     ended, never, told = 0, 0, []
     for part in script_args.pieces(ranks):
         rank = 0
         while rank >= 0:
             change = _change(read(), changing, uid) if changing else ""
-            over, unrun, following, *ids = link.run("requeue", job, part, *how, rank, script_args.by(uid), change)
+            over, unrun, following, *ids = link.run("requeue", job, part, *flags, rank, script_args.by(uid), change)
             if over == _CHANGED:
                 continue
             rank, ended, never = following, ended + over, never + unrun

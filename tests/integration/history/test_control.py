@@ -11,7 +11,7 @@ from crane_celery.history.recorder import Recorder
 from crane_celery.history.sql import SqlHistory
 from crane_celery.model.dependency import Block, Resolved, encode
 from crane_celery.service.query.story import Sources, stories
-from crane_celery.store.api import Moved, Report
+from crane_celery.store.api import Moved, Report, Requeue
 from tests.support.site import Site
 
 
@@ -42,7 +42,7 @@ def test_every_run_of_a_requeued_element_is_kept(
 ) -> None:
     job = site.submit(count=2)
     site.start(job, 0, 1)
-    site.store.requeue(job, "0", hold=True)
+    site.store.requeue(job, "0", Requeue(hold=True))
     if often:
         drain(recorder)
     site.end(job, job + 1, code=1)
@@ -81,7 +81,7 @@ def test_ends_that_are_taken_back(
     if often:
         drain(recorder)
         assert history.counts(job) == {"Completed": 1, "Cancelled": 1}
-    site.store.requeue(job, "1", hold=True)
+    site.store.requeue(job, "1", Requeue(hold=True))
     site.store.cancel(job, "1", 1001)
     site.start(job, 0, run=2)
     site.end(job, run=2, code=3)
