@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tabulate import tabulate
 
-from bench import arrays, fresh, peers, rows, sched_core
+from bench import arrays, fresh, one_cancel, peers, rows, sched_core
 from bench.cluster import Cluster, running
 from crane_celery.supervisor.redis_server import find_server
 
@@ -32,7 +32,9 @@ def collect(measure: Callable[..., Figures], *given: Cluster) -> Figures:
 
 def ours() -> Figures:
     """All figures of this project, in the stock configuration; the array again without cgroups."""
-    found: Figures = sched_core.figures() | collect(arrays.figures) | collect(fresh.figures)
+    found: Figures = (
+        sched_core.figures() | collect(arrays.figures) | collect(fresh.figures) | collect(one_cancel.figures)
+    )
     with running() as cluster:
         for measure in (
             rows.array,
@@ -101,6 +103,7 @@ def table(c: Columns) -> list[list[str]]:
     array = [rate(peer, "array_true") for peer in (slurm, c.hyperqueue, c.parallel, c.floor)]
     latency = f"p50 {c.own('p50_ms', ' ms')}, p99 {c.own('p99_ms', ' ms')}"
     fresh_latency = f"p50 {c.own('fresh_p50_ms', ' ms')}, p99 {c.own('fresh_p99_ms', ' ms')}"
+    one_cancels = f"{c.own('cancel_few_us', ' us')} and {c.own('cancel_many_us', ' us')}"
     in_groups, steps = rate(c.slurm_cgroup, "array_true"), each(slurm, "steps_sequential")
     at_once, expanded = rate(slurm, "steps_parallel", "/s"), whole(slurm, "queue_list_expanded")
     return [
@@ -121,6 +124,7 @@ def table(c: Columns) -> list[list[str]]:
         row("list 110,000 pending, expanded", c.own("list_expanded_ms", " ms"), "<= 600 ms", expanded),
         row("list them the first time after submitting", c.starts("list_first_ms"), "-", floor=s),
         row("cancel all of it", c.starts("cancel_all_ms"), "<= 6 S", whole(slurm, "cancel_all"), s),
+        row("cancel one, waited for, 10 and 100,000 others pending: server", one_cancels, "equal"),
         row("cacct of a user's day, a million ended", c.own("history_day_ms", " ms"), "<= 300 ms"),
         row("cacct of half of them, by user and time", c.own("history_all_ms", " ms"), "<= 300 ms"),
         row("decisions/s, one core, 10,000 nodes 90 % full, mixed", c.own("mixed_per_s"), ">= 10,000"),

@@ -1,7 +1,7 @@
 """What may follow what: one table for runs and one for nodes. Pure; an illegal step raises and changes nothing.
 
 Every run (element, step) and every node is in exactly one state; ended states stand in the table with no way out.
-The store's scripts guard the same transitions on the old state, replay goes through here, and the two must agree.
+Replay and the in-memory store go through here; the server's scripts get their tables from here (store.lua_tables).
 """
 
 from collections.abc import Mapping
@@ -95,19 +95,23 @@ NODES: Mapping[NodeState, Mapping[NodeCause, NodeState]] = {
 _RANK = {state: rank for rank, state in enumerate(WORST)}
 
 
+def may(old: State, cause: Cause) -> bool:
+    """Return whether this can happen to a run in this state."""
+    return cause in RUNS[old]
+
+
 def step(old: State, cause: Cause, new: State) -> State:
-    """``new``, if it may follow ``old`` by this cause. Raises SystemFault: only a bug of ours comes here."""
+    """Return ``new``, if it may follow ``old`` by this cause. Raises SystemFault: only a bug of ours comes here."""
     if new not in RUNS[old].get(cause, ()):
         raise SystemFault(f"a run cannot go from {old} to {new} by {cause}")
     return new
 
 
 def node_step(old: NodeState, cause: NodeCause) -> NodeState:
-    """The state of a node after this."""
+    """Return the state of a node after this, where no operator has said anything (NODES)."""
     return NODES[old][cause]
 
 
-def worst(one: State | None, other: State | None) -> State | None:
-    """The worse of two ended states (reference/cranesched.md section 4.2); None where neither ended."""
-    ended = [state for state in (one, other) if state is not None]
-    return min(ended, key=_RANK.__getitem__, default=None)
+def worst(*states: State | None) -> State | None:
+    """Return the worst of these ended states (reference/cranesched.md section 4.2); None stands for none."""
+    return min((state for state in states if state is not None), key=_RANK.__getitem__, default=None)

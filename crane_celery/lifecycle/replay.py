@@ -1,25 +1,29 @@
 """From events to records: the one place that says what an event does to what is known.
 
-The in-memory store changes its records through nothing else; the contract suite replays a server's stream and compares;
-``ccontrol story`` shows a job by it. Applying an event twice gives the same records as applying it once, so a snapshot
-that already holds an effect may be brought up to date safely. What lives outside the events: ``Node.heard_at``
-and ``Node.load`` between transitions, and the names of signals other than a cancel.
+The in-memory store and the records that a gateway keeps (service.query.live_records) change through nothing else; the
+contract suite replays a server's stream and compares. What may follow what is lifecycle.machine's.
+
+Applying an event twice gives the same records as applying it once, so a snapshot that already holds an effect may be
+brought up to date safely. What lives outside the events: ``Node.heard_at`` and ``Node.load`` between transitions, and
+the names of signals other than a cancel.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from crane_celery.grammar.ranges import RangeSet
+from crane_celery.lifecycle.machine import Cause, may, step, worst
 from crane_celery.model import tagged
 from crane_celery.model.asjson import allocation_from_json, job_from_json, node_from_json, step_from_json
 from crane_celery.model.event import Event, deaths_of
 from crane_celery.model.job import Element, Job, StepRow, paused
 from crane_celery.model.node import Node
 from crane_celery.model.overrides import depended, updated
-from crane_celery.model.states import HOLDING, TERMINATED, WORST, State
+from crane_celery.model.states import HOLDING, TERMINATED, State
 
 
 @dataclass(slots=True)
@@ -33,6 +37,15 @@ class Records:
     fence: int = 0
     #: plain ids that reached Running, or ended without
     begun: set[int] = field(default_factory=set)
+
+
+def of(jobs: Iterable[Job], elements: Iterable[Element], nodes: Iterable[Node]) -> Records:
+    """Return these as records."""
+    return Records(
+        {job.id: job for job in jobs},
+        {element.id: element for element in elements},
+        {node.spec.name: node for node in nodes},
+    )
 
 
 def replay(events: Iterable[Event]) -> Records:
@@ -50,9 +63,22 @@ def apply(records: Records, event: Event) -> None:
         rule(records, event)
 
 
-def worse(one: State | None, other: State) -> State:
-    """The worse of two final states; None = nothing ended yet."""
-    return other if one is None or WORST.index(other) < WORST.index(one) else one
+def drop_ended(records: Records, event: Event) -> None:
+    """Forget the elements and submissions that an event has just ended: for who keeps only what is alive.
+
+    Of what is left the counters (began, ended, ok, gone, the worst end) are those since the records were read, and too
+    high where an event was applied whose effect these already held.
+    """
+    if event.kind in ("end", "again"):
+        for id_, job_id, *_, last in event.data["rows"]:
+            element = records.elements.get(id_)
+            if element and element.state not in HOLDING:
+                del records.elements[id_]
+                records.begun.discard(id_)
+            if event.kind == "end" and last:
+                records.jobs.pop(job_id, None)
+    elif event.kind == "cancel" and event.data["done"]:
+        records.jobs.pop(event.data["job"], None)
 
 
 def _submit(records: Records, event: Event) -> None:
@@ -99,29 +125,29 @@ def _cancel(records: Records, event: Event) -> None:
     again, until = tagged.untag(job.again, hit), tagged.untag(job.until, hit)
     job = replace(job, pending=left.text, held=held.text, again=again, until=until, gone=job.gone + len(hit))
     state, code = State(event.data.get("state", State.CANCELLED)), event.data.get("code", TERMINATED)
-    records.jobs[job.id] = _ended(job, len(hit), state, code, event.at)
+    records.jobs[job.id] = _ended(job, {(state, code): len(hit)}, event.at if event.data["done"] else 0.0)
 
 
-def _ended(job: Job, n: int, state: State, code: int, at: float) -> Job:
-    ended = job.ended + n
+def _ended(job: Job, ways: Mapping[tuple[State, int], int], at: float) -> Job:
+    """The submission after elements have ended; ``ways``: how many in each state with each code; ``at``: when the last
+    of it ended, 0 = something of it is left."""
     return replace(
         job,
-        ended=ended,
-        ok=job.ok + (n if state == State.COMPLETED else 0),
-        worst_code=max(job.worst_code, code),
-        worst_state=worse(job.worst_state, state),
-        ended_at=at if ended == job.count else job.ended_at,
+        ended=job.ended + sum(ways.values()),
+        ok=job.ok + sum(n for (state, _), n in ways.items() if state == State.COMPLETED),
+        worst_code=max(job.worst_code, *(code for _, code in ways)),
+        worst_state=worst(job.worst_state, *(state for state, _ in ways)),
+        ended_at=at or job.ended_at,
     )
 
 
 def _start(records: Records, event: Event) -> None:
+    started: dict[int, list[int]] = {}
     for id_, job_id, rank, run, parts in event.data["rows"]:
-        job, old = records.jobs.get(job_id), records.elements.get(id_)
-        if not job or (old and old.run >= run):
+        old = records.elements.get(id_)
+        if job_id not in records.jobs or (old and old.run >= run):
             continue
-        one = RangeSet.of([rank])
-        pending, again = RangeSet.parse(job.pending) - one, tagged.untag(job.again, one)
-        records.jobs[job_id] = replace(job, pending=pending.text, again=again)
+        started.setdefault(job_id, []).append(rank)
         records.elements[id_] = Element(
             id=id_,
             job=job_id,
@@ -132,69 +158,88 @@ def _start(records: Records, event: Event) -> None:
             leased_at=event.at,
             guests=id_ in event.data.get("guests", ()),
         )
+    for job_id, some in started.items():
+        job, ranks = records.jobs[job_id], RangeSet.of(some)
+        pending, again = RangeSet.parse(job.pending) - ranks, job.again and tagged.untag(job.again, ranks)
+        records.jobs[job_id] = replace(job, pending=pending.text, again=again)
 
 
 def _begin(records: Records, event: Event) -> None:
+    first: dict[int, int] = {}
     for id_, job_id, run, at in event.data["rows"]:
         element = records.elements.get(id_)
-        if element and element.run == run and element.state == State.STARTING:
-            records.elements[id_] = replace(element, state=State.RUNNING, began_at=at)
-            _count_begin(records, id_, job_id)
+        if element and element.run == run and may(element.state, Cause.BEGIN):
+            records.elements[id_] = replace(element, state=step(element.state, Cause.BEGIN, State.RUNNING), began_at=at)
+            if _begins_first(records, id_):
+                first[job_id] = first.get(job_id, 0) + 1
+    _count_begins(records, first)
 
 
-def _count_begin(records: Records, id_: int, job_id: int) -> None:
-    """An element begins once, however often it runs."""
-    if id_ not in records.begun:
-        records.begun.add(id_)
-        records.jobs[job_id] = replace(records.jobs[job_id], began=records.jobs[job_id].began + 1)
+def _begins_first(records: Records, id_: int) -> bool:
+    """Note a begin; whether it is the element's first: it counts once, however often it runs."""
+    if id_ in records.begun:
+        return False
+    records.begun.add(id_)
+    return True
+
+
+def _count_begins(records: Records, first: dict[int, int]) -> None:
+    for job_id, n in first.items():
+        if job := records.jobs.get(job_id):
+            records.jobs[job_id] = replace(job, began=job.began + n)
 
 
 def _end(records: Records, event: Event) -> None:
+    ways: dict[int, Counter[tuple[State, int]]] = {}
+    over: set[int] = set()
+    first: dict[int, int] = {}
     for row in event.data["rows"]:
-        _end_one(records, row, event.at)
+        if before := _end_run(records, row):
+            id_, job_id, *_, last = row
+            if before.state == State.STARTING and _begins_first(records, id_):
+                first[job_id] = first.get(job_id, 0) + 1
+            now = records.elements[id_]
+            ways.setdefault(job_id, Counter())[now.state, now.code] += 1
+            if last:
+                over.add(job_id)
+    _count_begins(records, first)
+    for job_id, some in ways.items():
+        if job := records.jobs.get(job_id):
+            records.jobs[job_id] = _ended(job, some, event.at if job_id in over else 0.0)
 
 
-def _end_one(records: Records, row: list[Any], at: float) -> None:
-    id_, job_id, _rank, run, state, code, began_at, ended_at, reason, *_ = row
+def _end_run(records: Records, row: list[Any]) -> Element | None:
+    """End a run as a row of an event says; the element as it was, None where the row is no news."""
+    id_, _job, _rank, run, state, code, began_at, ended_at, reason, *_ = row
     element = records.elements.get(id_)
-    if not element or element.run != run or element.state not in HOLDING:
-        return
-    if element.state == State.STARTING:
-        _count_begin(records, id_, job_id)
-    records.jobs[job_id] = _ended(records.jobs[job_id], 1, State(state), code, at)
+    if not element or element.run != run or not may(element.state, Cause.END):
+        return None
     records.elements[id_] = replace(
         element,
-        state=State(state),
+        state=step(element.state, Cause.END, State(state)),
         code=code,
         began_at=began_at,
         ended_at=ended_at,
         reason=reason,
         memory_deaths=deaths_of(row),
     )
+    return element
 
 
 def _again(records: Records, event: Event) -> None:
     """Runs that ended, and are pending again."""
     for row in event.data["rows"]:
-        id_, job_id, rank, run, state, code, began_at, ended_at, reason, *_, held = row
-        element, job = records.elements.get(id_), records.jobs.get(job_id)
-        if not element or not job or element.run != run or element.state not in HOLDING:
+        held = row[-1]
+        element = _end_run(records, row)
+        job = records.jobs.get(element.job) if element else None
+        if not element or not job:
             continue
-        records.elements[id_] = replace(
-            element,
-            state=State(state),
-            code=code,
-            began_at=began_at,
-            ended_at=ended_at,
-            reason=reason,
-            memory_deaths=deaths_of(row),
-        )
-        one = RangeSet.of([rank])
-        records.jobs[job_id] = replace(
+        one = RangeSet.of([element.rank])
+        records.jobs[job.id] = replace(
             job,
             pending=(RangeSet.parse(job.pending) | one).text,
             held=(RangeSet.parse(job.held) | one).text if held else job.held,
-            again=tagged.tag(job.again, one, run),
+            again=tagged.tag(job.again, one, element.run),
         )
 
 
@@ -211,8 +256,13 @@ def _update(records: Records, event: Event) -> None:
 def _move(records: Records, event: Event) -> None:
     for id_, _job, run, state, at, *_by in event.data["rows"]:
         element = records.elements.get(id_)
-        if element and element.run == run and element.state in (State.RUNNING, State.SUSPENDED):
+        if element and element.run == run and may(element.state, cause_of(state)):
             records.elements[id_] = moved(element, State(state), at)
+
+
+def cause_of(state: str) -> Cause:
+    """What brings a run that has begun into this state."""
+    return Cause.SUSPEND if state == State.SUSPENDED else Cause.RESUME
 
 
 def moved(element: Element, state: State, at: float) -> Element:

@@ -51,6 +51,9 @@ DEADLINE = 330
 MPI = 331
 STATUS_LOST = 350  # ours: it ended, and no one was left to see how
 
+#: codes of what its node or its time limit ended
+LOST = frozenset({NODE_DOWN, TIME_LIMIT, STATUS_LOST})
+
 CODE_MEANING = {
     TERMINATED: "terminated",
     PERMISSION: "permission denied",

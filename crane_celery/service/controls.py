@@ -38,6 +38,7 @@ class Controls:
         self._settings = settings
         self._past = past
         self._queue = queue
+        self._live = queue.live
         self._resolve = resolve
 
     def cancel(
@@ -56,9 +57,9 @@ class Controls:
             found = cancelling.narrowed(found, alive, filters) if selectors else cancelling.matching(alive, filters)
             found = [each for each in found if operator or selectors or each.job.spec.uid == caller.uid]
         if how.cascade and not how.signal:
-            lost = cancelling.doomed(self._store.jobs(), found)
+            lost = cancelling.doomed(self._live.current().jobs, found)
             found = [*found, *(each for each in lost if operator or each.job.spec.uid == caller.uid)]
-        return cancelling.cancel(found, missed, caller.uid, operator, self._store, how)
+        return cancelling.cancel(found, missed, caller.uid, operator, self._store, self._live, how)
 
     def hold(self, caller: Caller, selectors: Sequence[Selector], on: bool, time: str = "") -> cancelling.Outcome:
         """Hold or release pending jobs or elements; with ``time`` a hold lasts so long."""
@@ -70,7 +71,9 @@ class Controls:
 
     def suspend(self, caller: Caller, selectors: Sequence[Selector], on: bool) -> cancelling.Outcome:
         """Stop running jobs where they are, or let them go on."""
-        return self._control(caller, selectors, lambda target: actions.suspend(target, on, caller.uid, self._store))
+        return self._control(
+            caller, selectors, lambda target: actions.suspend(target, on, caller.uid, self._store, self._live)
+        )
 
     def requeue(self, caller: Caller, selectors: Sequence[Selector], how: again.How = AGAIN) -> again.Result:
         """Have jobs run again."""
@@ -81,9 +84,10 @@ class Controls:
         def change(target: Target, ranks: RangeSet) -> Changing:
             return actions.changing(target, ranks, how.changes, who, self._site(how.zone), self._encode)
 
-        did = actions.each(
-            found, missed, who, lambda each: again.requeue(each, how, allowed, caller.uid, self._store, notes, change)
-        )
+        def act(each: Target) -> cancelling.Outcome:
+            return again.requeue(each, how, allowed, caller.uid, self._store, self._live, notes, change)
+
+        did = actions.each(found, missed, who, act)
         return again.Result(did.done, did.failed, tuple(notes))
 
     def update(
@@ -92,9 +96,11 @@ class Controls:
         """Change jobs: keys and values as typed, times in the caller's zone. Raises InputError for an unknown key."""
         who = actions.Who(caller.uid, self._operator(caller))
         site = self._site(zone)
-        return self._control(
-            caller, selectors, lambda target: actions.update(target, wanted, who, site, self._encode, self._store)
-        )
+
+        def act(target: Target) -> cancelling.Outcome:
+            return actions.update(target, wanted, who, site, self._encode, self._store, self._live)
+
+        return self._control(caller, selectors, act)
 
     def _site(self, zone: str) -> actions.Site:
         now = datetime.fromtimestamp(self._store.now(), zone_of(zone))
@@ -111,7 +117,9 @@ class Controls:
         return self._control(
             caller,
             tuple(reversed(selectors)),
-            lambda target: actions.top(target, self._store.jobs(), caller.uid, self._store, self._settings.priority),
+            lambda target: actions.top(
+                target, self._live.current().jobs, caller.uid, self._store, self._settings.priority
+            ),
         )
 
     def _control(

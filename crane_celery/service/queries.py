@@ -137,8 +137,9 @@ class Queries:
     def nodes(self) -> list[Row]:
         """All nodes, by name."""
         settings = self._settings
+        nodes = self._store.nodes()  # read there: when a node was heard of, and its load, are in no event
         return places.node_records(
-            settings.nodes, self._store.nodes(), settings.partitions.values(), self._store.elements()
+            settings.nodes, nodes, settings.partitions.values(), self.queue.live.current().elements
         )
 
     def partitions(self) -> list[Row]:

@@ -49,7 +49,7 @@ class Submissions:
         def change(spec: JobSpec) -> Changed:
             return Changed(spec) if other is None else with_other(spec, other, caller, self._gate())
 
-        return retry(caller, selector, held, key, self._settings, self._store, self._past, change)
+        return retry(caller, selector, held, key, self._settings, self._store, self._past, self._live.running, change)
 
     def dry_run(self, caller: Caller, jobs: Sequence[Any]) -> Row:
         """Return when and where a submission would start; store nothing. Raises what ``accept`` would."""

@@ -1,7 +1,7 @@
 """The Lua scripts: one file per verb under ``lua/``, shared parts under ``lua/lib/``, put together once per process.
 
-A verb's header names the parts that it uses (``-- lib: ranges events``). Nothing but these files and the layout of
-the keys goes into a source: all input reaches a script as KEYS and ARGV.
+A verb's header names the parts that it uses (``-- lib: ranges events``). Nothing but these files, the layout of the
+keys and the tables of states goes into a source: all input reaches a script as KEYS and ARGV.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from crane_celery.store import keys
+from crane_celery.store import keys, lua_tables
 
 _FOLDER = Path(__file__).with_name("lua")
 
@@ -31,7 +31,7 @@ def script(verb: str) -> Script:
     found = re.search(r"^-- lib:(.*)$", body, re.MULTILINE)
     parts = [part(name) for name in ["clock", *(found.group(1).split() if found else ())]]
     rest = "\n".join([*parts[1:], body])
-    source = _bare("\n".join([parts[0], keys.lua(rest), rest]))
+    source = _bare("\n".join([parts[0], keys.lua(rest), lua_tables.tables(rest), rest]))
     return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 

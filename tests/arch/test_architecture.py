@@ -127,7 +127,6 @@ TOO_MANY = {
     "Entry": 13,
     "GroupBase": 13,
     "Herd": 15,
-    "Live": 13,
     "Loop": 22,
     "Pool": 13,
     "Replay": 18,

@@ -16,12 +16,13 @@ from crane_celery.grammar.selector import target_text
 from crane_celery.model.job import Element, Job, JobSpec
 from crane_celery.model.node import NodeSpec, Partition
 from crane_celery.model.overrides import changed, spec_of, spec_parts
-from crane_celery.model.states import HOLDING, State
+from crane_celery.model.states import State
 from crane_celery.sched import feasible
 from crane_celery.sched.weights import Priority
 from crane_celery.service.control import update_keys
 from crane_celery.service.control.cancel import Outcome, own
 from crane_celery.service.query.job_rows import index_set, priority
+from crane_celery.service.query.live_records import Live
 from crane_celery.service.shared.resolve import refuse_circle
 from crane_celery.service.shared.targets import Missed, Target
 from crane_celery.store.api import Changing, Store
@@ -87,23 +88,13 @@ def hold(target: Target, on: bool, until: float, uid: int, store: Store) -> Outc
     return outcome
 
 
-def suspend(target: Target, on: bool, uid: int, store: Store) -> Outcome:
+def suspend(target: Target, on: bool, uid: int, store: Store, live: Live) -> Outcome:
     """Stop running elements where they are, or let them go on; the node does it, and tells."""
-    there = live(target, store)
+    there = live.running(target.job.id, target.ranks)
     states = (State.RUNNING,) if on else (State.SUSPENDED, State.RUNNING)
     fit = [element for element in there if element.state in states]
     told = [each.rank for each in fit if store.order(each.id, each.run, {"suspend": int(on)}, uid)]
     return _split(target, RangeSet.of(told), "Job is not running" if on else "Job is not suspended")
-
-
-def live(target: Target, store: Store) -> list[Element]:
-    """The elements of a target that hold an allocation, by rank."""
-    job = target.job
-    if len(target.ranks) == 1:
-        found = store.elements([job.id + target.ranks.first])
-    else:
-        found = [element for element in store.elements() if element.job == job.id and element.rank in target.ranks]
-    return sorted((element for element in found if element.state in HOLDING), key=lambda element: element.rank)
 
 
 class Plan(NamedTuple):
@@ -115,11 +106,17 @@ class Plan(NamedTuple):
 
 
 def update(
-    target: Target, wanted: Mapping[str, str], who: Who, site: Site, encode: Callable[[str, Job], str], store: Store
+    target: Target,
+    wanted: Mapping[str, str],
+    who: Who,
+    site: Site,
+    encode: Callable[[str, Job], str],
+    store: Store,
+    live: Live,
 ) -> Outcome:
     """Set fields of a submission's ranks. ``encode``: a dependency as the store has it. Everything is checked before
     anything is done; what a running one has to know is ordered of its node. Raises CraneError."""
-    job, running = target.job, live(target, store)
+    job, running = target.job, live.running(target.job.id, target.ranks)
     pending = RangeSet.parse(job.pending) & target.ranks
     alive = pending | RangeSet.of([element.rank for element in running])
     if not alive:

@@ -11,6 +11,7 @@ from crane_celery.model.states import ENDED, PRIMARY_STEP, SCRIPT, State
 from crane_celery.sched.closure import Waiter, downstream
 from crane_celery.service.query.filters import Filters
 from crane_celery.service.query.job_rows import index_set, live_row, pending_rows
+from crane_celery.service.query.live_records import Live
 from crane_celery.service.query.queue import Alive
 from crane_celery.service.shared.targets import Missed, Target
 from crane_celery.store.api import Store
@@ -79,7 +80,13 @@ def narrowed(targets: Sequence[Target], found: Alive, filters: Filters) -> list[
 
 
 def cancel(
-    targets: Sequence[Target], missed: Sequence[Missed], uid: int, operator: bool, store: Store, how: How = CANCEL
+    targets: Sequence[Target],
+    missed: Sequence[Missed],
+    uid: int,
+    operator: bool,
+    store: Store,
+    live: Live,
+    how: How = CANCEL,
 ) -> Outcome:
     """Cancel each target on its own; a failure of one does not keep the others."""
     done: list[str] = []
@@ -90,14 +97,14 @@ def cancel(
     for target in targets:
         try:
             if target.job.id not in bulk:
-                waiting += _cancel_one(target, uid, operator, store, how)
+                waiting += _cancel_one(target, uid, operator, store, live, how)
         except CraneError as error:
             failed.append((target.shown, error.message))
             continue
         done.append(target.shown)
         if target.step in (None, PRIMARY_STEP):
             gone.append(target)
-    return Outcome(done, failed, len(doomed(store.jobs(), gone)) if waiting and not how.signal else 0)
+    return Outcome(done, failed, len(doomed(live.current().jobs, gone)) if waiting and not how.signal else 0)
 
 
 def _cancel_whole(targets: Sequence[Target], uid: int, operator: bool, store: Store) -> dict[int, int]:
@@ -111,14 +118,14 @@ def _cancel_whole(targets: Sequence[Target], uid: int, operator: bool, store: St
     return {id_: waiting for id_, waiting in zip(ids, answers, strict=False) if waiting >= 0}
 
 
-def _cancel_one(target: Target, uid: int, operator: bool, store: Store, how: How) -> int:
+def _cancel_one(target: Target, uid: int, operator: bool, store: Store, live: Live, how: How) -> int:
     own(target.job, uid, operator)
     if target.step is not None and target.step != PRIMARY_STEP:
-        return _stop_step(target, target.step, store, how.signal)
+        return _stop_step(target, target.step, store, live, how.signal)
     if target.job.ended_at:
         raise Refused(f"Job has already ended{_how(target, store)}")
     if how.script:
-        return _signal_script(target, store, how.signal)
+        return _signal_script(target, store, live, how.signal)
     did = store.cancel(target.job.id, "" if target.whole else target.ranks.text, uid, how.signal)
     if not did.pending and not did.running:
         raise _nothing_runs(target, store)
@@ -138,26 +145,24 @@ def _nothing_runs(target: Target, store: Store) -> Refused:
     return Refused("Job is not running" if waits else f"Job has already ended{_how(target, store)}")
 
 
-def _signal_script(target: Target, store: Store, signal: int) -> int:
+def _signal_script(target: Target, store: Store, live: Live, signal: int) -> int:
     """Signal the script of each run. Raises Refused where none runs."""
-    for each in _running(target, store):
+    for each in _running(target, store, live):
         store.stop_step(each.id, each.run, each.allocation[0].node, signal, SCRIPT)
     return 0
 
 
-def _running(target: Target, store: Store) -> list[Element]:
-    """Its runs; those of a range from among all that run, since few of its elements may. Raises Refused for none."""
-    ranks = target.ranks
-    found = store.elements([target.job.id + ranks.first] if len(ranks) == 1 else None)
-    live = [each for each in found if each.job == target.job.id and each.rank in ranks and each.state not in ENDED]
-    if not live:
+def _running(target: Target, store: Store, live: Live) -> list[Element]:
+    """Return its runs. Raises Refused where there is none."""
+    found = live.running(target.job.id, target.ranks)
+    if not found:
         raise _nothing_runs(target, store)
-    return live
+    return found
 
 
-def _stop_step(target: Target, step: int, store: Store, signal: int) -> int:
+def _stop_step(target: Target, step: int, store: Store, live: Live, signal: int) -> int:
     """Have one COMMON step of each run stopped. Raises Refused, NotFound."""
-    rows = [row for run in _running(target, store) for row in store.steps(run.id, run.run) if row.step == step]
+    rows = [row for run in _running(target, store, live) for row in store.steps(run.id, run.run) if row.step == step]
     if not rows:
         raise NotFound("Step not found")
     going = [row for row in rows if row.state not in ENDED]

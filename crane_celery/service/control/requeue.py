@@ -8,8 +8,8 @@ from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import Selector, format_selector
 from crane_celery.model.job import JobSpec
 from crane_celery.model.overrides import spec_parts
-from crane_celery.service.control.actions import live
 from crane_celery.service.control.cancel import Outcome
+from crane_celery.service.query.live_records import Live
 from crane_celery.service.shared.resolve import Past
 from crane_celery.service.shared.targets import Missed, Target
 from crane_celery.service.submit.retry import left_server
@@ -68,7 +68,7 @@ Change = Callable[[Target, RangeSet], Changing]
 
 
 def requeue(
-    target: Target, how: How, requeues: bool, uid: int, store: Store, notes: list[str], change: Change
+    target: Target, how: How, requeues: bool, uid: int, store: Store, live: Live, notes: list[str], change: Change
 ) -> Outcome:
     """Have elements run again: what has ended is pending again at once, what is at work is stopped first. What had been
     cancelled before it started runs as well. Those that are held then include what was pending already.
@@ -84,7 +84,8 @@ def requeue(
     chosen, running = target.ranks - completed, how.running or not how.incomplete
     changing = None
     if how.changes:
-        chosen -= pending if running else pending | RangeSet.of(each.rank for each in live(target, store))
+        at_work = () if running else live.running(job.id, target.ranks)
+        chosen -= pending | RangeSet.of(each.rank for each in at_work)
         changing = change(target, chosen) if chosen else None
     if how.hold and pending:
         store.hold(job.id, pending.text, True, uid=uid)

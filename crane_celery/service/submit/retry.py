@@ -1,7 +1,7 @@
 """``cbatch --array-retry``: those elements of an array again that ended and did not complete, their indexes kept."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from crane_celery.grammar.array import IndexSet
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.grammar.selector import Selector, format_selector
 from crane_celery.model.body import picked, split
-from crane_celery.model.job import Job, JobSpec
+from crane_celery.model.job import Element, Job, JobSpec
 from crane_celery.service.shared.caller import Caller
 from crane_celery.service.shared.resolve import Past, element_ranks
 from crane_celery.service.shared.targets import Target, target
@@ -42,13 +42,15 @@ def retry(
     settings: Settings,
     store: Store,
     past: Past,
+    running: Callable[[int, RangeSet], Sequence[Element]],
     change: Callable[[JobSpec], Changed] = Changed,
 ) -> Accepted:
     """Submit again what is left of ``selector``, an array or elements of one.
 
     Script, arguments and environment are those of the first submission, options as well but for what ``change`` makes
-    of them; its begin and its dependency are over. Raises NotFound (with the indexes to submit by hand where the script
-    has left the server), Denied, InputError, Refused when nothing is left, LimitReached, and what ``change`` raises.
+    of them; its begin and its dependency are over. ``running``: what of these ranks of a submission holds resources.
+    Raises NotFound (with the indexes to submit by hand where the script has left the server), Denied, InputError,
+    Refused when nothing is left, LimitReached, and what ``change`` raises.
     """
     shown = format_selector(selector)
     if selector.step is not None:
@@ -60,7 +62,7 @@ def retry(
         raise Denied(f"job {shown} is {chosen.job.spec.user}'s: only its owner can submit it again")
     if not chosen.job.is_array:
         raise InputError(f"job {shown} is no array: ccontrol requeue {shown}, or submit it again")
-    left = left_of(chosen, store)
+    left = left_of(chosen, store, running)
     if not left.ranks:
         waits = f", {left.alive} have not ended" if left.alive else ""
         raise Refused(f"nothing of {shown} is to be run again: what has ended of it has completed{waits}")
@@ -74,12 +76,12 @@ def retry(
     return Accepted(ids, [*notices, *made.notices])
 
 
-def left_of(chosen: Target, store: Store) -> Left:
+def left_of(chosen: Target, store: Store, running: Callable[[int, RangeSet], Sequence[Element]]) -> Left:
     """Which of these ranks ended without completing."""
     job = chosen.job
     alive = RangeSet.parse(job.pending) if job.pending else RangeSet()
     if job.ended < job.count:
-        alive |= RangeSet.of(run.rank for run in store.elements() if run.job == job.id)
+        alive |= RangeSet.of(run.rank for run in running(job.id, chosen.ranks))
     ranks = chosen.ranks - alive - store.outcome(job.id, job.count)[1]
     return Left(ranks, len(chosen.ranks & alive))
 

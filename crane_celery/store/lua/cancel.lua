@@ -36,7 +36,6 @@ local function holding()
   return found
 end
 
-local HOLDING = { Starting = true, Running = true, Completing = true, Suspended = true }
 local told, rows = {}, {}
 
 -- Only a cancel and a KILL are kept until the run ends, since repeating another signal would do harm. A cancel wins over
@@ -44,7 +43,7 @@ local told, rows = {}, {}
 local function stop(rank)
   local id = string.format('%.0f', base + rank)
   local e = call('HMGET', key_el(id), 'run', 'state', 'node', 'cancelled')
-  if not e[1] or not HOLDING[e[2]] then return end
+  if not e[1] or not MAY_END[e[2]] then return end
   told[#told + 1] = tonumber(id)
   if signal == 0 and e[4] == '1' then return end
   if signal == 0 or (signal == 9 and not e[4]) then

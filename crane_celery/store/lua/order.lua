@@ -4,9 +4,8 @@
 -- ARGV   1 id; 2 run; 3 wanted (JSON object of numbers: limit, deadline, suspend), added to what was wanted before;
 --        4 uid of who asked, or ""
 -- Returns 1; 0 when the run is over, or is only to go on and is neither suspended nor about to be.
-local HOLDING = { Starting = true, Running = true, Completing = true, Suspended = true }
 local e = call('HMGET', key_el(ARGV[1]), 'run', 'state', 'node')
-if e[1] ~= ARGV[2] or not HOLDING[e[2]] then return 0 end
+if e[1] ~= ARGV[2] or not MAY_END[e[2]] then return 0 end
 local more, n = cjson.decode(ARGV[3]), 0
 for _ in pairs(more) do n = n + 1 end
 if n == 1 and more.suspend == 0 and e[2] ~= 'Suspended' then

@@ -23,7 +23,6 @@ local all = { 0, job.count - 1 }
 local asked = minus(ARGV[2] == '' and all or common(to_ranges(ARGV[2]), all), pending)
 local ran = tonumber(v[2]) < 0 and {} or common(asked, { 0, tonumber(v[2]) })
 
-local HOLDING = { Starting = true, Running = true, Completing = true, Suspended = true }
 local told, rows, over, fresh = {}, {}, {}, {}
 for _, row in ipairs(unrun_of(job, v[3])) do
   local never = minus(common(row[1], asked), lapsed)
@@ -51,7 +50,7 @@ local function look(rank)
   local id = string.format('%.0f', base + rank)
   local e = call('HMGET', key_el(id), 'run', 'state', 'node', 'cancelled', 'code')
   if not e[1] then return end
-  if HOLDING[e[2]] then
+  if MAY_END[e[2]] then
     if running then stop(id, e) end
   elseif completed or e[2] ~= 'Completed' or place(lapsed, rank) then
     over[#over + 1] = { rank, tonumber(e[1]), e[2], tonumber(e[5]) }

@@ -6,15 +6,12 @@ from crane_celery.grammar.ranges import RangeSet
 from crane_celery.lifecycle.requeue import follows
 from crane_celery.model.job import Element, Job
 from crane_celery.model.overrides import spec_of
-from crane_celery.model.states import NODE_DOWN, STATUS_LOST, TERMINATED, TIME_LIMIT, State
+from crane_celery.model.states import LOST, NODE_DOWN, TERMINATED, State
 from crane_celery.store.api import Ended
 from crane_celery.store.memory.dependants import Dependants
 from crane_celery.store.memory.desired import Desired
 from crane_celery.store.memory.ends import Ends
 from crane_celery.store.memory.guests import Guests
-
-#: codes of what its node or its time limit ended
-LOST = frozenset({NODE_DOWN, TIME_LIMIT, STATUS_LOST})
 
 
 class Ending:

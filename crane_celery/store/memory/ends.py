@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
 from crane_celery.grammar.ranges import RangeSet
-from crane_celery.lifecycle.replay import worse
+from crane_celery.lifecycle.machine import worst
 from crane_celery.model import tagged
 from crane_celery.model.dependency import Block, Facts
 from crane_celery.model.job import Job
@@ -135,9 +135,6 @@ def span_of(block: Block) -> RangeSet:
     return RangeSet.span(block.first, block.first + block.count - 1) if block.count else RangeSet()
 
 
-def _worst(ways: Mapping[Way, RangeSet]) -> tuple[State | None, int]:
-    """The worst state and the highest exit code of the ends that are left."""
-    worst: State | None = None
-    for _, state, _ in ways:
-        worst = worse(worst, State(state))
-    return worst, max((code for _, _, code in ways), default=0)
+def _worst(ways: Collection[Way]) -> tuple[State | None, int]:
+    """Return the worst state and the highest exit code of the ends that are left."""
+    return worst(*(State(state) for _, state, _ in ways)), max((code for _, _, code in ways), default=0)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 
 from crane_celery.errors import NotFound, StaleFence
+from crane_celery.lifecycle.machine import Cause, may
 from crane_celery.lifecycle.replay import Records, apply
 from crane_celery.model.event import Event
 from crane_celery.model.job import Element, Job
@@ -104,4 +105,4 @@ class Log:
     def held_run(self, node: str, id_: int, run: int) -> Element | None:
         """Return the element whose present run this is, with the node as its first."""
         e = self.records.elements.get(id_)
-        return e if e and e.run == run and e.state in HOLDING and e.allocation[0].node == node else None
+        return e if e and e.run == run and may(e.state, Cause.END) and e.allocation[0].node == node else None

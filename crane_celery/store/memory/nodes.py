@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from crane_celery.errors import NotFound, StaleFence
+from crane_celery.lifecycle.machine import NodeCause, node_step
 from crane_celery.model.asjson import node_to_json
 from crane_celery.model.node import Node, NodeSpec, NodeState
 from crane_celery.store.api import Beat, Registration
@@ -32,12 +33,12 @@ class MemoryNodes(Part):
             node = Node(
                 spec=spec, epoch=epoch, heard_at=self.log.now(), host=host, driver=driver, version=version, boot=boot
             )
-            self.log.append(("node", {"node": node_to_json(self._revived(node))}))
+            self.log.append(("node", {"node": node_to_json(self._revived(node, NodeCause.REGISTER))}))
             return Registration(epoch, [(e.id, e.run) for e in self.log.runs(spec.name)])
 
-    def _revived(self, node: Node) -> Node:
-        """Up, or draining or down as it was told."""
-        state, reason = self._drains.get(node.spec.name, (NodeState.UP, ""))
+    def _revived(self, node: Node, cause: NodeCause) -> Node:
+        """The node after it was heard of: draining or down where an operator has said so."""
+        state, reason = self._drains.get(node.spec.name) or (node_step(node.state, cause), "")
         return replace(node, state=state, reason=reason)
 
     def heartbeat(self, node: str, epoch: int, stale_s: float, load: float = -1.0) -> Beat:
@@ -47,7 +48,7 @@ class MemoryNodes(Part):
             now = self.log.now()
             known = self.log.records.nodes[node] = replace(self.log.records.nodes[node], heard_at=now, load=load)
             if known.state == NodeState.DOWN != self._drains.get(node, (NodeState.UP, ""))[0]:
-                self.log.append(("node", {"node": node_to_json(self._revived(known))}))
+                self.log.append(("node", {"node": node_to_json(self._revived(known, NodeCause.HEAR))}))
             if node in self.guests.compare:
                 raise StaleFence("another node of a run was written off: compare what runs here")
             leases = [e for e in self.log.runs(node) if self.guests.awaits(e, node)]

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from crane_celery.grammar.ranges import RangeSet
+from crane_celery.lifecycle.machine import Cause, NodeCause, may, node_step
+from crane_celery.lifecycle.replay import cause_of
 from crane_celery.model.asjson import allocation_to_json, node_to_json, step_to_json
 from crane_celery.model.node import NodeState
 from crane_celery.model.overrides import spec_of
-from crane_celery.model.states import State
 from crane_celery.store.api import NOBODY, Began, Moved, Report, Start, Wanted
 from crane_celery.store.memory.part import Part
 
@@ -81,7 +82,7 @@ class MemoryRuns(Part):
 
     def _begin(self, node: str, began: Began) -> None:
         element = self.log.held_run(node, began.id, began.run)
-        if not element or element.state != State.STARTING:
+        if not element or not may(element.state, Cause.BEGIN):
             self.guests.ready(node, began.id, began.run)
             return
         before = self.log.records.jobs[element.job]
@@ -92,7 +93,7 @@ class MemoryRuns(Part):
 
     def _move(self, node: str, moved: Moved) -> None:
         e = self.log.held_run(node, moved.id, moved.run)
-        if e and e.state in (State.RUNNING, State.SUSPENDED) and e.state != moved.state:
+        if e and may(e.state, cause_of(moved.state)):
             by = [self.desired.ordered[e.id, e.run]] if (e.id, e.run) in self.desired.ordered else []
             row = [e.id, e.job, e.run, moved.state, self.log.past(moved.at), *by]
             self.log.append(("move", {"node": node, "rows": [row]}))
@@ -105,7 +106,7 @@ class MemoryRuns(Part):
             if not known or (known.state == NodeState.DOWN and not self.log.runs(node)):
                 return []
             ids = self.ending.write_off(node, reason)
-            known = replace(known, state=NodeState.DOWN, epoch=known.epoch + 1, reason=reason)
+            known = replace(known, state=node_step(known.state, NodeCause.LOSE), epoch=known.epoch + 1, reason=reason)
             self.log.append(("node", {"node": node_to_json(known)}))
             return ids
 

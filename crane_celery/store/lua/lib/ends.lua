@@ -1,7 +1,4 @@
 -- Runs touched by one script call, and their end, whoever tells it. Needs ranges, tags, bits, events, jobs, later, guests.
-local HOLDING = { Starting = true, Running = true, Completing = true, Suspended = true }
--- codes of what its node or its time limit ended: node down, time limit, status lost
-local LOST = { [326] = true, [325] = true, [350] = true }
 local elements = {}
 
 -- Run `run` (number) of element `id` (number) while it holds an allocation, with `node` as its first node, else false.
@@ -17,7 +14,7 @@ local function held_run(node, id, run)
       ordered = v[10], susp_at = tonumber(v[11] or 0), susp_s = tonumber(v[12] or 0), parts = v[13] }
     elements[id] = e
   end
-  if e and e.number == run and HOLDING[e.state] and (not node or e.node == node) then return e end
+  if e and e.number == run and MAY_END[e.state] and (not node or e.node == node) then return e end
   return false
 end
 
@@ -36,7 +33,7 @@ end
 -- A run has begun at `at` (text). Returns the event's row, or false.
 local function begin(node, id, run, at)
   local e = held_run(node, id, run)
-  if not e or e.state ~= 'Starting' then return false end
+  if not e or not MAY_BEGIN[e.state] then return false end
   if tonumber(at) <= 0 or at > NOW then at = NOW end
   answer_lease(e)
   count_begin(e, id)
@@ -70,7 +67,8 @@ end
 -- A run was stopped or goes on at `at` (text). Returns the event's row, or false.
 local function move(node, id, run, state, at)
   local e = held_run(node, id, run)
-  if not e or e.state == state or not (e.state == 'Running' or e.state == 'Suspended') then return false end
+  local may = state == 'Suspended' and MAY_SUSPEND or MAY_RESUME
+  if not e or not may[e.state] then return false end
   if tonumber(at) <= 0 or at > NOW then at = NOW end
   if state == 'Suspended' then e.susp_at = tonumber(at)
   else
@@ -83,13 +81,11 @@ local function move(node, id, run, state, at)
   return '[' .. e.id .. ',' .. e.job .. ',' .. e.run .. ',"' .. state .. '",' .. at .. (uid and ',' .. uid or '') .. ']'
 end
 
-local NODE_CODES = { [322] = true, [326] = true, [328] = true }
-
--- What follows this end: 'requeue', 'hold' or nothing. The same table as lifecycle/requeue.py.
+-- What follows this end: 'requeue', 'hold' or nothing. The same rule as lifecycle/requeue.py.
 local function follows(e, state, code)
   if e.stopped == '1' then return false end
   if e.next ~= '' then return e.next end
-  if state == 'Completed' or state == 'Cancelled' or state == 'Deadline' then return false end
+  if NEVER_BY_POLICY[state] then return false end
   local policy, most = string.match(job_of(e.job).policy, '^(%a+):(%d+)')
   if not policy or policy == 'never' or (policy == 'node' and not NODE_CODES[code]) then return false end
   return e.number > tonumber(most) and 'hold' or 'requeue'

@@ -1,6 +1,5 @@
 -- Counters of submissions touched by one script call: read once, changed in Lua tables, written once by settle().
 -- Needs ranges, tags, events, later.
-local WORSE = { Completed = 1, Failed = 2, Cancelled = 3, Deadline = 4, ExceedTimeLimit = 5, OutOfMemory = 6 }
 local jobs = {}
 
 -- The submission of this id (text), or false.

@@ -19,7 +19,7 @@ def told(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def tell(kind: str, **data: Any) -> Any:
         shot = live.current()
-        live._verbs[kind](Event("9-9", 50.0, kind, data))
+        live._apply(Event("9-9", 50.0, kind, data))
         live._changed = True
         monkeypatch.setattr(cluster.store, "events", lambda *_: [])
         after = live.current()
@@ -68,7 +68,8 @@ def test_an_event_that_makes_no_sense_is_stepped_over_and_all_is_read_anew(
 ) -> None:
     live, job = Live(cluster.store), submit(cluster)
     assert [each.id for each in live.current().jobs] == [job]
-    bad = [Event("9-9", 50.0, "end", {"rows": [[1]]}), Event("9-10", 50.0, "cancel", {"done": True, "job": job})]
+    gone = {"done": True, "job": job, "ranks": "0"}
+    bad = [Event("9-9", 50.0, "end", {"rows": [[1]]}), Event("9-10", 50.0, "cancel", gone)]
     served = iter([bad])
     with monkeypatch.context() as patched:
         patched.setattr(cluster.store, "events", lambda *_: next(served, []))
