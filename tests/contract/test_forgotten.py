@@ -25,7 +25,7 @@ def held(store: RedisStore, prefix: str) -> dict[str, Any]:
     found = {}
     for key in store.link.do("KEYS", f"{prefix}:*"):
         name = key.decode().removeprefix(f"{prefix}:")
-        if name in _ONE or name.startswith(("bits:", "node:")):
+        if name in _ONE or name.startswith(("bits:", "node:", "passed:")):
             continue
         kind = store.link.do("TYPE", key)
         command, *rest = reads[kind.decode() if isinstance(kind, bytes) else kind]
