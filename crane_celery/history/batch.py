@@ -227,6 +227,8 @@ def _move(batch: Batch, event: Event) -> None:
     """Runs were suspended or go on: those of a submission at once."""
     moved: dict[tuple[int, str, int], list[int]] = {}
     for id, job, run, state, at, *by in event.data["rows"]:
+        if state == State.COMPLETING:  # its end, which is about to come, says all that is filed
+            continue
         batch.moved.append(((id, run), state, at))
         moved.setdefault((job, state, by[0] if by else -1), []).append(id - job)
     for (job, state, uid), ranks in moved.items():

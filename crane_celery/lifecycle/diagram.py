@@ -33,6 +33,8 @@ def page() -> str:
                 "A job or an array element has one run after another; a run that ended is over for good. What is"
                 " pending again has the next run number (`CRANE_RESTART_COUNT` counts from its first requeue).",
                 _diagram(_runs()),
+                "Completing is a run of several nodes with programs around jobs (prolog, epilog) whose script has ended"
+                " while other nodes of it are still cleaning up; what it holds is free when all of them have reported.",
                 "## What follows the end of a run",
                 _requeues(),
                 "Interactive jobs are never run again. A cancel wins over everything. What ran `MaxRequeueCount` times"

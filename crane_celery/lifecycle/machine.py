@@ -17,7 +17,7 @@ class Cause(StrEnum):
 
     START = "start"  # the leader committed it to a node
     BEGIN = "begin"  # its processes exist
-    DRAIN = "drain"  # its last process is gone, outputs are being closed
+    DRAIN = "drain"  # its script has ended, and other nodes of it are still cleaning up
     SUSPEND = "suspend"
     RESUME = "resume"
     CANCEL = "cancel"  # while pending

@@ -260,13 +260,17 @@ def _move(records: Records, event: Event) -> None:
             records.elements[id_] = moved(element, State(state), at)
 
 
+_CAUSES = {str(State.SUSPENDED): Cause.SUSPEND, str(State.COMPLETING): Cause.DRAIN}
+
+
 def cause_of(state: str) -> Cause:
-    """What brings a run that has begun into this state."""
-    return Cause.SUSPEND if state == State.SUSPENDED else Cause.RESUME
+    """Return what brings a run that has begun into this state."""
+    return _CAUSES.get(state, Cause.RESUME)
 
 
 def moved(element: Element, state: State, at: float) -> Element:
-    """The element, suspended or going on since ``at``; as it is where that is no news."""
+    """Return the element in another state since ``at``: suspended, going on, completing; as it is where that is no
+    news."""
     if element.state == state:
         return element
     if state == State.SUSPENDED:

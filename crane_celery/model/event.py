@@ -30,7 +30,8 @@ end      {"node", "rows": [[id, job, rank, run, state, code, began_at, ended_at,
                                                   memory_deaths: absent in events of before
 again    as end, but the last value: "held"       the run ended and is pending again (held)
 revive   {"job": <Job>, "ranks", "held": bool}    these ranks had ended and are pending again; the whole record after it
-move     {"node", "rows": [[id, job, run, state, at, uid?], ...]}        Suspended, or Running again; by whom, if known
+move     {"node", "rows": [[id, job, run, state, at, uid?], ...]}        Suspended, or Running again; by whom, if known;
+                                                  or Completing: the script has ended, other nodes are cleaning up
 step     {"node", "rows": [<StepRow as codec.step_to_json>, ...]}        a COMMON step began or ended
 kill     {"rows": [[id, run, node, signal], ...]} asked to stop; the leader tells the node. signal 0 = TERM, grace, KILL
                                                   with "then" (requeue, hold): they are pending again when they have;

@@ -12,7 +12,7 @@ class State(StrEnum):
     PENDING = "Pending"
     STARTING = "Starting"  # committed to a node (leased), the node has not confirmed yet
     RUNNING = "Running"
-    COMPLETING = "Completing"
+    COMPLETING = "Completing"  # its script has ended, other nodes of it are still cleaning up
     SUSPENDED = "Suspended"
     COMPLETED = "Completed"
     FAILED = "Failed"

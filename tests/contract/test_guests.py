@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crane_celery.errors import StaleFence
+from crane_celery.lifecycle.replay import replay
 from crane_celery.model.job import Allocation
 from crane_celery.model.states import NODE_DOWN, PROLOG, TERMINATED, State
 from crane_celery.store.api import Began, Ended, Report, Start, Store
@@ -71,11 +72,12 @@ def test_it_ends_as_its_script_did_when_all_have_left(wide: Wide) -> None:
         wide.ready(name)
     wide.leaves("n1", "Failed", 3)
     wide.leaves("n1", "Failed", 9)
-    assert wide.state[0] is State.RUNNING and wide.store.job(wide.job).ended == 0
+    assert wide.state[0] is State.COMPLETING and wide.store.job(wide.job).ended == 0
+    assert replay(wide.store.events("0", 0, 100)).elements[wide.job].state is State.COMPLETING
     assert [wide.told(name)[0] for name in _ALL] == [[], [(wide.job, 1, 0)], [(wide.job, 1, 0)]]
-    assert wide.kinds()[-1] == "kill_step"
+    assert wide.kinds()[-2:] == ["kill_step", "move"]
     wide.leaves("n3")
-    assert wide.told("n3") == ([], []) and wide.state[0] is State.RUNNING
+    assert wide.told("n3") == ([], []) and wide.state[0] is State.COMPLETING
     wide.leaves("n2")
     assert wide.state == (State.FAILED, 3, "of n1")
     assert [wide.told(name) for name in _ALL] == [([], [])] * 3

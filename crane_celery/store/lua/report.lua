@@ -32,6 +32,7 @@ end
 for _, r in ipairs(told.steps) do steps[#steps + 1] = step(r[1], r[2], r[3], r[4], r[5]) or nil end
 for _, r in ipairs(told.moved) do moved[#moved + 1] = move(node, r[1], r[2], r[3], r[4]) or nil end
 for _, r in ipairs(told.ended) do note_end(finish(node, r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10])) end
+for _, row in ipairs(completing) do moved[#moved + 1] = row end
 keep_begun()
 tell_rows('begin', head, began)
 tell_rows('step', head, steps)

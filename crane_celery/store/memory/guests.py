@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from crane_celery.lifecycle.machine import Cause, may
 from crane_celery.model.job import Element
 from crane_celery.model.states import State
 from crane_celery.store.api import Ended, Start
@@ -76,6 +77,10 @@ class Guests:
         if known.ending is None and (failed or node == element.allocation[0].node):
             known.ending = end
             self._send_off(element, known)
+            if known.phases and may(element.state, Cause.DRAIN):
+                row = [element.id, element.job, element.run, str(State.COMPLETING), self.log.past(end.ended_at)]
+                self.log.append(("move", {"node": node, "rows": [row]}))
+                element = self.log.records.elements[end.id]
         return None if known.phases or known.ending is None else (element, known.ending)
 
     def _send_off(self, e: Element, known: Invited) -> None:

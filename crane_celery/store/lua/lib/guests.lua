@@ -34,6 +34,18 @@ local function send_off(e)
   tell_rows('kill_step', '', rows)
 end
 
+-- Rows of `move` events of runs whose script has ended on the first node.
+local completing = {}
+
+-- The script has ended at `at` (text), and other nodes are still cleaning up.
+local function complete(e, at)
+  if not MAY_DRAIN[e.state] then return end
+  if tonumber(at) <= 0 or at > NOW then at = NOW end
+  e.state = 'Completing'
+  call('HSET', key_el(e.id), 'state', e.state)
+  completing[#completing + 1] = '[' .. e.id .. ',' .. e.job .. ',' .. e.run .. ',"Completing",' .. at .. ']'
+end
+
 -- Nothing is left of it on this node, where it ended so. Returns how the run ends, when all have left, else false.
 -- How it ends is what its first node says, or the first guest that failed before the script began.
 local function leave(e, node, how)
@@ -48,6 +60,7 @@ local function leave(e, node, how)
     ending = cjson.encode(how)
     call('HSET', el, 'ending', ending)
     send_off(e)
+    if tonumber(call('HGET', el, 'parts')) > 1 then complete(e, how[4]) end
   end
   return call('HINCRBY', el, 'parts', -1) == 0 and cjson.decode(ending)
 end
