@@ -137,7 +137,7 @@ class Work:
 
 def _obeyed(text: str) -> list[str]:
     """Characters that move a cursor, or turn the order of what is read."""
-    return [letter for letter in text if letter != "\n" and unicodedata.category(letter) in ("Cc", "Cf")]
+    return [letter for letter in text if letter not in "\n\t" and unicodedata.category(letter) in ("Cc", "Cf")]
 
 
 def _at(text: str) -> float:
