@@ -8,7 +8,7 @@ asked for a hold, release, update, depend, revive or kill, "uid" says who.
 ======== ==============================================================================================================
 kind     data
 ======== ==============================================================================================================
-submit   {"job": <Job as codec.job_to_json>}
+submit   {"job": <Job as asjson.job_to_json>}
 judge    {"rows": [[job, ready], ...],            ready as in Job.ready
           "deps": [dep, ...],                     the Job.dep of each row
           "gates": [[corr, dead], ...]}           its Job.corr and Job.dead; with "requeued": <job>, these verdicts
@@ -32,14 +32,14 @@ again    as end, but the last value: "held"       the run ended and is pending a
 revive   {"job": <Job>, "ranks", "held": bool}    these ranks had ended and are pending again; the whole record after it
 move     {"node", "rows": [[id, job, run, state, at, uid?], ...]}        Suspended, or Running again; by whom, if known;
                                                   or Completing: the script has ended, other nodes are cleaning up
-step     {"node", "rows": [<StepRow as codec.step_to_json>, ...]}        a COMMON step began or ended
+step     {"node", "rows": [<StepRow as asjson.step_to_json>, ...]}        a COMMON step began or ended
 kill     {"rows": [[id, run, node, signal], ...]} asked to stop; the leader tells the node. signal 0 = TERM, grace, KILL
                                                   with "then" (requeue, hold): they are pending again when they have;
                                                   with "uid" where somebody asked
 order    {"rows": [[id, run, node, {...}], ...]}  all that is wanted of a run (store.api.Wanted)
 kill_step {"rows": [[id, run, node, signal, step], ...]}  one COMMON step of a run is asked to stop; step 1: a guest
                                                   (store.api.Start) is
-node     {"node": <Node as codec.node_to_json>}   registered, lost, drained, resumed
+node     {"node": <Node as asjson.node_to_json>}   registered, lost, drained, resumed
 nudge    {"node"}                                 its leases stand unanswered: the leader signs and sends them again
 plan     {}                                      the leader noted what its last plan says (store.api ``noted_plan``)
 lead     {"fence", "holder"}

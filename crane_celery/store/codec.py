@@ -12,44 +12,10 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from crane_celery import faults
-from crane_celery.model.asjson import (
-    allocation_from_json,
-    allocation_to_json,
-    job_from_json,
-    job_to_json,
-    node_from_json,
-    node_spec_from_json,
-    node_spec_to_json,
-    node_to_json,
-    spec_from_json,
-    spec_to_json,
-    step_from_json,
-    step_to_json,
-)
+from crane_celery.model.asjson import allocation_from_json, node_spec_from_json, spec_from_json
 from crane_celery.model.job import Allocation, Element, Job, JobSpec
 from crane_celery.model.node import Node, NodeState
 from crane_celery.model.states import State
-
-__all__ = [
-    "allocation_from_json",
-    "allocation_to_json",
-    "dumps",
-    "element_from_row",
-    "job_from_json",
-    "job_from_row",
-    "job_to_json",
-    "node_from_json",
-    "node_from_row",
-    "node_spec_from_json",
-    "node_spec_to_json",
-    "node_to_json",
-    "readable",
-    "rows",
-    "spec_from_json",
-    "spec_to_json",
-    "step_from_json",
-    "step_to_json",
-]
 
 #: fields of the hashes in the order in which rows hold them; a row starts with the record's own id or name
 JOB_FIELDS = [

@@ -11,10 +11,10 @@ from crane_celery.errors import InputError
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.lifecycle.requeue import policy_of
 from crane_celery.model import dependency
+from crane_celery.model.asjson import allocation_to_json, spec_to_json, step_to_json
 from crane_celery.model.dependency import Block, Facts
 from crane_celery.model.event import Event
 from crane_celery.model.job import JobSpec, StepRow
-from crane_celery.store import codec
 from crane_celery.store.api import Began, Ended, Moved, Question, Report, Start, Submission
 from crane_celery.store.bitmaps import ranks_of
 from crane_celery.store.codec import dumps
@@ -52,7 +52,7 @@ def accepted(job: Submission, key: str) -> tuple[str | bytes | int, ...]:
     if job.count < 1:
         raise InputError(f"a submission of {job.count} elements: there must be at least one")
     pending = f"0-{job.count - 1}" if job.count > 1 else "0"
-    spec = dumps(codec.spec_to_json(job.spec))
+    spec = dumps(spec_to_json(job.spec))
     held = pending if job.held else ""
     array = int(bool(job.spec.array))
     known = f"{job.priority!r}", idempotency(key), job.body, job.spec.throttle
@@ -79,7 +79,7 @@ def policy(spec: JobSpec) -> str:
 def start_row(start: Start) -> tuple[Any, ...]:
     """A start as a row of start.lua."""
     job, rank, run, parts, guests = start
-    text = dumps(codec.allocation_to_json(parts))
+    text = dumps(allocation_to_json(parts))
     if len(parts) == 1:
         return job, rank, run, parts[0].node, text, 0
     return job, rank, run, parts[0].node, text, [part.node for part in parts[1:]], int(guests)
@@ -112,7 +112,7 @@ def report_text(report: Report) -> str:
         (id_, run, state, code, f"{a:.6f}", f"{b:.6f}", dumps(reason) if reason else '""', f"{cpu:.6g}", *memory)
         for id_, run, state, code, a, b, reason, cpu, *memory in report.ended
     ]
-    steps = [(s.job, s.run, s.step, int(s.ended_at > 0), dumps(codec.step_to_json(s))) for s in report.steps]
+    steps = [(s.job, s.run, s.step, int(s.ended_at > 0), dumps(step_to_json(s))) for s in report.steps]
     moved = [(id_, run, state, f"{at:.6f}") for id_, run, state, at in report.moved]
     return dumps({"began": began, "ended": ended, "steps": steps, "moved": moved})
 

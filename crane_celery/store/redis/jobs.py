@@ -8,6 +8,7 @@ from typing import Any
 
 from crane_celery.errors import CraneError, NotFound
 from crane_celery.grammar.ranges import RangeSet
+from crane_celery.model.asjson import step_from_json
 from crane_celery.model.event import asked_by
 from crane_celery.model.job import Element, Job, StepRow
 from crane_celery.model.overrides import dependent, spec_of, update_of
@@ -157,7 +158,7 @@ class RedisJobs(Part):
     def steps(self, id: int, run: int) -> list[StepRow]:
         """COMMON steps of a run, by number."""
         found = self.link.do("HGETALL", self.keys.of("steps", id))
-        steps = [codec.step_from_json(json.loads(v[1:])) for k, v in found.items() if k.startswith(b"%d." % run)]
+        steps = [step_from_json(json.loads(v[1:])) for k, v in found.items() if k.startswith(b"%d." % run)]
         return sorted(steps, key=lambda row: row.step)
 
     def body(self, job: int) -> bytes | None:

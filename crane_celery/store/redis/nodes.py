@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from crane_celery.model.asjson import node_spec_to_json
 from crane_celery.model.node import Node, NodeSpec, NodeState
 from crane_celery.store import codec, script_args
 from crane_celery.store.api import Beat, Registration
@@ -20,7 +21,7 @@ class RedisNodes(Part):
     def register(self, spec: NodeSpec, host: str, driver: str, version: str, boot: str) -> Registration:
         """A worker has started. See store.api."""
         texts = [dumps(text) for text in (host, driver, version, boot, _LOST)]
-        record = dumps(codec.node_spec_to_json(spec))
+        record = dumps(node_spec_to_json(spec))
         answer: list[Any] = []
         while not answer:  # 1,000 runs that did not survive in one step
             answer = self.link.run("register", spec.name, dumps(spec.name), record, *texts)

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from crane_celery.model import asjson
 from crane_celery.model.job import Allocation, Job, JobSpec, StepRow
 from crane_celery.model.node import Node, NodeSpec, NodeState
 from crane_celery.model.states import State
@@ -29,17 +30,17 @@ def test_records_survive_json() -> None:
         assert text.isascii()
         return json.loads(text)
 
-    assert codec.spec_from_json(carried(codec.spec_to_json(_SPEC))) == _SPEC
-    assert codec.job_from_json(carried(codec.job_to_json(job))) == job
-    assert codec.node_from_json(carried(codec.node_to_json(node))) == node
-    assert codec.step_from_json(carried(codec.step_to_json(step))) == step
-    assert codec.allocation_from_json(carried(codec.allocation_to_json(parts))) == parts
+    assert asjson.spec_from_json(carried(asjson.spec_to_json(_SPEC))) == _SPEC
+    assert asjson.job_from_json(carried(asjson.job_to_json(job))) == job
+    assert asjson.node_from_json(carried(asjson.node_to_json(node))) == node
+    assert asjson.step_from_json(carried(asjson.step_to_json(step))) == step
+    assert asjson.allocation_from_json(carried(asjson.allocation_to_json(parts))) == parts
 
 
 def test_fields_of_a_newer_writer_are_passed_over() -> None:
-    assert codec.spec_from_json({**codec.spec_to_json(_SPEC), "colour": "red"}) == _SPEC
+    assert asjson.spec_from_json({**asjson.spec_to_json(_SPEC), "colour": "red"}) == _SPEC
     with pytest.raises(TypeError):
-        codec.spec_from_json({"name": "x"})
+        asjson.spec_from_json({"name": "x"})
 
 
 def test_keys_are_the_same_in_python_and_lua() -> None:
