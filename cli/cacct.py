@@ -8,6 +8,7 @@ and ``%u`` and ``%U`` mean what they mean in cqueue.
 from __future__ import annotations
 
 from cli.common import truncation
+from cli.common.job_filters import add_filters, filters_of
 from cli.common.main import run
 from cli.common.options import Formats, Parser, add_output_options, ids, number, split_list
 
@@ -38,11 +39,7 @@ def parser() -> Parser:
     )
     add = made.add_argument
     add("-j", "--job", metavar="IDS", help="only these: 12, 12.1, 12_4, 12_4.1, 12_[1-3]")
-    add("-n", "--name", metavar="LIST", help="only jobs of these names")
-    add("-u", "--user", metavar="LIST", help="only these users' jobs")
-    add("-A", "--account", metavar="LIST", help="only these accounts")
-    add("-p", "--partition", metavar="LIST", help="only these partitions")
-    add("-q", "--qos", metavar="LIST", help="only these QoS")
+    add_filters(made)
     add("-w", "--nodelist", metavar="HOSTS", help="only what ran on these nodes")
     add(
         "-t",
@@ -57,7 +54,6 @@ def parser() -> Parser:
     add("-m", "--max-lines", type=number, metavar="N", help=f"runs at most, the newest (default"
         f" {MAX_LINES}, of --ids all); stderr, or a field of --json, says how many are left out")  # fmt: skip
     add("--deadline", metavar="A~B", help="only what has its deadline in this interval")
-    add("--type", metavar="LIST", help="only these types: Interactive, Batch, Container")
     add("--steps", action="store_true", help="the steps that every job has, too: 0, which holds its resources, and 1,"
         " its script")  # fmt: skip
     add("--ids", action="store_true", help="only ids, one of each array, such as 53_[3,53,103], for other commands")
@@ -112,15 +108,7 @@ def _what(options: argparse.Namespace) -> str:
 
 def _request(options: argparse.Namespace) -> dict[str, Any]:
     """What is asked of the gateway; intervals go as typed, with the zone that they are meant in."""
-    lists = {
-        "names": options.name,
-        "users": options.user,
-        "accounts": options.account,
-        "partitions": options.partition,
-        "qos": options.qos,
-        "kinds": options.type,
-    }
-    asked: dict[str, Any] = {key: split_list(value) for key, value in lists.items() if value}
+    asked = filters_of(options)
     if options.state:
         asked["states"] = split_list(options.state)
     if options.nodelist:
@@ -179,13 +167,13 @@ def array_info(row: dict[str, Any]) -> dict[str, Any]:
 
 def job_info(row: dict[str, Any]) -> dict[str, Any]:
     """A job with its steps under the field names of ``--json`` (reference/cranesched.md section 0.4)."""
-    from cli.output import accounting_columns as acct
+    from cli.output.cells import exit_code
     from cli.output.json_records import job_info as made
     from cli.output.json_records import step_info
 
     info = made(row)
-    info["exit_text"] = acct.exit_code(row)
-    info["step_info_list"] = [{**step_info(step), "exit_text": acct.exit_code(step)} for step in row.get("steps", ())]
+    info["exit_text"] = exit_code(row)
+    info["step_info_list"] = [{**step_info(step), "exit_text": exit_code(step)} for step in row.get("steps", ())]
     return info
 
 

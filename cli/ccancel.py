@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from cli.common.job_filters import add_filters, filters_of
 from cli.common.main import complain, run, say
 from cli.common.options import Parser, split_list
 
@@ -30,11 +31,8 @@ def parser() -> Parser:
     )
     add = made.add_argument
     add("ids", nargs="*", metavar="ID", help="jobs, elements or steps, separated by commas or blanks")
-    add("-n", "--name", metavar="LIST", help="only jobs of these names")
-    add("-p", "--partition", metavar="LIST", help="only in these partitions")
+    add_filters(made)
     add("-t", "--state", metavar="LIST", help="only pending (p), running (r), suspended (s) or all")
-    add("-A", "--account", metavar="LIST", help="only of these accounts")
-    add("-u", "--user", metavar="LIST", help="only of these users")
     add("-w", "--nodes", metavar="HOSTS", help="only what runs on these nodes")
     add("-s", "--signal", metavar="SIGNAL", help="send this signal to what runs instead of ending it")
     add("-b", "--batch", action="store_true", help="with --signal: to the script's own process alone")
@@ -51,15 +49,11 @@ def body(argv: list[str]) -> int:
     from crane_celery.errors import InputError
     from crane_celery.gateway.client import call
 
-    filters = {
-        "names": split_list(options.name),
-        "partitions": split_list(options.partition),
-        "states": split_list(options.state),
-        "accounts": split_list(options.account),
-        "users": split_list(options.user),
-        "nodes": [options.nodes] if options.nodes else [],
-    }
-    filters = {key: value for key, value in filters.items() if value}
+    filters = filters_of(options)
+    if options.state:
+        filters["states"] = split_list(options.state)
+    if options.nodes:
+        filters["nodes"] = [options.nodes]
     ids = ",".join(options.ids)
     if not filters and not options.ids:
         raise InputError("name jobs to cancel, or at least one condition such as --user, --name or --state")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cli.common import truncation
 from cli.common.iterate import add_iterate, repeated
+from cli.common.job_filters import add_filters, filters_of
 from cli.common.main import run
 from cli.common.options import Formats, Parser, add_output_options, ids, number, split_list
 
@@ -45,16 +46,10 @@ def parser() -> Parser:
     add = made.add_argument
     add("-j", "--job", metavar="IDS", help="only these: 12, 12_4, 12_[1-3]")
     add("-s", "--step", metavar="IDS", nargs="?", const="", help="list steps, of these jobs or steps or of all")
-    add("-n", "--name", metavar="LIST", help="only jobs of these names")
-    add("-q", "--qos", metavar="LIST", help="only these QoS")
-    add("-u", "--user", metavar="LIST", help="only these users' jobs")
-    add("-A", "--account", metavar="LIST", help="only these accounts")
-    add("-p", "--partition", metavar="LIST", help="only these partitions")
-    add("-L", "--licenses", metavar="LIST", help="only what asks for any of these licences")
+    add_filters(made)
     add("-w", "--nodelist", metavar="HOSTS", help="only what runs on these nodes")
     add("-t", "--state", metavar="LIST", help="pending (p), running (r), suspended (s), an end such as failed; or all:"
         " what has ended of late, too")  # fmt: skip
-    add("--type", metavar="LIST", help="only these types: Interactive, Batch, Container")
     add("--self", action="store_true", help="only my own jobs")
     add("-S", "--start", action="store_true", help="add the start time, the expected one of what waits")
     add("--deadline", action="store_true", help="add the deadline")
@@ -92,17 +87,9 @@ def body(argv: list[str]) -> int:
 
 
 def _filters(options: argparse.Namespace) -> dict[str, Any]:
-    named = {
-        "names": options.name,
-        "qos": options.qos,
-        "users": options.user,
-        "accounts": options.account,
-        "partitions": options.partition,
-        "states": options.state,
-        "licenses": options.licenses,
-        "kinds": options.type,
-    }
-    found: dict[str, Any] = {key: split_list(value) for key, value in named.items() if value}
+    found = filters_of(options)
+    if options.state:
+        found["states"] = split_list(options.state)
     if options.nodelist:
         found["nodes"] = [options.nodelist]
     if options.self:

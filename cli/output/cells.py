@@ -73,3 +73,14 @@ def yes(flag: object) -> str:
 def gres(found: Mapping[str, Any]) -> str:
     """``gpu:a100:2,fpga:1``, ``None`` for none."""
     return ",".join(f"{name}:{count}" for name, count in sorted(found.items()) if count) or "None"
+
+
+def exit_code(row: Mapping[str, Any]) -> str:
+    """``code:signal``, as crane_celery.model.states.show_code has it."""
+    code: int = row["code"]
+    return f"{code}:0" if code < 256 else f"0:{code - 256}"
+
+
+def array_spec(row: Mapping[str, Any]) -> str:
+    """The indexes asked for, with the limit on how many run at once: ``0-9:2%3``."""
+    return f"{row['array']}%{row['throttle']}" if row["throttle"] else str(row["array"])

@@ -8,7 +8,7 @@ from functools import cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 
@@ -25,46 +25,43 @@ def rfc3339(at: float) -> str | None:
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}{decimals}Z"
 
 
+#: how a value is written, by the names of the table; "" = as it is
+_FORMS: dict[str, Callable[[Any], Any]] = {
+    "": lambda value: value,
+    "span": lambda seconds: None if seconds is None else f"{int(seconds)}s",
+    "some_span": lambda seconds: f"{int(seconds)}s" if seconds else None,
+    "moment": rfc3339,
+    "flag": bool,
+    "count": lambda number: number or 0,
+}
+
+
+@cache
+def _plain() -> list[tuple[str, str, Callable[[Any], Any]]]:
+    """Return key, name and form of each field that stands for itself."""
+    from crane_celery.model.fields.known import KNOWN
+    from crane_celery.model.fields.options import OPTIONS
+
+    named = [(field.key, *field.json.partition(":")) for field in (*KNOWN, *OPTIONS) if field.json]
+    return [(key, name, _FORMS[form]) for key, name, _, form in named]
+
+
 def job_info(row: dict[str, Any]) -> dict[str, Any]:
     """One row; fields without a value are left out."""
+    info: dict[str, Any] = {name: form(row.get(key)) for key, name, form in _plain()}
+    return {key: value for key, value in {**info, **_of_several(row)}.items() if value is not None}
+
+
+def _of_several(row: dict[str, Any]) -> dict[str, Any]:
+    """What JobInfo makes of several fields, or calls otherwise as long as it waits."""
     from cli.output.cells import hosts
 
     pending = row["state"] == "Pending"
     info: dict[str, Any] = {
-        "type": row["kind"],
-        "job_id": row["id"],
-        "jobid": row["jobid"],
-        "name": row["name"],
-        "partition": row["partition"],
-        "uid": row["uid"],
-        "gid": row["gid"],
-        "username": row["user"],
-        "account": row["account"],
-        "qos": row["qos"],
-        "wckey": row["wckey"],
-        "status": row["state"],
-        "exit_code": row["code"],
-        "memory_deaths": row.get("memory_deaths", 0),
-        "priority": row["priority"],
-        "held": row.get("held", False),
-        "exclusive": row["exclusive"],
         "extra_attr": {"comment": row["comment"]} if row["comment"] else None,
         "licenses_count": row["licenses"] or None,
         "requeue_count": max(0, row["run"] - 1),
         "requeue_if_failed": row["requeue"] == "failure",
-        "node_num": row["nodes"],
-        "ntasks": row["ntasks"],
-        "cmd_line": row["command"],
-        "cwd": row["cwd"],
-        "submit_hostname": row["submit_host"],
-        "req_nodes": row["req_nodelist"],
-        "exclude_nodes": row["exclude"],
-        "time_limit": None if row["time_limit"] is None else f"{row['time_limit']}s",
-        "submit_time": rfc3339(row["submitted_at"]),
-        "start_time": rfc3339(row["began_at"]),
-        "end_time": rfc3339(row["ended_at"]),
-        "elapsed_time": None if row.get("elapsed") is None else f"{int(row['elapsed'])}s",
-        "suspended_time": f"{int(row['suspended_s'])}s" if row.get("suspended_s") else None,
         "req_total_res_view": {
             "cpu_count": row["req_cpus"],
             "memory_bytes": str(row["req_memory"] * row["nodes"]),
@@ -83,7 +80,7 @@ def job_info(row: dict[str, Any]) -> dict[str, Any]:
         info["dependency_status"] = {**conditions(row["depends"]), **(row.get("dependency") or {})}
     if row["deadline"]:
         info["deadline_time"] = rfc3339(row["deadline"])
-    return {key: value for key, value in info.items() if value is not None}
+    return info
 
 
 def elements(rows: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:

@@ -32,6 +32,7 @@ from crane_celery.history.schema import (
 )
 from crane_celery.history.shares import Owner, Shares
 from crane_celery.model.event import Position
+from crane_celery.model.fields.table import searched
 from crane_celery.model.job import Job, StepRow, paused
 from crane_celery.model.overrides import spec_parts
 from crane_celery.model.states import State
@@ -319,7 +320,7 @@ class Filing:
 
 
 #: what submissions are searched by, where all of one has the same
-_SEARCHED = ("name", "partition", "account", "qos")
+_SEARCHED = [key for _, key in searched()]
 _DONE = update(SUBMISSION).where(SUBMISSION.c.job == bindparam("b_job")).values(done_at=bindparam("b_at"))
 _FOLLOWED = (
     update(RUN)

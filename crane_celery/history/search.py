@@ -32,6 +32,7 @@ from crane_celery.grammar.ranges import RangeSet
 from crane_celery.history import sifting
 from crane_celery.history.api import ANY_TIME, Query, Span
 from crane_celery.history.schema import ALLOCATION, ALLOCATION_NODE, CANCELLED, FINAL, PERSON, RUN, SUBMISSION
+from crane_celery.model.fields.table import searched
 
 #: more ranges of ids than this are looked up in a mask, which has a byte for each id from the first to the last
 MAX_RANGES = 100
@@ -288,14 +289,7 @@ def _submissions(want: Query) -> list[ColumnElement[bool]]:
 
 def _of_submission(want: Query, table: ReadOnlyColumnCollection[str, Column[Any]]) -> list[ColumnElement[bool]]:
     asked: list[ColumnElement[bool]] = [
-        column.in_(values)
-        for column, values in (
-            (table.name, want.names),
-            (table.partition, want.partitions),
-            (table.account, want.accounts),
-            (table.qos, want.qos),
-        )
-        if values
+        table[key].in_(values) for name, key in searched() if (values := getattr(want, name))
     ]
     return [*asked, *_within(table.submitted_at, want.submit), *_in_record(want, table.record, table.changes)]
 

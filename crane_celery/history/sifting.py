@@ -6,9 +6,10 @@ for one element, its row says.
 
 from crane_celery.grammar.licenses import parse_licenses
 from crane_celery.history.api import ANY_TIME, Query, Row
+from crane_celery.model.fields.table import searched
 
 #: conditions on what can be changed for some elements of a submission, and the keys of a row that they are about
-_IN_FORCE = (("names", "name"), ("partitions", "partition"), ("accounts", "account"), ("qos", "qos"))
+_IN_FORCE = searched()
 
 
 def needed(want: Query) -> bool:

@@ -140,7 +140,7 @@ SIZE = (
         change=Change("partition", "partition", True),
         queue=Shown("P", "PARTITION"),
         past=Shown("P", "PARTITION"),
-        filter=Filter("partitions", searched=True),
+        filter=Filter("partitions", "-p --partition", "only these partitions", searched=True),
         json="partition",
     ),
 )

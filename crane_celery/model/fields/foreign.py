@@ -20,7 +20,7 @@ KEPT = (
         change=Change("account", "account"),
         queue=Shown("a", "ACCOUNT", "or_dash"),
         past=Shown("a", "ACCOUNT"),
-        filter=Filter("accounts", searched=True),
+        filter=Filter("accounts", "-A --account", "only these accounts", searched=True),
         json="account",
     ),
     Field(
@@ -36,7 +36,7 @@ KEPT = (
         change=Change("qos", "quality of service"),
         queue=Shown("q", "QOS", "or_dash"),
         past=Shown("q", "QOS"),
-        filter=Filter("qos", searched=True),
+        filter=Filter("qos", "-q --qos", "only these QoS", "cqueue cacct", searched=True),
         json="qos",
     ),
     Field(

@@ -16,7 +16,7 @@ KNOWN = (
         in_rows=True,
         queue=Shown("n", "NAME"),
         past=Shown("n", "JOBNAME"),
-        filter=Filter("names", searched=True),
+        filter=Filter("names", "-n --name", "only jobs of these names", searched=True),
         json="name",
     ),
     Field(
@@ -24,7 +24,7 @@ KNOWN = (
         in_rows=True,
         queue=Shown("u", "USER"),
         past=Shown("u", "USERNAME"),
-        filter=Filter("users", equal=False),
+        filter=Filter("users", "-u --user", "only these users' jobs", equal=False),
         json="username",
     ),
     Field(
@@ -50,7 +50,7 @@ KNOWN = (
         in_rows=True,
         queue=Shown("T", "TYPE"),
         past=Shown("T", "JOBTYPE", "kind"),
-        filter=Filter("kinds"),
+        filter=Filter("kinds", "--type", "only these types: Interactive, Batch, Container", "cqueue cacct"),
         json="type",
     ),
     Field("run", past=Shown("", "RUN", also="run")),
@@ -58,7 +58,7 @@ KNOWN = (
     Field("code", past=Shown("e", "EXITCODE", "exit_code"), json="exit_code"),
     Field("reason", queue=Shown("R", "REASON"), past=Shown("R", "REASON")),
     Field("priority", queue=Shown("p", "PRIORITY", "priority"), past=Shown("p", "PRIORITY", "cpus"), json="priority"),
-    Field("held", queue=Shown("h", "HELD", "yes"), past=Shown("h", "HELD", "held"), json="held"),
+    Field("held", queue=Shown("h", "HELD", "yes"), past=Shown("h", "HELD", "held"), json="held:flag"),
     Field(
         "req_nodelist",
         queue=Shown("r", "REQNODES", "hosts_or_none"),
@@ -102,5 +102,5 @@ KNOWN = (
     Field("suspended_s", json="suspended_time:some_span"),
     Field("cpu_s", past=Shown("", "CPUTIME", "seconds_or_dash", also="cputime")),
     Field("memory_peak", past=Shown("", "MAXRSS", "memory_or_dash", also="maxrss")),
-    Field("memory_deaths", past=Shown("O", "MEMORYDEATHS"), json="memory_deaths"),
+    Field("memory_deaths", past=Shown("O", "MEMORYDEATHS"), json="memory_deaths:count"),
 )

@@ -33,3 +33,13 @@ def sendable() -> frozenset[str]:
 def setters() -> dict[str, tuple[str, ...]]:
     """Return the fields of a specification that each option sets."""
     return {field.key: field.sets for field in FIELDS if field.sets and (field.ours or field.slurm)}
+
+
+def searched() -> list[tuple[str, str]]:
+    """Return the conditions that the history has a column for, each with the key of its field."""
+    return [(field.filter.name, field.key) for field in FIELDS if field.filter and field.filter.searched]
+
+
+def equal() -> list[tuple[str, str]]:
+    """Return the conditions that the value of one field passes or not, each with its key."""
+    return [(field.filter.name, field.key) for field in FIELDS if field.filter and field.filter.equal]

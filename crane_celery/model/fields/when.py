@@ -78,7 +78,7 @@ CONDITIONS = (
         many=True,
         in_rows=True,
         queue=Shown("", "LICENSES", "or_dash", also="licenses"),
-        filter=Filter("licenses", equal=False),
+        filter=Filter("licenses", "-L --licenses", "only what asks for any of these licences", "cqueue", equal=False),
     ),
     Field(
         "constraint",

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from crane_celery.errors import InputError
 from crane_celery.grammar.licenses import parse_licenses
 from crane_celery.grammar.names import did_you_mean
+from crane_celery.model.fields.table import equal
 from crane_celery.model.job import Job, JobSpec
 from crane_celery.model.states import State
 
@@ -30,6 +31,8 @@ _ALSO = {State.RUNNING: (State.STARTING, State.COMPLETING)}
 
 #: reference/cranesched.md section 2.1
 KINDS = ("Interactive", "Batch", "Container")
+#: conditions on one field, each with the field's name
+_EQUAL = equal()
 
 
 class Asked(NamedTuple):
@@ -77,12 +80,8 @@ class Filters(NamedTuple):
     def spec(self, spec: Asked | JobSpec) -> bool:
         """Whether what was asked for passes."""
         return (
-            (not self.names or spec.name in self.names)
+            all(not (values := getattr(self, name)) or getattr(spec, key) in values for name, key in _EQUAL)
             and (not (self.users or self.uids) or spec.user in self.users or spec.uid in self.uids)
-            and (not self.partitions or spec.partition in self.partitions)
-            and (not self.accounts or spec.account in self.accounts)
-            and (not self.qos or spec.qos in self.qos)
-            and (not self.kinds or spec.kind in self.kinds)
             and (not self.licenses or any(name in self.licenses for name in license_names(spec.licenses)))
         )
 
