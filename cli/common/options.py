@@ -103,8 +103,13 @@ class Parser(argparse.ArgumentParser):
 
     @property
     def options(self) -> dict[str, bool]:
-        """Every option, long and short; True for those that take no value."""
-        return {name: action.nargs == 0 for action in self._actions for name in action.option_strings}
+        """Every option, long and short; True for those whose value is not the next word."""
+        return {name: action.nargs in (0, "?") for action in self._actions for name in action.option_strings}
+
+    @property
+    def switches(self) -> set[str]:
+        """The options that take no value at all."""
+        return {name for action in self._actions if action.nargs == 0 for name in action.option_strings}
 
     @property
     def shown(self) -> list[argparse.Action]:

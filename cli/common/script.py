@@ -103,13 +103,15 @@ def from_script(source: Source, where: dict[str, str]) -> tuple[list[Layer], lis
     spoken = {_DIALECTS.get(os.path.basename(sys.argv[0]), "")}
     layers: list[Layer] = []
     parsers: dict[str, JobParser] = {}
-    for line in _directives(source):
+    lines = list(_directives(source))
+    of_lsf = [word for line in lines if line.prefix == "#BSUB" for word in line.argv]
+    for line in lines:
         front = _FRONTS.get(line.prefix, "ours")
         spoken.add(_DIALECTS_OF.get(line.prefix, ""))
         if front not in parsers:
             parsers[front] = _parser(front)
         place = f"{source.place}:{line.line_no} {line.prefix}"
-        layers.append(_parsed(place, parsers[front], _words(source, line), front))
+        layers.append(_parsed(place, parsers[front], _words(source, line, of_lsf), front))
         where.update(dict.fromkeys(layers[-1], place))
     dialects = sorted(spoken - {""})
     if dialects:
@@ -119,14 +121,14 @@ def from_script(source: Source, where: dict[str, str]) -> tuple[list[Layer], lis
     return layers, dialects
 
 
-def _words(source: Source, line: Directive) -> tuple[str, ...]:
+def _words(source: Source, line: Directive, of_lsf: Sequence[str]) -> tuple[str, ...]:
     """The words of a directive, those of LSF as ours. Raises InputError, NotSupported."""
     if line.prefix != "#BSUB":
         return line.argv
     from crane_celery.model.fields.lsf import translate
 
     try:
-        return translate(line.argv)
+        return translate(line.argv, of_lsf)
     except CraneError as error:
         raise type(error)(f"{source.place}: line {line.line_no} {line.prefix}: {error.message}") from None
 
@@ -259,7 +261,7 @@ def _parsed(place: str, parser: JobParser, argv: Sequence[str], front: str) -> L
     try:
         for word in argv:
             option, equals, value = word.partition("=")
-            if equals and parser.options.get(option):
+            if equals and option in parser.switches:
                 if value.lower() not in _YES + _NO:
                     why = f"{value!r} is neither yes nor no: leave the value out, or write one of them"
                     raise InputError(f"{option}: {why}")
@@ -274,12 +276,10 @@ def _parsed(place: str, parser: JobParser, argv: Sequence[str], front: str) -> L
 
 
 def _as_in_slurm(options: Layer) -> Layer:
-    """Options with values in our terms: sizes such as ``4GB``, and ``%J``, which is the job's number for a script."""
+    """Options with values in our terms: ``%J``, which is the job's number for a script."""
     import re
 
     made = dict(options)
-    for name in {"mem", "mem_per_cpu"} & made.keys():
-        made[name] = re.sub(r"(?i)(?<=\d[KMGT])B$", "", made[name])
     for name in {"output", "error", "input"} & made.keys():
         made[name] = re.sub(r"%(\d*)(.)", lambda found: f"%{found[1]}j" if found[2] == "J" else found[0], made[name])
     return made

@@ -37,7 +37,11 @@ def add_options(parser: JobParser, front: str = "ours") -> None:
             parser.later(*names, takes_value=bool(field.value))
             continue
         help_text = field.help.replace("%", "%%")
-        if field.value:
+        if field.value.startswith("["):
+            parser.add_argument(
+                *names, dest=field.key, nargs="?", const=True, metavar=field.value.strip("[]"), help=help_text
+            )
+        elif field.value:
             parser.add_argument(*names, dest=field.key, metavar=field.value, help=help_text)
         elif field.const:
             again = one_of.setdefault(field.key, parser.add_mutually_exclusive_group())

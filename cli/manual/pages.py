@@ -8,6 +8,7 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from cli.common.options import Parser
 
@@ -49,6 +50,7 @@ def page(command: str) -> str:
     parts = [f"# {command}", _MADE, *_parts(made)]
     if command == "cbatch":
         parts.insert(-1 if made.epilog else len(parts), _variables())
+        parts += ["## Options of other systems", *_of_others()]
     if command == "ccontrol":
         parts += _actions()
     return "\n\n".join(filter(None, parts)) + "\n"
@@ -108,11 +110,36 @@ def _variables() -> str:
     return f"Variables that give an option (a switch is 1 or 0): {', '.join(sorted(names))}."
 
 
+def _of_others() -> Iterator[str]:
+    """Yield what becomes of the options in lines of Slurm's and LSF's, where that is not as in lines of ours."""
+    from crane_celery.model.fields.row import REFUSED
+    from crane_celery.model.fields.table import FIELDS
+
+    for front, line in (("slurm", "#SBATCH"), ("lsf", "#BSUB")):
+        there = [field for field in FIELDS if field.names(front)]
+        rows: list[str] = []
+        refused: dict[str, list[str]] = {}
+        for field in there:
+            ours = field.names("ours")
+            names = [f"`{name}`" for name in field.names(front) if front == "lsf" or name not in ours]
+            if field.effect == REFUSED:
+                refused.setdefault(field.why, []).extend(names)
+            elif names:
+                meant = (front == "lsf" and field.lsf_help) or f"as `{ours[-1]}`"
+                rows.append(f"| {', '.join(names)} | {field.effect}: {_plain(meant)} |")
+        yield f"In `{line}` lines these are read, too:"
+        yield "| option | what becomes of it |\n|---|---|\n" + "\n".join(rows)
+        yield "These are refused, each by its name:"
+        reasons = "\n".join(f"| {', '.join(names)} | {_plain(why)} |" for why, names in refused.items() if names)
+        yield f"| option | what to do |\n|---|---|\n{reasons}"
+
+
 def _names(action: argparse.Action) -> str:
     value = action.metavar if isinstance(action.metavar, str) else action.dest.upper()
     if not action.option_strings:
         return f"`{value}`"
     shown = ", ".join(f"`{name}`" for name in action.option_strings)
+    value = f"[={value}]" if action.nargs == "?" else value
     return (shown if action.nargs == 0 else f"{shown} `{value}`").replace("|", "\\|")
 
 

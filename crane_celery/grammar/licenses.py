@@ -1,6 +1,6 @@
 """Licences: ``name[@server]:N`` joined by ``,`` (all of them) or ``|`` (any of them), never both.
 
-Names are letters only (CraneSched); the count is always written.
+Names are letters only (CraneSched); without a count one is meant.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ else:
 
 #: the most of one licence a job may ask for
 MAX_COUNT = 2**31 - 1
-_ITEM = r"(?a)([A-Za-z]+)(?:@([A-Za-z0-9._-]+))?:(\d+)"
+_ITEM = r"(?a)([A-Za-z]+)(?:@([A-Za-z0-9._-]+))?(?::(\d+))?"
 
 
 class License(NamedTuple):
@@ -60,9 +60,9 @@ def format_licenses(request: LicenseRequest) -> str:
 def _parse_item(item: str, text: str) -> License:
     """One licence; ``text`` is the whole value, for the message."""
     match = re.fullmatch(_ITEM, item)
-    number = whole(match[3], MAX_COUNT) if match else None
+    number = whole(match[3] or "1", MAX_COUNT) if match else None
     if not match or not number:
         raise InputError(
-            f"bad license {quote(item)} in {quote(text)}: write name:count or name@server:count, such as matlab:2"
+            f"bad license {quote(item)} in {quote(text)}: write name, name:count or name@server:count, such as matlab:2"
         )
     return License(match[1], match[2] or "", number)

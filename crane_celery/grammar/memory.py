@@ -1,7 +1,7 @@
 """Amounts of memory, in bytes.
 
 A number with an optional fraction and one of K M G T (factors of 1024) or B (bytes), in either case; a bare number is
-MB (CraneSched). Two-letter units are refused rather than guessed.
+MB (CraneSched). A B behind one of the letters changes nothing: ``16GB``, ``64Gb``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from crane_celery.errors import InputError
 from crane_celery.grammar._lex import MAX_NUMBER, quote
 
-_SIZE = r"(?a)(\d{1,20})(?:\.(\d{0,20}))?([BKMGT]?)"
+_SIZE = r"(?a)(\d{1,20})(?:\.(\d{0,20}))?(?:([KMGT])B?|(B?))"
 _FACTORS = {"B": 1, "K": 1 << 10, "M": 1 << 20, "": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _MB = 1 << 20
 
@@ -23,7 +23,7 @@ def parse_memory(text: str) -> int:
         raise InputError(
             f"bad memory size {quote(text)}: write a number with one of K M G T or nothing (MB), such as 1G"
         )
-    digits, fraction, unit = match[1], match[2] or "", match[3]
+    digits, fraction, unit = match[1], match[2] or "", match[3] or match[4]
     size = int(digits + fraction) * _FACTORS[unit] // int("1" + "0" * len(fraction))
     if size > MAX_NUMBER:
         raise InputError(f"memory size {quote(text)} is beyond any machine: write a smaller one, such as 4T")

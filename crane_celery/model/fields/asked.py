@@ -24,7 +24,7 @@ SIZE = (
     Field(
         "nodes",
         "-N --nodes",
-        lsf="-nnode",
+        lsf="-nnode -nnodes",
         value="N",
         help="nodes",
         sets=_SHAPE,
@@ -38,9 +38,9 @@ SIZE = (
     ),
     Field(
         "ntasks",
-        "-n --ntasks",
+        "-n --tasks --ntasks",
         value="N",
-        help="tasks over all nodes",
+        help="tasks over all nodes; without -N on as few nodes as hold them",
         sets=_SHAPE,
         changeable=True,
         asked=True,
@@ -50,7 +50,7 @@ SIZE = (
     ),
     Field(
         "ntasks_per_node",
-        "--ntasks-per-node --tasks-per-node",
+        "--tasks-per-node --ntasks-per-node",
         lsf="-n",
         value="N",
         help="tasks on each node",
@@ -102,6 +102,7 @@ SIZE = (
     Field(
         "gpus_per_node",
         "--gpus-per-node",
+        lsf="-gpu",
         value="N",
         help="GPUs on each node: a number, or types such as a100:2",
         sets=("gres",),
@@ -115,6 +116,29 @@ SIZE = (
         sets=("gres",),
         asked=True,
     ),
+    Field(
+        "gpus_per_task",
+        "--gpus-per-task",
+        value="N",
+        help="GPUs for each task: a number, or types such as a100:2",
+        sets=("gres",),
+        asked=True,
+    ),
+    Field(
+        "ntasks_per_gpu",
+        "--ntasks-per-gpu",
+        value="N",
+        help="tasks for each GPU of --gpus or --gpus-per-node, where --ntasks is not given",
+        sets=_SHAPE,
+    ),
+    Field(
+        "cpus_per_gpu",
+        "--cpus-per-gpu",
+        value="N",
+        help="CPUs for each GPU, shared by the tasks of its node",
+        sets=("cpus_per_task",),
+    ),
+    Field("mem_per_gpu", "--mem-per-gpu", value="SIZE", help="memory for each GPU", sets=("memory", "whole_memory")),
     Field(
         "time",
         "-t --time",
@@ -148,7 +172,7 @@ SIZE = (
 FILES = (
     Field(
         "chdir",
-        "-D --chdir",
+        "-D --workdir --chdir",
         lsf="-cwd",
         value="DIR",
         help="working directory (default: this one)",
@@ -166,7 +190,7 @@ FILES = (
     Field(
         "output",
         "-o --output",
-        lsf="-o",
+        lsf="-o -oo",
         value="FILE",
         help="standard output (default Crane-%j.out, in arrays Crane-%A_%a.out)",
         read="filename",
@@ -175,7 +199,7 @@ FILES = (
     Field(
         "error",
         "-e --error",
-        lsf="-e",
+        lsf="-e -eo",
         value="FILE",
         help="standard error (default: with the output)",
         read="filename",

@@ -10,6 +10,7 @@ KEPT = (
     Field(
         "account",
         "-A --account",
+        lsf="-P",
         value="NAME",
         help=_NONE,
         effect=RECORDED,
@@ -42,6 +43,7 @@ KEPT = (
     Field(
         "mail_type",
         "--mail-type",
+        lsf="-B -N",
         value="LIST",
         help=_NONE,
         effect=RECORDED,
@@ -52,6 +54,7 @@ KEPT = (
     Field(
         "mail_user",
         "--mail-user",
+        lsf="-u",
         value="NAME",
         help=_NONE,
         effect=RECORDED,
@@ -94,15 +97,29 @@ KEPT = (
         value="N",
         help=_NONE,
         effect=RECORDED,
+        sets=("extra",),
         changeable=True,
         change=Change("priority", "a number; 0 for the usual one; only operators go above it", True),
     ),
-    Field("cpu_freq", "--cpu-freq", value="FREQ", help=_NONE, effect=RECORDED),
-    Field("distribution", "-m --distribution", value="HOW", help=_NONE, effect=RECORDED, asked=True),
-    Field("ntasks_per_socket", "--ntasks-per-socket", value="N", help=_NONE, effect=RECORDED),
-    Field("sockets_per_node", "--sockets-per-node", value="N", help=_NONE, effect=RECORDED),
-    Field("cores_per_socket", "--cores-per-socket", value="N", help=_NONE, effect=RECORDED),
-    Field("threads_per_core", "--threads-per-core", value="N", help=_NONE, effect=RECORDED, asked=True),
+    *(
+        Field(key, ours, slurm, lsf, value=value, help=_NONE, effect=RECORDED, sets=("extra",), asked=asked)
+        for key, ours, slurm, lsf, value, asked in (
+            ("cpu_freq", "--cpu-freq", None, "", "FREQ", False),
+            ("distribution", "-m --distribution", None, "", "HOW", True),
+            ("ntasks_per_socket", "--ntasks-per-socket", None, "", "N", False),
+            ("sockets_per_node", "--sockets-per-node", None, "", "N", False),
+            ("cores_per_socket", "--cores-per-socket", None, "", "N", False),
+            ("threads_per_core", "--threads-per-core", None, "", "N", True),
+            ("hint", "--hint", None, "", "TYPE", False),
+            ("contiguous", "--contiguous", None, "", "", False),
+            ("switches", "--switches", None, "", "N[@TIME]", False),
+            ("propagate", "--propagate", None, "", "[LIMITS]", False),
+            ("oversubscribe", "--oversubscribe", "-s --oversubscribe", "", "", False),
+            ("overcommit", "--overcommit", "-O --overcommit", "", "", False),
+            ("alloc_flags", "--alloc-flags", "", "-alloc_flags", "FLAGS", False),
+            ("no_kill", "--no-kill", "-k --no-kill", "", "[off]", False),
+        )
+    ),
 )
 
 

@@ -10,32 +10,61 @@ import re
 
 from crane_celery.errors import InputError, NotSupported
 from crane_celery.grammar._lex import quote
+from crane_celery.model.fields.lsf_values import gpus, requirements
 from crane_celery.model.fields.row import REFUSED
 from crane_celery.model.fields.table import FIELDS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 _ROWS = {name: field for field in FIELDS for name in field.names("lsf")}
 #: LSF's options that there are
 _TAKEN = [name for name, field in _ROWS.items() if field.effect != REFUSED]
+#: what asks for a mail, and when that is sent
+_MAILS = {"-B": "BEGIN", "-N": "END"}
 _ACTIONS = ("-h", "-V", "-help")
 
 
-def translate(argv: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the words of one line in our words. Raises InputError, NotSupported."""
+def translate(argv: tuple[str, ...], everything: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the words of one line in our words. Raises InputError, NotSupported.
+
+    ``everything``: the words of all lines of the script, where one says how another is meant: with ``span[...]``,
+    ``-n`` is the number of all tasks; ``-B`` and ``-N`` together ask for two mails.
+    """
+    said = [*everything, *argv]
     words: list[str] = []
     left = iter(argv)
     for name in left:
         if name not in _TAKEN:
             raise _refusal(name)
-        value = next(left, None)
-        if value is None:
-            raise InputError(f"{name} has no value")
-        found = re.fullmatch(r"(?s)(.*)\[(.*)\](%.*)?", value) if name == "-J" else None
-        if found:  # arrays: name[indexes]%limit
-            words.append(f"--array={found[2]}{found[3] or ''}")
-            value = found[1]
-        if value or not found:
-            words.append(f"{_ROWS[name].option}={_converted(name, value)}")
+        if name in _MAILS:
+            kinds = dict.fromkeys(kind for each, kind in _MAILS.items() if each in said)
+            words.append(f"--mail-type={','.join(kinds)}")
+        elif not _ROWS[name].value or _ROWS[name].value.startswith("["):
+            words.append(_ROWS[name].names("ours")[-1])
+        else:
+            value = next(left, None)
+            if value is None:
+                raise InputError(f"{name} has no value")
+            words += _valued(name, value, any("span[" in word for word in said))
     return tuple(words)
+
+
+def _valued(name: str, value: str, spans: bool) -> Iterator[str]:
+    """Yield an option with its value in our words."""
+    if name == "-R":
+        yield from requirements(value)
+        return
+    found = re.fullmatch(r"(?s)(.*)\[(.*)\](%.*)?", value) if name == "-J" else None
+    if found:  # arrays: name[indexes]%limit
+        yield f"--array={found[2]}{found[3] or ''}"
+        value = found[1]
+    if value or not found:
+        option = "--ntasks" if name == "-n" and spans else _ROWS[name].names("ours")[-1]
+        yield f"{option}={_converted(name, value)}"
+    if name in ("-oo", "-eo"):
+        yield "--open-mode=truncate"
 
 
 def _refusal(name: str) -> InputError | NotSupported:
@@ -54,12 +83,12 @@ def _refusal(name: str) -> InputError | NotSupported:
 
 
 def _converted(name: str, value: str) -> str:
-    """Return a value as we write it: LSF's clock is ``hours:minutes``, its export words are small, its sizes may have a
-    B, and its ``%J`` is the array's id where there is one."""
+    """Return a value as we write it: LSF's clock is ``hours:minutes``, its export words are small, and
+    its ``%J`` is the array's id where there is one."""
     if name == "-W" and value.count(":") == 1:
         return f"{value}:00"
-    if name == "-M":
-        return re.sub(r"(?i)(?<=[KMGT])B$", "", value)
-    if name in ("-i", "-o", "-e"):
+    if name == "-gpu":
+        return gpus(value)
+    if name in ("-i", "-o", "-e", "-oo", "-eo"):
         return re.sub(r"%(\d*)(.)", lambda found: f"%{found[1]}A" if found[2] == "J" else found[0], value)
     return value.upper() if name == "-env" and value.lower() in ("all", "none") else value

@@ -80,6 +80,8 @@ class Field:
     #: of a switch that is one of several for a key: what it says
     const: str = ""
     help: str = ""
+    #: what LSF's name means, where that is more than ours
+    lsf_help: str = ""
     #: acts, recorded or refused; and the reason, or the advice, of what does not act
     effect: str = ACTS
     why: str = ""

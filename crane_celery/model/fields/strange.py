@@ -13,10 +13,10 @@ def _refused(front: str, names: str, why: str = "leave it out") -> Field:
 
 
 _SLURMS = """
-acctg-freq batch bb bbf burst-buffer cluster-constraint consolidate-segments container container-id contiguous
-cpu-bind delay-boot export-file extra gid gpu-bind gpu-freq gpus-per-socket gres-flags hint ignore-pbs mcs-label
-mem-bind mincores mincpus minsockets minthreads network nice ntasks-per-core ntasks-per-gpu oom-kill-step power prefer
-profile propagate quiet reboot resv-ports segment share sockets-per-board spread-job stepmgr switches thread-spec
+acctg-freq batch bb bbf burst-buffer cluster-constraint consolidate-segments container container-id
+cpu-bind delay-boot export-file extra gid gpu-bind gpu-freq gpus-per-socket gres-flags ignore-pbs mcs-label
+mem-bind mincores mincpus minsockets minthreads network ntasks-per-core oom-kill-step power prefer
+profile quiet reboot resv-ports segment share sockets-per-board spread-job stepmgr thread-spec
 time-min tmp tres-bind tres-per-task uid umask use-min-nodes wait-all-nodes
 """
 SLURMS = (
@@ -24,15 +24,8 @@ SLURMS = (
     _refused("slurm", "-B --extra-node-info"),
     _refused("slurm", "-F --nodefile"),
     _refused("slurm", "-I --immediate"),
-    _refused("slurm", "-k --no-kill"),
-    _refused("slurm", "-M --clusters"),
-    _refused("slurm", "-O --overcommit"),
     _refused("slurm", "-r --relative"),
     _refused("slurm", "-S --core-spec"),
-    _refused("slurm", "-s --oversubscribe"),
-    _refused("slurm", "--gpus-per-task", "write --gpus for all tasks together"),
-    _refused("slurm", "--cpus-per-gpu", "write --cpus-per-task"),
-    _refused("slurm", "--mem-per-gpu", "write --mem"),
 )
 
 _LSFS = """
@@ -40,27 +33,18 @@ _LSFS = """
 -Zs -a -app -ar -c -clusters -cn_cu -cn_mem -core_isolation -data -datagrp -eptl
 -ext -f -freq -g -hl -hostfile -is -jm -jobaff -jsdl -jsdl_strict -jsm -json -k -ln_mem
 -ln_slots -mig -notify -outdir -p -pack -ptl -rcacct -rnc -s -sla -smt
--stage -step_cgroup -ti -tn -tty -u -ul -v -wa -wt -yaml -alloc_flags -B -N -U
+-stage -step_cgroup -ti -tn -tty -ul -v -wa -wt -yaml
 """
 LSFS = (
     *(_refused("lsf", name) for name in _LSFS.split()),
     *(
         _refused("lsf", name, why)
         for name, why in (
-            ("-oo", "write -o, which begins a new file here, too"),
-            ("-eo", "write -e, which begins a new file here, too"),
-            ("-nnodes", "write -nnode N"),
-            ("-R", "ask for memory with -M, for CPUs with -n, for features with #CBATCH --constraint"),
-            ("-P", "write #CBATCH --account=NAME"),
+            ("-U", "there are no reservations here yet: leave it out"),
             ("-w", "write #CBATCH --dependency=EXPR"),
-            ("-x", "write #CBATCH --exclusive"),
-            ("-H", "write #CBATCH --hold"),
             ("-b", "write #CBATCH --begin=TIME"),
             ("-t", "write #CBATCH --deadline=TIME"),
             ("-m", "write #CBATCH --nodelist=HOSTS"),
-            ("-gpu", "write #CBATCH --gpus-per-node=N"),
-            ("-r", "write #CBATCH --requeue"),
-            ("-rn", "write #CBATCH --no-requeue"),
             ("-K", "wait with cbatch --wait"),
             ("-sp", "priorities are the operators'"),
         )

@@ -12,7 +12,7 @@ FIELDS: tuple[Field, ...] = (*OPTIONS, *SLURMS, *LSFS, *KNOWN)
 
 def changeable() -> frozenset[str]:
     """Return the fields of a specification that may be changed after submission."""
-    return frozenset(name for field in FIELDS if field.changeable for name in field.sets or (field.key,))
+    return frozenset(name for field in FIELDS if field.changeable for name in field.sets)
 
 
 def recorded() -> list[str]:

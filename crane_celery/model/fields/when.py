@@ -28,7 +28,9 @@ CONDITIONS = (
             "killoninvaliddep killoninvaliddependency", "cancel it when its dependency can never be met: yes or no"
         ),
     ),
-    Field("hold", "-H --hold", help="hold the job until it is released", fixed="it is an argument of its own"),
+    Field(
+        "hold", "-H --hold", lsf="-H", help="hold the job until it is released", fixed="it is an argument of its own"
+    ),
     Field(
         "begin",
         "-b --begin",
@@ -84,6 +86,9 @@ CONDITIONS = (
         "constraint",
         "--constraint",
         slurm="-C --constraint",
+        lsf="-R",
+        lsf_help="select[a && b] as --constraint, rusage[mem=SIZE, ngpus_physical=N] as --mem and --gpus-per-node,"
+        " span[hosts=1] as --nodes=1, span[ptile=N] as --ntasks-per-node, where -n is then --ntasks; refused: the rest",
         value="EXPR",
         help="features of its nodes: a&b, a|b, with brackets",
         sets=("constraint",),
@@ -116,8 +121,9 @@ CONDITIONS = (
     Field(
         "exclusive",
         "--exclusive",
-        help="whole nodes",
-        read="flag",
+        lsf="-x",
+        value="[user]",
+        help="whole nodes; with =user too, which no one else's jobs share then either",
         sets=("exclusive",),
         changeable=True,
         in_rows=True,
@@ -129,6 +135,7 @@ CONDITIONS = (
     Field(
         "requeue",
         "--requeue",
+        lsf="-r",
         const="yes",
         help="run again after any failure",
         sets=("requeue",),
@@ -136,13 +143,36 @@ CONDITIONS = (
         in_rows=True,
         change=Change("requeue", "run again after a failure: yes or no"),
     ),
-    Field("requeue", "--no-requeue", const="no", help="never run again, not even a lost node's", sets=("requeue",)),
+    Field(
+        "requeue",
+        "--no-requeue",
+        lsf="-rn",
+        const="no",
+        help="never run again, not even a lost node's",
+        sets=("requeue",),
+    ),
     Field(
         "interpreter",
         "--interpreter",
         value="PATH",
         help="run the script with this program (default: its #! line, else sh)",
         fixed=OF_SCRIPT,
+    ),
+    Field(
+        "nice",
+        "--nice",
+        value="[N]",
+        help="so much less priority (default 100); only operators have more, by a number below 0",
+        sets=("priority",),
+        changeable=True,
+    ),
+    Field(
+        "clusters",
+        "--cluster --clusters",
+        slurm="-M --cluster --clusters",
+        value="NAMES",
+        help="clusters that it may run on: this one is to be among them, by its name, or all",
+        fixed="the array is of this cluster",
     ),
     Field("extra_attr", "--extra-attr", value="JSON", help="a JSON object that is kept with the job", sets=("extra",)),
     # sent by the command itself

@@ -4,15 +4,17 @@ from crane_celery.grammar.gres import Gres, parse_gpus_per_node, parse_gres
 from crane_celery.service.submit.option_reader import Options
 
 
-def gres_of(opt: Options, nodes: int) -> dict[str, int]:
-    """Counts on each of ``nodes`` nodes, by ``name:type`` or ``name``. Raises InputError.
+def gres_of(opt: Options, nodes: int, tasks: int = 1) -> dict[str, int]:
+    """Counts on each of ``nodes`` nodes with so many tasks on each, by ``name:type`` or ``name``. Raises InputError.
 
     ``--gpus`` is a total: it is spread evenly, or refused. ``--gpus-per-node`` beside it must say the same.
     """
     none: Gres = {}
     found = dict(opt.read("gres", lambda text: none if text.lower() == "none" else parse_gres(text), none))
+    per_task = opt.read("gpus_per_task", parse_gpus_per_node, none)
     for option, counts in (
         ("gpus_per_node", opt.read("gpus_per_node", parse_gpus_per_node, none)),
+        ("gpus_per_task", {key: count * tasks for key, count in per_task.items()}),
         ("gpus", _on_each(opt, nodes)),
     ):
         for key, count in counts.items():

@@ -18,11 +18,13 @@ class Amount(NamedTuple):
     whole: bool = False
 
 
-def memory_of(opt: Options, asked: Shape, cpus_per_task: float, partition: Partition, settings: Settings) -> Amount:
-    """What ``--mem`` or ``--mem-per-cpu`` asks for, 0 being all of the node; else the default. Raises Infeasible."""
-    tasks = asked.ntasks_per_node or -(-asked.ntasks // asked.nodes)
-    cpus = tasks * cpus_per_task
-    memory = opt.read("mem", parse_memory, 0)
+def memory_of(
+    opt: Options, asked: Shape, cpus_per_task: float, partition: Partition, settings: Settings, gpus: int = 0
+) -> Amount:
+    """What ``--mem``, ``--mem-per-cpu`` or ``--mem-per-gpu`` (of so many on each node) asks for, 0 being all of the
+    node; else the default. Raises Infeasible."""
+    cpus = asked.tasks_on_node * cpus_per_task
+    memory = opt.read("mem", parse_memory, 0) or gpus * opt.read("mem_per_gpu", parse_memory, 0)
     per_cpu = opt.read("mem_per_cpu", parse_memory, 0)
     most, most_per_cpu = partition.max_memory_per_node, partition.max_memory_per_cpu
     whole = not memory and not per_cpu and (opt.given("mem") or opt.given("mem_per_cpu"))

@@ -95,6 +95,10 @@ class Options:
         """A switch."""
         return self._values.get(name) is True
 
+    def word(self, name: str) -> str:
+        """A switch that may have a value: that value, "yes" without one, "" when absent."""
+        return "yes" if self._values.get(name) is True else self.text(name)
+
     def choice(self, name: str, *choices: str) -> str:
         """One of a few words, the first when absent."""
         value = self.text(name) or choices[0]
@@ -111,5 +115,5 @@ class Options:
 
     def refuse_both(self, one: str, other: str) -> None:
         """Raise InputError where both are given."""
-        if self.text(one) and self.text(other):
+        if self._values.get(one) not in (None, "") and self._values.get(other) not in (None, ""):
             raise self.error(one, f"excludes --{other.replace('_', '-')}: give one of them")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from crane_celery.errors import Infeasible, InputError, LimitReached, NotFound
+from crane_celery.errors import Denied, Infeasible, InputError, LimitReached, NotFound
 from crane_celery.grammar.array import ArraySpec, parse_array
 from crane_celery.grammar.constraint import Constraint, format_constraint, parse_constraint, satisfies
 from crane_celery.grammar.dependency import parse_dependency
@@ -17,18 +17,17 @@ from crane_celery.grammar.filename import check_filename
 from crane_celery.grammar.licenses import format_licenses, parse_licenses
 from crane_celery.grammar.names import check_entity_name, check_job_name, instead
 from crane_celery.grammar.signals import format_signals, parse_signals
+from crane_celery.model.fields.row import RECORDED
 from crane_celery.model.fields.table import FIELDS
 from crane_celery.model.job import JobSpec
-from crane_celery.model.node import Partition
-from crane_celery.service.shared.caller import Caller
+from crane_celery.model.node import NodeSpec, Partition
+from crane_celery.service.shared.caller import Caller, is_operator
 from crane_celery.service.shared.hosts import known_nodes
 from crane_celery.service.shared.time_zones import moment, shown
 from crane_celery.service.submit.dialect import dialect_of
-from crane_celery.service.submit.gres import gres_of
-from crane_celery.service.submit.node_memory import memory_of
 from crane_celery.service.submit.option_reader import OF_NO_EFFECT, Options
 from crane_celery.service.submit.request import MAX_PATH, JobRequest
-from crane_celery.service.submit.task_layout import shape
+from crane_celery.service.submit.size import size_of
 from crane_celery.settings import Settings
 
 MAX_COMMENT = 1000
@@ -53,6 +52,10 @@ class Meant(NamedTuple):
     notices: tuple[str, ...]
 
 
+#: --exclusive means whole nodes, and does not
+_WHOLE, _SHARED = ("yes", "true", "on", "1", "user"), ("", "no", "false", "off", "0")
+#: --nice without a number, and the least that is added to the usual priority, which stays above 0
+_NICE, _LEAST = 100, -999
 #: levels of --extra-attr
 _MAX_DEPTH = 32
 
@@ -60,12 +63,12 @@ _MAX_DEPTH = 32
 def understand(request: JobRequest, caller: Caller, offer: Offer, body: str) -> Meant:
     """What the request means on this cluster. Raises InputError, NotFound, Infeasible, LimitReached."""
     opt, settings = Options(request), offer.settings
-    opt.refuse_both("mem", "mem_per_cpu")
     opt.refuse_both("array", "repeat")
+    _check_cluster(opt, settings)
     partition = _partition(opt, settings)
-    asked = shape(opt.number("nodes"), opt.number("ntasks"), opt.number("ntasks_per_node"))
-    cpus = opt.cpus()
-    memory = memory_of(opt, asked, cpus, partition, settings)
+    nodelist, exclude = _nodes(opt, "nodelist", settings), _nodes(opt, "exclude", settings)
+    size = size_of(opt, _members(partition, nodelist, exclude, settings), partition, settings)
+    asked = size.shape
     array = _array(opt, settings, partition)
     spec = JobSpec(
         uid=caller.uid,
@@ -74,18 +77,20 @@ def understand(request: JobRequest, caller: Caller, offer: Offer, body: str) -> 
         nodes=asked.nodes,
         ntasks=asked.ntasks,
         ntasks_per_node=asked.ntasks_per_node,
-        cpus_per_task=cpus,
-        memory=memory.size,
-        whole_memory=memory.whole,
-        gres=gres_of(opt, asked.nodes),
+        cpus_per_task=size.cpus_per_task,
+        memory=size.memory.size,
+        whole_memory=size.memory.whole,
+        gres=size.gres,
         partition=partition.name,
         time_limit=_time_limit(opt, partition),
         cwd=_directory(opt, request.cwd),
         array=array.indexes.text if array else "",
         throttle=array.throttle if array else 0,
         max_fails=opt.number("array_max_fails"),
-        nodelist=_nodes(opt, "nodelist", settings),
-        exclude=_nodes(opt, "exclude", settings),
+        nodelist=nodelist,
+        exclude=exclude,
+        exclusive=_exclusive(opt),
+        priority=_priority(opt, caller, settings),
         submit_host=request.host,
         submit_dir=request.cwd,
         command=opt.text("command")[:4096],
@@ -114,9 +119,10 @@ _READERS: Mapping[str, Callable[[Options, str], Any]] = {
     "open_mode": lambda opt, key: opt.choice(key, "truncate", "append"),
     "dependency": lambda opt, key: opt.read(key, _dependency, ""),
     "signals": lambda opt, key: opt.read(key, lambda text: format_signals(parse_signals(text)), ""),
-    "flag": lambda opt, key: opt.flag(key),
 }
 _PLAIN = [field for field in FIELDS if field.read]
+#: recorded without effect, and in no field of their own
+_KEPT = [field.key for field in FIELDS if field.effect == RECORDED and not field.read]
 
 
 def _plain(opt: Options) -> dict[str, Any]:
@@ -127,8 +133,38 @@ def _plain(opt: Options) -> dict[str, Any]:
 
 def _of_no_effect(opt: Options) -> str:
     """One notice for all options that do nothing here."""
-    ignored = [f"--{name.replace('_', '-')}" for name in OF_NO_EFFECT if opt.text(name)]
+    ignored = [f"--{name.replace('_', '-')}" for name in OF_NO_EFFECT if opt.word(name)]
     return f"{', '.join(ignored)}: recorded, without effect on this cluster" if ignored else ""
+
+
+def _exclusive(opt: Options) -> bool:
+    """Whether it gets whole nodes; ``=user`` asks for less than that. Raises InputError."""
+    word = opt.word("exclusive").lower()
+    if word not in _WHOLE + _SHARED:
+        raise opt.error(
+            "exclusive", f"{word[:60]!r} is neither yes nor no, nor user: leave the value out for whole nodes"
+        )
+    return word in _WHOLE
+
+
+def _priority(opt: Options, caller: Caller, settings: Settings) -> int:
+    """What ``--nice`` adds to the usual priority. Raises InputError, Denied."""
+    word = opt.word("nice")
+    if not word or word == "yes":
+        return -_NICE if word else 0
+    digits = word.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 11):
+        raise opt.error("nice", f"{word[:60]!r} is not a whole number, such as 100")
+    if word.startswith("-") and int(digits) and not is_operator(caller, settings.operators):
+        raise Denied("--nice: only operators raise a priority above the usual: write a number above 0")
+    return max(-int(word), _LEAST)
+
+
+def _check_cluster(opt: Options, settings: Settings) -> None:
+    """Raise InputError where it is to run on other clusters only."""
+    names = [name.strip() for name in opt.text("clusters").split(",")]
+    if opt.given("clusters") and not {settings.cluster, "all"} & set(names):
+        raise opt.error("clusters", f"this is cluster {settings.cluster}: leave it out, or submit there (--config)")
 
 
 def _never_sent(spec: JobSpec) -> str:
@@ -188,12 +224,12 @@ def _licenses(text: str, settings: Settings) -> str:
 
 
 def _extra(opt: Options) -> str:
-    """``--extra-attr`` with mail in it, as CraneSched keeps them; JSON text, "" for nothing."""
+    """``--extra-attr`` with what was said without effect, mail as CraneSched keeps it; JSON text, "" for nothing."""
     nothing: dict[str, Any] = {}
     found = dict(opt.read("extra_attr", _object, nothing))
-    for name in ("mail_type", "mail_user"):
-        if opt.text(name):
-            found[name.replace("_", ".")] = opt.text(name)[:MAX_COMMENT]
+    for name in _KEPT:
+        if said := opt.word(name)[:MAX_COMMENT]:
+            found[name.replace("_", "." if name.startswith("mail") else "-")] = said
     return json.dumps(found, separators=(",", ":")) if found else ""
 
 
@@ -300,6 +336,14 @@ def _check_long_names(opt: Options, spec: JobSpec) -> None:
     for option, pattern in (("input", spec.stdin), ("output", spec.stdout), ("error", spec.stderr)):
         if "%x" in pattern and max(map(len, pattern.replace("%x", spec.name).encode().split(b"/"))) > MAX_COMPONENT:
             raise opt.error(option, f"with the job's name for %x it is longer than {MAX_COMPONENT} bytes: leave %x out")
+
+
+def _members(
+    partition: Partition, nodelist: tuple[str, ...], exclude: tuple[str, ...], settings: Settings
+) -> list[NodeSpec]:
+    """Return the nodes that may serve a job, by their names alone."""
+    names = [name for name in partition.nodes if name in settings.nodes and name not in exclude]
+    return [settings.nodes[name] for name in names if not nodelist or name in nodelist]
 
 
 def _nodes(opt: Options, name: str, settings: Settings) -> tuple[str, ...]:

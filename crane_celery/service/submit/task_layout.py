@@ -1,5 +1,6 @@
 """How many nodes and tasks an incomplete request means. Pure (reference/cranesched.md section 0.8)."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from crane_celery.errors import InputError
@@ -12,6 +13,26 @@ class Shape(NamedTuple):
     ntasks: int
     ntasks_per_node: int  # 0 = spread evenly
     notice: str = ""
+
+    @property
+    def tasks_on_node(self) -> int:
+        """Tasks of the node that has the most."""
+        return self.ntasks_per_node or -(-self.ntasks // self.nodes)
+
+
+def fewest(ntasks: int, holding: Callable[[int], int]) -> int:
+    """The fewest nodes that so many tasks fit on, spread evenly; 1 where they fit on none.
+
+    ``holding``: how many nodes hold so many tasks each.
+    """
+    nodes, all_of_one = 1, holding(1)
+    while nodes <= min(ntasks, all_of_one):
+        tasks = -(-ntasks // nodes)
+        if holding(tasks) >= nodes:
+            return nodes
+        # the fewest nodes with fewer tasks on each
+        nodes = -(-ntasks // (tasks - 1)) if tasks > 1 else ntasks + 1
+    return 1
 
 
 def shape(nodes: int, ntasks: int, per_node: int) -> Shape:

@@ -17,6 +17,10 @@ MB = 1 << 20
         ("100B", 100),
         ("1g", 1024 * MB),
         ("2T", 2 << 40),
+        ("16GB", 16 << 30),
+        ("1gb", 1 << 30),
+        ("64Gb", 64 << 30),
+        ("500MB", 500 * MB),
         ("1.", MB),
         ("0", 0),
         ("0.5", MB // 2),
@@ -28,7 +32,8 @@ def test_memory(text: str, size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["1GB", "-1", "1 G", "G", "", ".5G", "1.5.2G", "1e3", "²", "1G\n", "9" * 19 + "T", "1" * 50]
+    "text",
+    ["1GBB", "1GiB", "100BB", "-1", "1 G", "G", "", ".5G", "1.5.2G", "1e3", "²", "1G\n", "9" * 19 + "T", "1" * 50],
 )
 def test_memory_refused(text: str) -> None:
     with pytest.raises(InputError, match="memory size"):
@@ -37,9 +42,9 @@ def test_memory_refused(text: str) -> None:
 
 def test_message_names_input_and_remedy() -> None:
     with pytest.raises(InputError) as caught:
-        parse_memory("1GB")
+        parse_memory("1GX")
     assert str(caught.value) == (
-        "bad memory size '1GB': write a number with one of K M G T or nothing (MB), such as 1G"
+        "bad memory size '1GX': write a number with one of K M G T or nothing (MB), such as 1G"
     )
 
 

@@ -119,7 +119,11 @@ def test_licenses(text: str, any_of: bool, items: list[tuple[str, str, int]]) ->
     assert format_licenses(request) == text
 
 
-@pytest.mark.parametrize("text", ["", "a", "a:0", "a1:1", "a:1,b:2|c:1", "a:1,a:2", "a@:1", "a:1,", "|", "a:-1"])
+def test_a_license_without_a_count_is_one() -> None:
+    assert format_licenses(parse_licenses("a,b@srv:2")) == "a:1,b@srv:2"
+
+
+@pytest.mark.parametrize("text", ["", "a:", "a:0", "a1:1", "a:1,b:2|c:1", "a:1,a:2", "a@:1", "a:1,", "|", "a:-1"])
 def test_licenses_refused(text: str) -> None:
     with pytest.raises(InputError):
         parse_licenses(text)

@@ -13,7 +13,7 @@ from crane_celery.grammar.memory import format_size
     [
         ("--walltime=1", "--time"),
         ("--queue", "--partition"),
-        ("--workdir=x", "--chdir"),
+        ("--working-directory=x", "--chdir"),
         ("--ntaks=2", "--ntasks"),
         ("--exlcusive", "--exclusive"),
         ("--dependancy=x", "--dependency"),
@@ -28,10 +28,10 @@ def test_a_slip_or_another_name_is_met(word: str, meant: str) -> None:
 @pytest.mark.parametrize(
     "word",
     [
-        *("--mem-per-gpu=1", "--ntasks-per-core=1", "--gpus-per-task=1", "--nodefile=x", "--time-min=1", "--tmp=1"),
-        *("--cpus-per-gpu=2", "--mincpus=2", "--nice", "--oversubscribe", "--thread-spec=1", "--core-spec=1"),
-        *("--ntasks-per-gpu=1", "--gpus-per-socket=1", "--container=x", "--gid=1", "--uid=1", "--frobnicate", "--x"),
-        *("--include=x", "--switches=1", "--prefer=x", "--kill-on-bad-exit", "--tres-per-task=x", "--bogus=1"),
+        *("--ntasks-per-core=1", "--nodefile=x", "--time-min=1", "--tmp=1"),
+        *("--mincpus=2", "--thread-spec=1", "--core-spec=1"),
+        *("--gpus-per-socket=1", "--container=x", "--gid=1", "--uid=1", "--frobnicate", "--x"),
+        *("--include=x", "--prefer=x", "--kill-on-bad-exit", "--tres-per-task=x", "--bogus=1"),
     ],
 )
 def test_what_means_something_else_is_no_hint(word: str) -> None:

@@ -69,12 +69,9 @@ def test_no_abbreviation_in_directives(shell: Shell, tmp_path: Path, line: str, 
 @pytest.mark.parametrize(
     ("option", "text"),
     [
-        ("-s", "-s (--oversubscribe) of Slurm is not supported yet"),
+        ("-B 2", "-B (--extra-node-info) of Slurm is not supported yet"),
         ("-S 2", "-S (--core-spec) of Slurm"),
-        ("--nice=5", "--nice of Slurm is not supported yet: leave it out"),
-        ("--hint=nomultithread", "--hint of Slurm"),
-        ("--gpus-per-task=1", "--gpus-per-task of Slurm is not supported yet: write --gpus"),
-        ("--mem-per-gpu=1G", "--mem-per-gpu of Slurm"),
+        ("--mcs-label=5", "--mcs-label of Slurm is not supported yet: leave it out"),
         ("--ntasks-per-core=1", "--ntasks-per-core of Slurm"),
         ("--reservation=x", "--reservation is not supported yet"),
     ],
@@ -167,8 +164,8 @@ def test_variables_of_slurm_count_for_its_scripts(
     assert (spec(cluster, 4).time_limit, spec(cluster, 4).dialect) == (None, "")
     monkeypatch.setenv("SBATCH_ODD", "1")
     assert "SBATCH_ODD is in the environment and names no option" in shell("cbatch", "a.sh").err
-    monkeypatch.setenv("SBATCH_NICE", "1")
-    assert "SBATCH_NICE: --nice of Slurm is not supported yet" in shell("cbatch", "a.sh").err
+    monkeypatch.setenv("SBATCH_PROFILE", "1")
+    assert "SBATCH_PROFILE: --profile of Slurm is not supported yet" in shell("cbatch", "a.sh").err
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_a_dependency_has_only_so_many_blocks(cluster: Cluster) -> None:
         ({"nodelist": "cn9"}, InputError, "no node 'cn9'"),
         ({"nodelist": "cn1", "exclude": "cn[1-2]"}, InputError, "cn1"),
         ({"time": "soon"}, InputError, "--time: bad time span"),
-        ({"mem": "1GB"}, InputError, "--mem: bad memory size"),
+        ({"mem": "1GX"}, InputError, "--mem: bad memory size"),
         ({"mem": "1G", "mem_per_cpu": "1G"}, InputError, "excludes"),
         ({"nodes": "-1"}, InputError, "--nodes: -1"),
         ({"nodes": "two"}, InputError, "not a whole number"),
