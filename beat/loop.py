@@ -28,6 +28,7 @@ from crane_celery.model.dependency import decode, encode, judge
 from crane_celery.model.event import Position
 from crane_celery.model.node import Partition
 from crane_celery.model.states import DEADLINE, TERMINATED, Reason, State
+from crane_celery.sched.choices import moves
 from crane_celery.sched.draining import Drain
 from crane_celery.sched.entry import Run
 from crane_celery.sched.noted import decode as decode_noted
@@ -231,6 +232,7 @@ class Loop:
         self.view.pool.freed.clear()
         self.view.todo.plan = False
         self._plan = plan.partial
+        others = moves(self.view, plan, now)
         runs: list[Run] = []
         for at in range(0, len(plan.starts), _CHUNK):
             runs += self._commit(plan.starts[at : at + _CHUNK])
@@ -239,6 +241,8 @@ class Loop:
         else:
             self._refused = 0
         self._unsaid = True
+        for move in others:
+            self._store.update(move.job, move.ranks.text, move.fields)
         return runs
 
     def _note_plan(self, now: float, quiet: bool) -> None:

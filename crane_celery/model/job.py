@@ -48,6 +48,10 @@ class JobSpec:
     throttle: int = 0
     #: canonical dependency text as typed; "" = none. Its resolved form is ``Job.dep``
     dependency: str = ""
+    #: the shapes in which it may start: ``[{field: value}, ...]`` as JSON, that wanted most first; "" = this one only
+    choices: str = ""
+    #: seconds: its time limit may be made as short as this where it can start earlier then; 0 = it may not
+    time_min: int = 0
     priority: int = 0
     nodelist: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -70,6 +74,8 @@ class JobSpec:
     kill_on_invalid_dep: str = "yes"
     #: node features it needs, canonical (grammar.constraint); "" = any node
     constraint: str = ""
+    #: bytes of temporary disk that each of its nodes is to have; not used up by it
+    tmp: int = 0
     #: licences it holds while it runs, canonical (grammar.licenses); "" = none
     licenses: str = ""
     #: of an array: so many failed elements cancel the rest; 0 = never

@@ -23,6 +23,7 @@ class NodeSpec:
     #: device files of each slot, by the same names; a name that is absent isolates nothing
     devices: dict[str, list[str]] = field(default_factory=dict)
     features: tuple[str, ...] = ()
+    tmp: int = 0  # bytes of temporary disk; 0 = nobody says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

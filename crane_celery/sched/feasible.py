@@ -48,6 +48,7 @@ def _lacks(spec: JobSpec, node: NodeSpec) -> bool:
     return (
         spec.cpus_per_node > node.cpus
         or spec.memory > node.memory
+        or spec.tmp > node.tmp
         or any(count > gres_on(node.gres, name) for name, count in spec.gres.items())
     )
 
@@ -57,6 +58,9 @@ def _why(spec: JobSpec, members: Iterable[NodeSpec], fitting: int) -> str:
     nodes = list(members)
     asked = [f"{spec.cpus_per_node:g} CPUs", format_memory(spec.memory)]
     have = [f"{max(n.cpus for n in nodes):g} CPUs", format_memory(max(n.memory for n in nodes))]
+    if spec.tmp:
+        asked.append(f"{format_memory(spec.tmp)} of temporary disk")
+        have.append(f"{format_memory(max(n.tmp for n in nodes))} of temporary disk")
     for name, count in spec.gres.items():
         asked.append(f"{count} {name}")
         have.append(f"{max(gres_on(n.gres, name) for n in nodes)} {name}")

@@ -159,6 +159,7 @@ class Pool:
             and (not want.exclusive or not self.holders[at])
             and (not want.whole_memory or self.memory[at] >= self.memory_for(at, want))
             and (not want.constraint or self._has(at, want.constraint))
+            and want.tmp <= self.nodes[at].spec.tmp
             and (not want.gres or self.pick(at, want.gres) is not None)
         )
 

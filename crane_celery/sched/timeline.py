@@ -200,6 +200,7 @@ def could_hold(node: Node, want: Want) -> bool:
         and (not want.nodelist or spec.name in want.nodelist)
         and round(spec.cpus * MILLI) >= want.cpu
         and spec.memory >= want.memory
+        and spec.tmp >= want.tmp
         and all(gres_on(spec.gres, key) >= count for key, count in want.gres)
         and (not want.constraint or satisfies(spec.features, parse_constraint(want.constraint)))
     )

@@ -31,12 +31,19 @@ class Want(NamedTuple):
     constraint: str = ""  # features, canonical
     licenses: str = ""  # canonical
     whole_memory: bool = False  # all memory of each node; ``memory`` is the least that it can be
+    tmp: int = 0  # bytes of temporary disk that each node is to have
 
     @property
     def plain(self) -> bool:
         """Whether CPUs and memory alone decide on a node."""
         return not (
-            self.gres or self.nodelist or self.exclude or self.exclusive or self.constraint or self.whole_memory
+            self.gres
+            or self.nodelist
+            or self.exclude
+            or self.exclusive
+            or self.constraint
+            or self.tmp
+            or self.whole_memory
         )
 
     def ends_no_later(self, other: "Want") -> bool:
@@ -49,6 +56,7 @@ class Want(NamedTuple):
             self.cpu <= other.cpu
             and self.memory <= other.memory
             and self.nodes <= other.nodes
+            and self.tmp <= other.tmp
             and self.partition == other.partition
             and (not self.exclusive or other.exclusive)
             and (not self.whole_memory or other.whole_memory)
@@ -77,4 +85,5 @@ def want_of(spec: JobSpec) -> Want:
         spec.constraint,
         spec.licenses,
         spec.whole_memory,
+        spec.tmp,
     )

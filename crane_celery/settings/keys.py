@@ -268,6 +268,7 @@ _NODE_KEYS = {
     "memory": Key("memory", _some_memory),
     "gres": Key("gres", _gres),
     "features": Key("features", _words),
+    "tmp": Key("tmp", _memory),
     "devices": Key("devices", _devices),
 }
 

@@ -7,7 +7,7 @@ from crane_celery.model.fields.row import Change, Field, Filter, Shown
 _ELEMENTS = "name the elements behind the id, such as 36_[1-9]"
 #: why options of the script stay as they were
 OF_SCRIPT = "it belongs to the script, which is that of the first time"
-_SHAPE = ("nodes", "ntasks", "ntasks_per_node")
+_SHAPE = ("nodes", "ntasks", "ntasks_per_node", "choices")
 
 SIZE = (
     Field(
@@ -25,8 +25,8 @@ SIZE = (
         "nodes",
         "-N --nodes",
         lsf="-nnode -nnodes",
-        value="N",
-        help="nodes",
+        value="N[-M]",
+        help="nodes: a number, or the least and the most, of which as many are taken as are free",
         sets=_SHAPE,
         changeable=True,
         asked=True,
@@ -64,7 +64,7 @@ SIZE = (
         "-c --cpus-per-task",
         value="N",
         help="CPUs for each task (default 1; fractions allowed)",
-        sets=("cpus_per_task",),
+        sets=("cpus_per_task", "choices"),
         changeable=True,
         asked=True,
         change=Change("cpuspertask", "CPUs of each task, fractions allowed", True),
@@ -75,7 +75,7 @@ SIZE = (
         lsf="-M",
         value="SIZE",
         help="memory on each node, such as 500M or 2G; 0 = all of the node",
-        sets=("memory", "whole_memory"),
+        sets=("memory", "whole_memory", "choices"),
         changeable=True,
         asked=True,
         change=Change("mempernode minmemorynode mem", "memory on each node, such as 500M or 2G", True),
@@ -85,7 +85,7 @@ SIZE = (
         "--mem-per-cpu",
         value="SIZE",
         help="memory for each CPU",
-        sets=("memory", "whole_memory"),
+        sets=("memory", "whole_memory", "choices"),
         asked=True,
     ),
     Field(
@@ -93,7 +93,7 @@ SIZE = (
         "--gres",
         value="LIST",
         help="generic resources on each node, such as gpu:a100:2",
-        sets=("gres",),
+        sets=("gres", "choices"),
         changeable=True,
         many=True,
         in_rows=True,
@@ -105,7 +105,7 @@ SIZE = (
         lsf="-gpu",
         value="N",
         help="GPUs on each node: a number, or types such as a100:2",
-        sets=("gres",),
+        sets=("gres", "choices"),
         asked=True,
     ),
     Field(
@@ -113,7 +113,7 @@ SIZE = (
         "-G --gpus",
         value="N",
         help="GPUs over all nodes, the same number on each: a number, or types",
-        sets=("gres",),
+        sets=("gres", "choices"),
         asked=True,
     ),
     Field(
@@ -121,7 +121,7 @@ SIZE = (
         "--gpus-per-task",
         value="N",
         help="GPUs for each task: a number, or types such as a100:2",
-        sets=("gres",),
+        sets=("gres", "choices"),
         asked=True,
     ),
     Field(
@@ -136,16 +136,31 @@ SIZE = (
         "--cpus-per-gpu",
         value="N",
         help="CPUs for each GPU, shared by the tasks of its node",
-        sets=("cpus_per_task",),
+        sets=("cpus_per_task", "choices"),
     ),
-    Field("mem_per_gpu", "--mem-per-gpu", value="SIZE", help="memory for each GPU", sets=("memory", "whole_memory")),
+    Field(
+        "mem_per_gpu",
+        "--mem-per-gpu",
+        value="SIZE",
+        help="memory for each GPU",
+        sets=("memory", "whole_memory", "choices"),
+    ),
+    Field(
+        "tmp",
+        "--tmp",
+        value="SIZE",
+        help="only on nodes with so much temporary disk, as the configuration says",
+        read="size",
+        sets=("tmp",),
+        changeable=True,
+    ),
     Field(
         "time",
         "-t --time",
         lsf="-W",
         value="TIME",
         help="time limit: minutes, MM:SS, H:MM:SS, D-H:MM:SS, 1h30m",
-        sets=("time_limit",),
+        sets=("time_limit", "choices"),
         changeable=True,
         change=Change(
             "timelimit time",
@@ -153,12 +168,20 @@ SIZE = (
         ),
     ),
     Field(
+        "time_min",
+        "--time-min",
+        value="TIME",
+        help="with --time: the time limit may be made as short as this, where the job can start earlier then",
+        sets=("time_min", "choices"),
+        changeable=True,
+    ),
+    Field(
         "partition",
         "-p --partition",
         lsf="-q",
-        value="NAME",
-        help="partition",
-        sets=("partition",),
+        value="NAMES",
+        help="partition; of several, separated by commas, the first that it can start in",
+        sets=("partition", "choices"),
         changeable=True,
         in_rows=True,
         change=Change("partition", "partition", True),

@@ -17,7 +17,7 @@ acctg-freq batch bb bbf burst-buffer cluster-constraint consolidate-segments con
 cpu-bind delay-boot export-file extra gid gpu-bind gpu-freq gpus-per-socket gres-flags ignore-pbs mcs-label
 mem-bind mincores mincpus minsockets minthreads network ntasks-per-core oom-kill-step power prefer
 profile quiet reboot resv-ports segment share sockets-per-board spread-job stepmgr thread-spec
-time-min tmp tres-bind tres-per-task uid umask use-min-nodes wait-all-nodes
+tres-bind tres-per-task uid umask use-min-nodes wait-all-nodes
 """
 SLURMS = (
     *(_refused("slurm", f"--{name}") for name in _SLURMS.split()),

@@ -18,6 +18,7 @@ from crane_celery.model.node import NodeSpec, Partition
 from crane_celery.model.overrides import changed, spec_of, spec_parts
 from crane_celery.model.states import State
 from crane_celery.sched import feasible
+from crane_celery.sched.choices import SHAPE
 from crane_celery.sched.weights import Priority
 from crane_celery.service.control import update_keys
 from crane_celery.service.control.cancel import Outcome, own
@@ -199,6 +200,9 @@ def _fields(
             anyway["extra"] = json.dumps(extra, sort_keys=True)
         else:
             (waiting if change.pending_only else anyway).update(change.fields)
+    for fields in (anyway, waiting):
+        if spec.choices and _SHAPE.intersection(fields):
+            fields["choices"] = ""  # from now on it is as somebody has said
     if not some - pending:
         return [(some, anyway | waiting)]
     return [(some, anyway), (some & pending, waiting)] if some & pending else [(some, anyway)]
@@ -222,6 +226,7 @@ def _check(target: Target, plan: Plan, site: Site, who: Who, depends: bool) -> N
         )
 
 
+_SHAPE = frozenset(SHAPE)
 _OF_THE_WHOLE = frozenset({"throttle", "requeue", "max_fails"})
 #: fields whose keys have another name
 _TYPED = {"throttle": "arraytaskthrottle", "max_fails": "arraymaxfails"}

@@ -190,7 +190,8 @@ def _judge(row: Row, _job: Job) -> str:
 
 
 def _update(row: Row, job: Job) -> str:
-    return f"changed{_by(row, job)}: " + ", ".join(f"{name}={_value(each)}" for name, each in row["detail"].items())
+    said = {name: each for name, each in row["detail"].items() if name != "choices"}
+    return f"changed{_by(row, job)}: " + ", ".join(f"{name}={_value(each)}" for name, each in said.items())
 
 
 def _value(value: Any) -> str:

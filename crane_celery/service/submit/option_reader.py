@@ -1,6 +1,6 @@
 """Typed reading of a submission's options, which arrive as text. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from crane_celery.errors import InputError
@@ -30,6 +30,16 @@ class Options:
             raise InputError(f"unknown option {unknown[0][:60]!r}{did_you_mean(unknown[0], KNOWN)}")
         self._values = request.options
         self._where = request.where
+
+    def other(self, values: Mapping[str, object]) -> "Options":
+        """The same with other values of some."""
+        made = Options.__new__(Options)
+        made._values, made._where = {**self._values, **values}, self._where
+        return made
+
+    def value(self, name: str) -> object:
+        """The value of an option as it came, None when absent."""
+        return self._values.get(name)
 
     def error(self, name: str, why: str) -> InputError:
         """An InputError that names the option."""
@@ -72,8 +82,7 @@ class Options:
         text = str(value)
         digits = text.removeprefix("-")
         if isinstance(value, bool) or not (digits.isascii() and digits.isdigit() and len(digits) < 20):
-            hint = ": a range is not supported yet, write one number" if "-" in digits else ""
-            raise self.error(name, f"{text[:60]!r} is not a whole number{hint}")
+            raise self.error(name, f"{text[:60]!r} is not a whole number")
         if not low <= int(text) <= high:
             raise self.error(name, f"{text} is not from {low} to {high}")
         return int(text)

@@ -3,35 +3,37 @@
 Each option is read by the grammar of its kind; a failure names the option, and the script's line where it was written.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from crane_celery.errors import Denied, Infeasible, InputError, LimitReached, NotFound
+from crane_celery.errors import CraneError, Denied, Infeasible, InputError, LimitReached, NotFound
 from crane_celery.grammar.array import ArraySpec, parse_array
 from crane_celery.grammar.constraint import Constraint, format_constraint, parse_constraint, satisfies
 from crane_celery.grammar.dependency import parse_dependency
 from crane_celery.grammar.duration import format_duration, parse_duration
 from crane_celery.grammar.filename import check_filename
 from crane_celery.grammar.licenses import format_licenses, parse_licenses
+from crane_celery.grammar.memory import parse_memory
 from crane_celery.grammar.names import check_entity_name, check_job_name, instead
 from crane_celery.grammar.signals import format_signals, parse_signals
-from crane_celery.model.fields.row import RECORDED
 from crane_celery.model.fields.table import FIELDS
 from crane_celery.model.job import JobSpec
 from crane_celery.model.node import NodeSpec, Partition
+from crane_celery.sched.choices import fields_of
+from crane_celery.sched.feasible import check
 from crane_celery.service.shared.caller import Caller, is_operator
 from crane_celery.service.shared.hosts import known_nodes
 from crane_celery.service.shared.time_zones import moment, shown
 from crane_celery.service.submit.dialect import dialect_of
+from crane_celery.service.submit.extra import extra_of
 from crane_celery.service.submit.option_reader import OF_NO_EFFECT, Options
 from crane_celery.service.submit.request import MAX_PATH, JobRequest
+from crane_celery.service.submit.shapes import shapes_of
 from crane_celery.service.submit.size import size_of
 from crane_celery.settings import Settings
 
 MAX_COMMENT = 1000
-MAX_EXTRA = 16 << 10
 #: bytes of a file's name, without its directories
 MAX_COMPONENT = 255
 
@@ -56,13 +58,42 @@ class Meant(NamedTuple):
 _WHOLE, _SHARED = ("yes", "true", "on", "1", "user"), ("", "no", "false", "off", "0")
 #: --nice without a number, and the least that is added to the usual priority, which stays above 0
 _NICE, _LEAST = 100, -999
-#: levels of --extra-attr
-_MAX_DEPTH = 32
 
 
 def understand(request: JobRequest, caller: Caller, offer: Offer, body: str) -> Meant:
-    """What the request means on this cluster. Raises InputError, NotFound, Infeasible, LimitReached."""
-    opt, settings = Options(request), offer.settings
+    """What the request means on this cluster. Raises InputError, NotFound, Infeasible, LimitReached.
+
+    Where it may start in several shapes (nodes ``1-4``, partitions ``a,b``), those that the cluster could never hold
+    are left out.
+    """
+    settings = offer.settings
+    shapes = list(shapes_of(Options(request), settings))
+    if len(shapes) == 1:
+        only = _understood(shapes[0], request, caller, offer, body)
+        return _choosing([only]) if only.spec.time_min else only
+    found: list[Meant] = []
+    errors: list[CraneError] = []
+    for opt in shapes:
+        try:
+            meant = _understood(opt, request, caller, offer, body)
+            check(meant.spec, settings.nodes, settings.partitions)
+            found.append(meant)
+        except (Infeasible, LimitReached) as error:
+            errors.append(error)
+    if not found:
+        raise errors[0]
+    return _choosing(found)
+
+
+def _choosing(shapes: list[Meant]) -> Meant:
+    """The first of these shapes, with all of them to choose from."""
+    choices = fields_of([meant.spec for meant in shapes])
+    return shapes[0]._replace(spec=replace(shapes[0].spec, choices=choices))
+
+
+def _understood(opt: Options, request: JobRequest, caller: Caller, offer: Offer, body: str) -> Meant:
+    """What one shape of a request means. Raises InputError, NotFound, Infeasible, LimitReached."""
+    settings = offer.settings
     opt.refuse_both("array", "repeat")
     _check_cluster(opt, settings)
     partition = _partition(opt, settings)
@@ -83,6 +114,7 @@ def understand(request: JobRequest, caller: Caller, offer: Offer, body: str) -> 
         gres=size.gres,
         partition=partition.name,
         time_limit=_time_limit(opt, partition),
+        time_min=_time_min(opt, partition),
         cwd=_directory(opt, request.cwd),
         array=array.indexes.text if array else "",
         throttle=array.throttle if array else 0,
@@ -118,11 +150,10 @@ _READERS: Mapping[str, Callable[[Options, str], Any]] = {
     "filename": lambda opt, key: opt.read(key, check_filename, ""),
     "open_mode": lambda opt, key: opt.choice(key, "truncate", "append"),
     "dependency": lambda opt, key: opt.read(key, _dependency, ""),
+    "size": lambda opt, key: opt.read(key, parse_memory, 0),
     "signals": lambda opt, key: opt.read(key, lambda text: format_signals(parse_signals(text)), ""),
 }
 _PLAIN = [field for field in FIELDS if field.read]
-#: recorded without effect, and in no field of their own
-_KEPT = [field.key for field in FIELDS if field.effect == RECORDED and not field.read]
 
 
 def _plain(opt: Options) -> dict[str, Any]:
@@ -204,7 +235,7 @@ def _policy(opt: Options, settings: Settings) -> dict[str, Any]:
         "max_requeue": settings.max_requeue,
         "kill_on_invalid_dep": "yes" if kill else "no",
         "licenses": opt.read("licenses", lambda text: _licenses(text, settings), ""),
-        "extra": _extra(opt),
+        "extra": extra_of(opt),
     }
 
 
@@ -221,39 +252,6 @@ def _licenses(text: str, settings: Settings) -> str:
     if lacks and (not asked.any_of or len(lacks) == len(asked.items)):
         raise Infeasible(f"licences: {'; '.join(lacks)}")
     return format_licenses(asked)
-
-
-def _extra(opt: Options) -> str:
-    """``--extra-attr`` with what was said without effect, mail as CraneSched keeps it; JSON text, "" for nothing."""
-    nothing: dict[str, Any] = {}
-    found = dict(opt.read("extra_attr", _object, nothing))
-    for name in _KEPT:
-        if said := opt.word(name)[:MAX_COMMENT]:
-            found[name.replace("_", "." if name.startswith("mail") else "-")] = said
-    return json.dumps(found, separators=(",", ":")) if found else ""
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f'is not JSON ({error}): write an object such as \'{{"project": "x"}}\'') from None
-    if not isinstance(found, dict):
-        raise InputError('must be a JSON object such as \'{"project": "x"}\'')
-    if len(text) > MAX_EXTRA:
-        raise InputError(f"has {len(text)} characters, the limit is {MAX_EXTRA}")
-    if _is_deep(found):
-        raise InputError(f"is nested more than {_MAX_DEPTH} levels deep")
-    return found
-
-
-def _is_deep(value: Any) -> bool:
-    """Whether JSON is nested deeper than whoever shows it later can follow."""
-    level = [value]
-    for _ in range(_MAX_DEPTH):
-        parts = [each for each in level if isinstance(each, dict | list)]
-        level = [one for each in parts for one in (each.values() if isinstance(each, dict) else each)]
-    return any(isinstance(each, dict | list) for each in level)
 
 
 def _span(opt: Options, zone: str, limit: int | None, offer: Offer) -> dict[str, Any]:
@@ -312,6 +310,14 @@ def _time_limit(opt: Options, partition: Partition) -> int | None:
             f" ask for --time {most} or less, or use another partition"
         )
     return asked
+
+
+def _time_min(opt: Options, partition: Partition) -> int:
+    """Seconds that the time limit may be made as short as; 0 = it may not. Raises InputError."""
+    least, limit = opt.read("time_min", parse_duration, None) or 0, _time_limit(opt, partition)
+    if least and (limit is None or least > limit):
+        raise opt.error("time_min", "is for jobs with a time limit that is longer: give --time too")
+    return least if least != limit else 0
 
 
 def _dependency(text: str) -> str:

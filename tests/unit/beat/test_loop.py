@@ -6,7 +6,7 @@ import pytest
 
 from crane_celery.errors import StaleFence, Unreachable
 from crane_celery.model.dependency import Block, Resolved, encode
-from crane_celery.model.node import NodeState
+from crane_celery.model.node import NodeState, Partition
 from tests.unit.beat.fakes import Cluster
 
 
@@ -30,6 +30,24 @@ def test_one_message_per_node_and_turn() -> None:
     cluster.submit(8)
     cluster.turns()
     assert sorted(message.node for message in cluster.outbox.sent) == ["n1", "n2"]
+
+
+def test_a_job_of_two_partitions_starts_in_the_first_that_has_room() -> None:
+    cluster = Cluster(
+        ("n1", "n2"),
+        partitions={"main": Partition(name="main", nodes=("n1",)), "other": Partition(name="other", nodes=("n2",))},
+    )
+    choices = '[{"partition":"main"},{"partition":"other"}]'
+    jobs = [cluster.submit(cpus_per_task=4.0, choices=choices) for _ in range(3)]
+    cluster.turns()
+    first, second, third = (cluster.store.elements([job]) for job in jobs)
+    assert [first[0].allocation[0].node, second[0].allocation[0].node, third] == ["n1", "n2", []]
+    launched = {message.node: message.jobs for message in cluster.outbox.sent}
+    assert [each.partition for each in launched["n2"].values()] == ["other"]
+    cluster.begin(*jobs[:2])
+    cluster.end(jobs[1])
+    cluster.turns()
+    assert cluster.store.elements([jobs[2]])[0].allocation[0].node == "n2"
 
 
 def test_ends_make_room() -> None:

@@ -56,6 +56,11 @@ def plan(seen: View, now: float = 100.0, max_starts: int = 512) -> Plan:
     return schedule(seen, now, Config(max_starts=max_starts))
 
 
+def hold_starts(seen: View, made: Plan) -> None:
+    """Have the view hold what a plan starts."""
+    seen.started(made.starts)
+
+
 def ids(made: Plan) -> list[int]:
     return [start.job + start.rank for start in made.starts]
 

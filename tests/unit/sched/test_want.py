@@ -25,6 +25,7 @@ BASE = Want("main", 1, 1000, 100)
         ({"nodelist": frozenset({"a"})}, True),
         ({"exclusive": True}, True),
         ({"whole_memory": True}, True),
+        ({"tmp": 1}, True),
     ],
 )
 def test_covers(more: dict[str, Any], covered: bool) -> None:
@@ -39,6 +40,7 @@ def test_covers(more: dict[str, Any], covered: bool) -> None:
         {"exclude": frozenset({"a"})},
         {"exclusive": True},
         {"whole_memory": True},
+        {"tmp": 1},
     ],
 )
 def test_what_is_particular_says_nothing_of_what_is_not(more: dict[str, Any]) -> None:

@@ -84,7 +84,7 @@ def test_it_is_told_where_each_value_comes_from() -> None:
             "/etc/x.yaml:2: Nodes[0].cpu: 'x' is no whole number from 1 to 65536",
         ),
         ("Nodes:\n- {name: a, cpu: 1}", "/etc/x.yaml:2: Nodes[0]: needs memory"),
-        ("Nodes:\n- {name: a, cpu: 1, memory: 1GB}", "/etc/x.yaml:2: Nodes[0].memory: bad memory size '1GB'"),
+        ("Nodes:\n- {name: a, cpu: 1, memory: 1GX}", "/etc/x.yaml:2: Nodes[0].memory: bad memory size '1GX'"),
         ("Nodes:\n- {name: '../x', cpu: 1, memory: 1G}", "/etc/x.yaml:2: Nodes[0].name: bad host list"),
         (
             "Nodes:\n- {name: a, cpu: 1, memory: 1G}\n- {name: a, cpu: 1, memory: 1G}",

@@ -28,7 +28,10 @@ def test_a_slip_or_another_name_is_met(word: str, meant: str) -> None:
 @pytest.mark.parametrize(
     "word",
     [
-        *("--ntasks-per-core=1", "--nodefile=x", "--time-min=1", "--tmp=1"),
+        *(
+            "--ntasks-per-core=1",
+            "--nodefile=x",
+        ),
         *("--mincpus=2", "--thread-spec=1", "--core-spec=1"),
         *("--gpus-per-socket=1", "--container=x", "--gid=1", "--uid=1", "--frobnicate", "--x"),
         *("--include=x", "--prefer=x", "--kill-on-bad-exit", "--tres-per-task=x", "--bogus=1"),

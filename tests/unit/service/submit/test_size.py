@@ -1,11 +1,13 @@
 """What requests in the words of other systems ask of each node."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from crane_celery.errors import CraneError, Denied, Infeasible, InputError
+from crane_celery.errors import CraneError, Denied, Infeasible, InputError, NotFound
+from crane_celery.grammar.selector import parse_selectors
 from crane_celery.model.job import JobSpec
 from tests.unit.service.submit.test_accept import ALICE, submit
 from tests.unit.service.support import GIB, Cluster
@@ -81,3 +83,59 @@ def test_a_nicer_job_stands_behind_its_equals(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path)
     jobs = [cluster.store.job(submit(cluster, nice=nice)) for nice in (None, "5")]
     assert [job and job.priority for job in jobs] == [1000.0, 995.0]
+
+
+@pytest.mark.parametrize(
+    ("options", "first", "choices"),
+    [
+        ({"nodes": "1-3"}, {"nodes": 3, "ntasks": 3}, [{"nodes": n, "ntasks": n} for n in (3, 2, 1)]),
+        ({"nodes": "2-2"}, {"nodes": 2}, []),
+        ({"nodes": "2-90"}, {"nodes": 4}, [{"nodes": n, "ntasks": n} for n in (4, 3, 2)]),
+        ({"nodes": "1-4", "ntasks": "2", "mem": "1G"}, {"nodes": 2, "ntasks": 2}, [{"nodes": 2}, {"nodes": 1}]),
+        (
+            {"partition": "main,small"},
+            {"partition": "main", "time_limit": None},
+            [{"partition": "main", "time_limit": None}, {"partition": "small", "time_limit": 60}],
+        ),
+        ({"partition": "small,main", "time": "2:00:00"}, {"partition": "main"}, []),
+        ({"partition": "small, small"}, {"partition": "small"}, []),
+        ({"time": "60", "time_min": "10"}, {"time_limit": 3600, "time_min": 600}, [{"time_limit": 3600}]),
+        ({"time": "60", "time_min": "60"}, {"time_limit": 3600, "time_min": 0}, []),
+    ],
+)
+def test_shapes_that_it_may_start_in(
+    cluster: Cluster, options: dict[str, Any], first: dict[str, object], choices: list[dict[str, object]]
+) -> None:
+    found = spec(cluster, **options)
+    assert {name: getattr(found, name) for name in first} == first
+    shapes = json.loads(found.choices or "[]")
+    assert [{name: shape[name] for name in shape if name != "memory"} for shape in shapes] == choices
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"nodes": "0-2"}, InputError, "--nodes: 0-2 is no range"),
+        ({"nodes": "3-2"}, InputError, "--nodes: 3-2 is no range"),
+        ({"nodes": "6-9"}, Infeasible, "6 nodes were asked for"),
+        ({"nodes": "1-"}, InputError, "--nodes: '1-' is not a whole number"),
+        ({"partition": "main,smal"}, NotFound, "did you mean 'small'"),
+        ({"partition": "small,small", "time": "2:00:00"}, Infeasible, "01:00:00"),
+        ({"tmp": "1G"}, Infeasible, "1024M of temporary disk on one node were asked for"),
+        ({"tmp": "x"}, InputError, "--tmp: bad memory size"),
+        ({"time_min": "10"}, InputError, "--time-min: is for jobs with a time limit"),
+        ({"time_min": "10", "time": "5"}, InputError, "--time-min: is for jobs with a time limit"),
+    ],
+)
+def test_shapes_that_cannot_be(cluster: Cluster, options: dict[str, Any], error: type[CraneError], text: str) -> None:
+    with pytest.raises(error) as raised:
+        submit(cluster, **options)
+    assert text in raised.value.message
+
+
+def test_what_somebody_has_said_since_is_no_longer_a_choice(cluster: Cluster) -> None:
+    job = submit(cluster, partition="main,small")
+    cluster.service.control.update(ALICE, parse_selectors(str(job)), {"numnodes": "2"}, "")
+    record = cluster.store.job(job)
+    assert record is not None
+    assert json.loads(record.changes) == [["0", {"choices": "", "nodes": 2, "ntasks": 2}]]
