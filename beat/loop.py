@@ -232,7 +232,7 @@ class Loop:
         self.view.pool.freed.clear()
         self.view.todo.plan = False
         self._plan = plan.partial
-        others = moves(self.view, plan, now)
+        guarded("moving jobs to another shape failed", self._move, plan, now)
         runs: list[Run] = []
         for at in range(0, len(plan.starts), _CHUNK):
             runs += self._commit(plan.starts[at : at + _CHUNK])
@@ -241,9 +241,12 @@ class Loop:
         else:
             self._refused = 0
         self._unsaid = True
-        for move in others:
-            self._store.update(move.job, move.ranks.text, move.fields)
         return runs
+
+    def _move(self, plan: Plan, now: float) -> None:
+        """Move what found no room to a shape in which it can start at once. It comes back as events."""
+        for move in moves(self.view, plan, now):
+            self._store.update(move.job, move.ranks.text, move.fields)
 
     def _note_plan(self, now: float, quiet: bool) -> None:
         """Note what the last plan says, where that has changed, for commands and for the next leader.

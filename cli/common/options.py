@@ -126,9 +126,10 @@ class Parser(argparse.ArgumentParser):
         name = word.partition("=")[0]
         return f"unknown option {name!r}{hint(name, [each for action in self.shown for each in action.option_strings])}"
 
-    def later(self, *flags: str, takes_value: bool = True) -> None:
-        """Options that are known but not there yet: naming one raises NotSupported."""
-        self.add_argument(*flags, action=_Later, nargs=None if takes_value else 0, help=argparse.SUPPRESS)
+    def later(self, *flags: str, takes_value: bool = True, why: str = "leave it out") -> None:
+        """Options that are known but not there yet: naming one raises NotSupported, with what to do."""
+        nargs = None if takes_value else 0
+        self.add_argument(*flags, action=_Later, nargs=nargs, const=why, help=argparse.SUPPRESS)
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -145,7 +146,7 @@ class _Later(argparse.Action):
 
     def __call__(self, *given: Any, **_named: Any) -> None:
         """Raise NotSupported. argparse passes parser, namespace, values and the option as typed."""
-        raise NotSupported(f"{given[-1]} is not supported yet: leave it out")
+        raise NotSupported(f"{given[-1]} is not supported yet: {self.const}")
 
 
 class _Version(argparse.Action):

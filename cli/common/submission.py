@@ -34,7 +34,7 @@ def add_options(parser: JobParser, front: str = "ours") -> None:
         if not names:
             continue
         if field.effect == REFUSED:
-            parser.later(*names, takes_value=bool(field.value))
+            parser.later(*names, takes_value=bool(field.value), why=field.why)
             continue
         help_text = field.help.replace("%", "%%")
         if field.value.startswith("["):

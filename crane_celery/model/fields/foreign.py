@@ -124,7 +124,14 @@ KEPT = (
 
 
 LATER = (
-    Field("reservation", "-r --reservation", slurm="--reservation", value="NAME", effect=REFUSED, why="leave it out"),
+    Field(
+        "reservation",
+        "-r --reservation",
+        slurm="--reservation",
+        value="NAME",
+        effect=REFUSED,
+        why="there are no reservations here yet: leave it out",
+    ),
     *(
         Field(name.replace("-", "_"), f"--{name}", value=value, effect=REFUSED, why="leave it out")
         for name, value in (

@@ -50,6 +50,17 @@ def test_a_job_of_two_partitions_starts_in_the_first_that_has_room() -> None:
     assert cluster.store.elements([jobs[2]])[0].allocation[0].node == "n2"
 
 
+def test_a_shape_that_cannot_be_read_stops_nobody() -> None:
+    cluster = Cluster(("n1",))
+    broken = [cluster.submit(cpus_per_task=4.0, choices="{") for _ in range(2)]
+    cluster.turns()
+    assert cluster.outbox.launched() == broken[:1]
+    cluster.begin(broken[0])
+    cluster.end(broken[0])
+    cluster.turns()
+    assert cluster.outbox.launched() == broken
+
+
 def test_ends_make_room() -> None:
     cluster = Cluster(("n1",))
     job = cluster.submit(6)

@@ -73,7 +73,7 @@ def test_no_abbreviation_in_directives(shell: Shell, tmp_path: Path, line: str, 
         ("-S 2", "-S (--core-spec) of Slurm"),
         ("--mcs-label=5", "--mcs-label of Slurm is not supported yet: leave it out"),
         ("--ntasks-per-core=1", "--ntasks-per-core of Slurm"),
-        ("--reservation=x", "--reservation is not supported yet"),
+        ("--reservation=x", "--reservation is not supported yet: there are no reservations here"),
     ],
 )
 def test_what_is_slurms_and_not_there_is_refused_by_name(shell: Shell, tmp_path: Path, option: str, text: str) -> None:
