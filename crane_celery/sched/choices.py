@@ -38,10 +38,12 @@ class Move(NamedTuple):
 def moves(view: View, plan: Plan, now: float) -> list[Move]:
     """What could start at once in another shape, in the order of priority. Changes nothing of view or plan."""
     found: list[Move] = []
-    if not view.flexible:
+    if not view.queue.flexible:
         return found
     room = _Room(view, plan, now)
-    entries = sorted((view.entries[job] for job in view.flexible), key=lambda entry: (-entry.priority, entry.job.id))
+    entries = sorted(
+        (view.entries[job] for job in view.queue.flexible), key=lambda entry: (-entry.priority, entry.job.id)
+    )
     for entry in entries:
         for part in entry.parts:
             if _turned_down(part, plan):

@@ -48,6 +48,8 @@ class Queue:
 
     def __init__(self) -> None:
         self._classes: dict[Kind, Class] = {}
+        #: submissions that may start in several shapes (sched.choices), whether they stand in it or not
+        self.flexible: set[int] = set()
 
     def add(self, place: Place) -> None:
         """Put a part of a submission at its place."""

@@ -39,8 +39,6 @@ class View:
         self.unsettled = False
         self.queue = Queue()
         self.entries: dict[int, Entry] = {}
-        #: submissions that may start in several shapes (sched.choices)
-        self.flexible: set[int] = set()
         self.runs: dict[int, Run] = {}
         self.starting: dict[str, dict[int, Run]] = {}
         self.todo = Todo()
@@ -345,7 +343,7 @@ class View:
         if not entry.pending and not entry.active:
             self.waits.unwatch(entry)
             del self.entries[entry.job.id]
-            self.flexible.discard(entry.job.id)
+            self.queue.flexible.discard(entry.job.id)
             self.waits.over(entry)
 
     def _unqueue(self, entry: Entry) -> None:
@@ -357,10 +355,10 @@ class View:
 
     def _time(self, entry: Entry) -> None:
         """Note the times at which something becomes of it by itself, and whether it may start in several shapes."""
-        self.flexible.discard(entry.job.id)
+        self.queue.flexible.discard(entry.job.id)
         for part in entry.parts:
             if part.spec.choices:
-                self.flexible.add(entry.job.id)
+                self.queue.flexible.add(entry.job.id)
             for at in (part.spec.begin, part.spec.deadline):
                 if at > self._now:
                     heappush(self._later, (at, entry.job.id))

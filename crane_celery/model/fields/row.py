@@ -4,10 +4,10 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from dataclasses import dataclass as record
+    from dataclasses import dataclass
 else:
 
-    def record(cls: type) -> type:
+    def dataclass(cls: type) -> type:
         """Give a class of annotated fields its constructor: ``dataclasses`` would cost a command 10 ms, and a named
         tuple of so many fields 0.3 ms. Nothing checks the names at run time: type checkers do."""
         names = tuple(cls.__annotations__)
@@ -23,7 +23,7 @@ else:
 ACTS, RECORDED, REFUSED = "acts", "recorded", "refused"
 
 
-@record
+@dataclass
 class Change:
     """How ``ccontrol update`` sets a field."""
 
@@ -34,7 +34,7 @@ class Change:
     pending_only: bool = False
 
 
-@record
+@dataclass
 class Shown:
     """A column of a listing."""
 
@@ -46,7 +46,7 @@ class Shown:
     also: str = ""
 
 
-@record
+@dataclass
 class Filter:
     """A condition of listings."""
 
@@ -63,7 +63,7 @@ class Filter:
     searched: bool = False
 
 
-@record
+@dataclass
 class Field:
     """One thing that a job is asked for, or that is known of it. Everything but the key has a default."""
 
