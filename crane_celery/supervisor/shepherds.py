@@ -15,6 +15,7 @@ from typing import Any
 from crane_celery import trust
 from crane_celery.errors import Untrusted
 from crane_celery.gateway.protocol import pack
+from crane_celery.wire.node import RunEnded, readable
 
 _HEAD = struct.Struct(">I")
 _CHUNK = 1 << 16
@@ -103,10 +104,10 @@ class _Talk:
         return found
 
     def _take(self, message: dict[str, Any]) -> bool:
-        """The greeting names the runs; reports (rows of sequence number, kind, job, run, ...) tell of their ends."""
+        """The greeting names the runs; reports tell of their ends."""
         if message.get("op") == "hello":
             self._runs = {(job, run) for job, run in message["runs"]}
             self.kill(_CANCEL)
         elif message.get("op") == "reports":
-            self._runs -= {(row[2], row[3]) for row in message["rows"] if row[1] == "e"}
+            self._runs -= {(end.id, end.run) for end in readable(message["rows"]) if isinstance(end, RunEnded)}
         return True

@@ -68,7 +68,7 @@ CODECS = (
 #: names that stand for a message, a row of one, a line of a journal, or an event, taken apart by numbers
 _ROWS = {"row", "rows", "line", "message", "event", "report", "told", "record"}
 #: how many there are today: each change may only lower these, to 0 (issue 11, row 1)
-MOST_SUBSCRIPTS, MOST_LONG_UNPACKINGS = 83, 8
+MOST_SUBSCRIPTS, MOST_LONG_UNPACKINGS = 9, 4
 
 
 def sources() -> list[Path]:

@@ -22,9 +22,11 @@ from crane_celery.settings.devices import fault_of
 from crane_celery.store.api import Beat, Report, Store, Wanted
 from crane_celery.store.clock import ServerClock
 from crane_celery.supervisor import marks
+from crane_celery.wire import node
 from crane_celery.wire.launch import Kill
 from crane_celery.wire.launch import Message as Launches
 from crane_celery.wire.link import Message
+from crane_celery.wire.node import NodeUnfit, RunEnded
 from crane_celery.wire.signing import Inbox, Verifier
 from workers.agent import launch
 from workers.agent.environment import Place
@@ -136,8 +138,10 @@ class Agent:
         if batch.hopeless:
             self._bodies.ended((id_, run) for id_, run, _, _ in batch.hopeless)
             now = self._clock()
-            rows = [[0, "e", i, r, None, at, 0.0, now, 0.0, 0, 0, why] for i, r, at, why in batch.hopeless]
-            drain = [[0, "d", fault]] if fault else []  # first: what runs again must not come back here
+            rows = [
+                node.numbered(RunEnded(i, r, None, stage, 0.0, now, text=why)) for i, r, stage, why in batch.hopeless
+            ]
+            drain = [node.numbered(NodeUnfit(fault))] if fault else []  # first: what runs again must not come back here
             self._uplink.put(News(0, [*drain, *rows]))
 
     def _batch(self, message: Launches, fault: str) -> launch.Batch:
@@ -172,10 +176,12 @@ class Agent:
                 self._register_again = True
                 self._ready.clear()
             case "reports":
-                if why := next((w for row in message["rows"] if (w := of_node(row))), ""):
+                ends = [each for each in node.readable(message["rows"]) if isinstance(each, RunEnded)]
+                if why := next((w for end in ends if (w := of_node(end))), ""):
                     self._health.launch_failed(why)
-                    self._uplink.put(News(0, [[0, "d", FAULT + why]]))  # first: what runs again must not come back
-                self._bodies.ended((row[2], row[3]) for row in message["rows"] if row[1] == "e")
+                    # first: what runs again must not come back
+                    self._uplink.put(News(0, [node.numbered(NodeUnfit(FAULT + why))]))
+                self._bodies.ended((end.id, end.run) for end in ends)
                 self._uplink.put(News(generation, message["rows"]))
             case "unable":
                 self._unable([(id_, run) for id_, run in message["rows"]], message["why"])
@@ -194,7 +200,7 @@ class Agent:
             return
         now = self._clock()
         rows = [
-            [0, "e", *key, None, "", known[key].began_at - self._time.offset, now, 0.0, 0, 0, ""]
+            node.numbered(RunEnded(*key, None, "", known[key].began_at - self._time.offset, now))
             for key in runs
             if key in known and known[key].state in (_ON if key not in closed else _ON | {State.STARTING})
         ]

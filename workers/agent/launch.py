@@ -12,6 +12,7 @@ from crane_celery.grammar.signals import parse_signals
 from crane_celery.model.job import JobSpec
 from crane_celery.settings.model import Hooks
 from crane_celery.wire.launch import Kill, Launch, Message
+from crane_celery.wire.node import LaunchRow
 from workers.agent import environment
 from workers.agent.environment import Place
 from workers.agent.scripts import Bodies, SpoolFault, account_of, login
@@ -60,7 +61,7 @@ def build(message: Message, bodies: Bodies, place: Place, grace_s: float, now: f
 def _row(
     message: Message, launch: Launch, jobs: dict[str, dict[str, Any]], bodies: Bodies, place: Place, grace_s: float,
     now: float,
-) -> list[Any]:  # fmt: skip
+) -> LaunchRow:  # fmt: skip
     """Return one run's row; its template is added to ``jobs`` where it is not there yet."""
     if launch.spec in message.unreadable:
         raise Denied(f"the node cannot read the job's specification ({message.unreadable[launch.spec]})")
@@ -73,10 +74,9 @@ def _row(
     except (OSError, IndexError) as error:
         why = f"the value of element {launch.rank} cannot be read ({error}): submit it again"
         raise Denied(why) from error
-    row = [launch.id, launch.run, key, environment.of_run(launch, spec, place, now, item), paths(launch, spec, place)]
-    if place.devices:
-        row.append(files_of(place.devices, place.gres, launch.gres))
-    return row
+    devices = tuple(files_of(place.devices, place.gres, launch.gres)) if place.devices else ()
+    environ = environment.of_run(launch, spec, place, now, item)
+    return LaunchRow(launch.id, launch.run, key, environ, paths(launch, spec, place), devices)
 
 
 def refused(message: Message, known: Callable[[tuple[int, int]], bool], why: str) -> Batch:

@@ -1,10 +1,11 @@
 """From the shepherd's facts to a state, a stored exit code and a reason (model.states). Pure."""
 
 import errno
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from crane_celery.model import states
 from crane_celery.model.states import State
+from crane_celery.wire.node import RunEnded
 
 
 class Verdict(NamedTuple):
@@ -36,12 +37,12 @@ _STAGES = {
 _OF_NODE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EIO, errno.EROFS)
 
 
-def of_node(row: list[Any]) -> str:
-    """Return why a launch failed, where that is the node's fault, else "". ``row``: of a shepherd's report."""
-    if row[1] != "e" or row[4] is not None:
+def of_node(end: RunEnded) -> str:
+    """Return why a launch failed, where that is the node's fault, else ""."""
+    if end.status is not None:
         return ""
-    cause, number, text = str(row[5]), row[10], str(row[11])
-    return text or cause if cause == "cgroup" or (cause == "spawn" and number in _OF_NODE) else ""
+    own = end.cause == "cgroup" or (end.cause == "spawn" and end.number in _OF_NODE)
+    return end.text or end.cause if own else ""
 
 
 def judge(status: int | None, cause: str, number: int, text: str) -> Verdict:

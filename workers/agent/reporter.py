@@ -10,6 +10,7 @@ from crane_celery.errors import StaleFence, Unreachable
 from crane_celery.model.job import StepRow
 from crane_celery.model.states import State
 from crane_celery.store.api import Began, Ended, Moved, Report
+from crane_celery.wire.node import NodeUnfit, RunBegan, RunEnded, RunMoved, StepReport, last_number, report_of
 from workers.agent.outcome import judge
 
 log = logging.getLogger(__name__)
@@ -32,32 +33,34 @@ def to_report(rows: list[list[Any]], offset: float) -> Report:
 
     The begin of a run or step whose end is in the same batch is left out: the end says when it began.
     """
-    ended = [_ended(row, offset) for row in rows if row[1] == "e"]
+    reports = [report_of(row) for row in rows]
+    ended = [_ended(each, offset) for each in reports if isinstance(each, RunEnded)]
     over = {(end.id, end.run) for end in ended}
-    began = [Began(row[2], row[3], row[4] + offset) for row in rows if row[1] == "b" and (row[2], row[3]) not in over]
-    steps = {(row[2], row[3], row[4]): _step(row, offset) for row in rows if row[1] == "s"}
-    moved = [Moved(row[2], row[3], row[4], row[5] + offset) for row in rows if row[1] == "m"]
+    began = [
+        Began(each.id, each.run, each.began + offset)
+        for each in reports
+        if isinstance(each, RunBegan) and (each.id, each.run) not in over
+    ]
+    steps = {(each.id, each.run, each.step): _step(each, offset) for each in reports if isinstance(each, StepReport)}
+    moved = [Moved(each.id, each.run, each.state, each.at + offset) for each in reports if isinstance(each, RunMoved)]
     return Report(began, ended, list(steps.values()), moved)
 
 
-def _ended(row: list[Any], offset: float) -> Ended:
-    _, _, id_, run, status, cause, began, end, cpu_s, peak, number, text, *deaths = row  # none: an older shepherd's
-    verdict = judge(status, cause, number, text)
+def _ended(end: RunEnded, offset: float) -> Ended:
+    verdict = judge(end.status, end.cause, end.number, end.text)
     return Ended(
-        id_, run, verdict.state.value, verdict.code, began + offset if began else 0.0, end + offset, verdict.reason,
-        cpu_s, peak, *deaths,
+        end.id, end.run, verdict.state.value, verdict.code, end.began + offset if end.began else 0.0,
+        end.ended + offset, verdict.reason, end.cpu_s, end.peak, end.memory_deaths,
     )  # fmt: skip
 
 
-def _step(row: list[Any], offset: float) -> StepRow:
-    (_, _, id_, run, step, name, ntasks, cpus, memory, command, status, cause, began, end, cpu_s, peak, over, number,
-     text, *deaths) = row  # fmt: skip
-    verdict = judge(status, cause, number, text) if over else None
+def _step(step: StepReport, offset: float) -> StepRow:
+    verdict = judge(step.status, step.cause, step.number, step.text) if step.over else None
     return StepRow(
-        job=id_, run=run, step=step, name=name, state=verdict.state if verdict else State.RUNNING, node="",
-        ntasks=ntasks, cpus=cpus, memory=memory, command=command, began_at=began + offset if began else end + offset,
-        ended_at=end + offset if over else 0.0, code=verdict.code if verdict else 0, cpu_s=cpu_s, memory_peak=peak,
-        memory_deaths=deaths[0] if deaths else 0,
+        job=step.id, run=step.run, step=step.step, name=step.name, state=verdict.state if verdict else State.RUNNING,
+        node="", ntasks=step.ntasks, cpus=step.cpus, memory=step.memory, command=step.command,
+        began_at=(step.began or step.ended) + offset, ended_at=step.ended + offset if step.over else 0.0,
+        code=verdict.code if verdict else 0, cpu_s=step.cpu_s, memory_peak=step.peak, memory_deaths=step.memory_deaths,
     )  # fmt: skip
 
 
@@ -106,7 +109,7 @@ class Uplink:
                 rows += more.rows
             if self._deliver(rows):
                 for news in batch:
-                    last = max((row[0] for row in news.rows), default=0)
+                    last = last_number(news.rows)
                     if last:
                         self._ack(news.generation, last)
 
@@ -133,8 +136,9 @@ class Uplink:
 
     def _report(self, rows: list[list[Any]]) -> None:
         for row in rows:
-            if row[1] == "d":  # before the end is told: what runs again must not come back here
-                self._drain(row[2])
+            report = report_of(row)
+            if isinstance(report, NodeUnfit):  # before the end is told: what runs again must not come back here
+                self._drain(report.why)
         for at in range(0, len(rows), _MOST):
             self._send(to_report(rows[at : at + _MOST], self._offset()))
 

@@ -7,6 +7,7 @@ from typing import Any
 from crane_celery import faults, quarantine
 from crane_celery.errors import CraneError
 from crane_celery.store.api import Report
+from crane_celery.wire.node import name_of
 from workers.agent.reporter import to_report
 
 
@@ -24,8 +25,8 @@ class Aside:
         try:
             raise error
         except Exception:
-            faults.record("a report was set aside:", row[1:4])
-        id = f"report-{self._node}-{row[1]}-{'.'.join(str(part) for part in row[2 : 5 if row[1] == 's' else 4])}"
+            faults.record("a report was set aside:", name_of(row))
+        id = f"report-{self._node}-{name_of(row)}"
         why = f"{type(error).__name__}: {error}"[:1000]
         quarantine.put(self._folder, quarantine.Item(id, self._process, time.time(), why, [self._offset(), row]))
 

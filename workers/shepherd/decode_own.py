@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from crane_celery.wire.node import SpawnerEvent, event
 from workers.shepherd.decode import MAX_CPUS, MAX_MEMORY, MAX_SPAN_S, Malformed, real, whole
 from workers.shepherd.decode import hooks as _hooks
 from workers.shepherd.decode import numbers as _numbers
@@ -105,8 +106,8 @@ _SPAWNED: dict[str, tuple[Reader, ...]] = {
 }
 
 
-def spawner_rows(message: dict[str, Any]) -> list[list[Any]]:
-    """Return the rows of a spawner's report. Raises Malformed."""
+def spawner_events(message: dict[str, Any]) -> list[SpawnerEvent]:
+    """Return what a spawner reports. Raises Malformed."""
     rows = message.get("rows")
     if not isinstance(rows, list):
         raise Malformed("a report must have a list of rows")
@@ -114,7 +115,7 @@ def spawner_rows(message: dict[str, Any]) -> list[list[Any]]:
         if not isinstance(row, list) or not row or not isinstance(row[0], str) or row[0] not in _SPAWNED:
             raise Malformed("a report's row must be one of s, f, x and n")
         fields(row[1:], _SPAWNED[row[0]], f"a row {row[0]}")
-    return rows
+    return [event(row) for row in rows]
 
 
 def spawner_pid(message: dict[str, Any]) -> int:

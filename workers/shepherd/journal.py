@@ -16,6 +16,7 @@ from collections import OrderedDict
 from typing import Any
 
 from crane_celery import faults
+from crane_celery.wire.node import Report, begins, row
 from workers.shepherd.decode_own import check_line
 from workers.shepherd.records import Killed, Run, Step, memory_line, run_from
 
@@ -136,12 +137,12 @@ class Ledger:
             self._remember(self.tombs, key)
             self.note("t", *key)
 
-    def report(self, row: list[Any], *, durable: bool) -> int:
+    def report(self, report: Report, *, durable: bool) -> int:
         """Number a report. Durable ones (ends) survive a kill; a begin is told again from what runs."""
         self.seq += 1
-        self.reports[self.seq] = row
+        self.reports[self.seq] = fact = row(report)
         if durable:
-            self.note("r", self.seq, row)
+            self.note("r", self.seq, fact)
         return self.seq
 
     def ack(self, seq: int) -> None:
@@ -207,8 +208,8 @@ class Ledger:
 
     def _apply(self, line: list[Any]) -> None:
         match line:
-            case ["l", row]:
-                run = run_from(row)
+            case ["l", about]:
+                run = run_from(about)
                 self.runs[run.key] = run
             case ["c" | "d" as kind, id_, run_, number, *about]:
                 self._apply_step(kind, (id_, run_), number, about)
@@ -219,8 +220,8 @@ class Ledger:
                     self._apply_state(kind, known, about)
             case ["t", id_, run_]:
                 self.tombs[id_, run_] = None
-            case ["r", seq, row]:
-                self.reports[seq] = row
+            case ["r", seq, fact]:
+                self.reports[seq] = fact
                 self.seq = max(self.seq, seq)
             case ["a", seq]:
                 self.seq = max(self.seq, seq)
@@ -272,7 +273,7 @@ class Ledger:
             lines += [["h", *run.staged()]] if run.stage else []
             lines += [memory_line(run)] if run.memory_deaths or run.last_killed or run.output_told else []
         lines += [["k", *key, step, cause, when] for (key, step), (cause, when) in self.stops.items()]
-        lines += [["r", seq, row] for seq, row in self.reports.items() if row[0] != "b"]
+        lines += [["r", seq, fact] for seq, fact in self.reports.items() if not begins([fact])]
         data = "".join(_ENCODE(line) + "\n" for line in lines).encode()
         fresh = self._path + ".new"
         with open(fresh, "wb", opener=_private) as file:

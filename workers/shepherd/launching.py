@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from crane_celery import faults
+from crane_celery.wire.node import LaunchRow, RunBegan
 from workers.cgroup import PRIMARY, SPAWN_KEY, CgroupError, Limits
 from workers.common.devices import numbers
 from workers.shepherd import decode
@@ -37,10 +38,11 @@ class Launching:
                 continue
             try:
                 decode.check_row(row)
-                if row[2] not in checked:
-                    decode.check_template(jobs.get(row[2]))
-                    checked.add(row[2])
-                made = self._take(row, jobs)
+                launch = LaunchRow(*row)
+                if launch.template not in checked:
+                    decode.check_template(jobs.get(launch.template))
+                    checked.add(launch.template)
+                made = self._take(launch, jobs[launch.template])
             except Exception as exc:
                 self._refuse(key, exc)
                 continue
@@ -93,17 +95,16 @@ class Launching:
         text = f"the node could not make sense of this launch ({type(exc).__name__}: {exc})"
         self._herd.tell_end(key, Ending(None, "spawn", 0.0, time.monotonic(), 0.0, 0, 0, text))
 
-    def _take(self, row: list[Any], jobs: dict[str, dict[str, Any]]) -> tuple[Run, Start] | None:
+    def _take(self, launch: LaunchRow, job: dict[str, Any]) -> tuple[Run, Start] | None:
         """Accept one run that is not known; None where it cannot be, and has ended."""
-        id_, run_, job, environ, paths, *files = row
-        run = self._accept(id_, run_, jobs[job], environ, paths[2] or paths[1], *files)
-        return (run, self._first(run, job, jobs[job], environ, paths)) if run is not None else None
+        run = self._accept(launch, job)
+        return (run, self._first(run, launch, job)) if run is not None else None
 
     def _known(self, key: Key) -> bool:
         run = self._ledger.runs.get(key)
         if run is not None:
             if run.primary.began:  # whoever asks again has not heard: tell again
-                self._ledger.report(["b", *key, run.primary.began], durable=False)
+                self._ledger.report(RunBegan(*key, run.primary.began), durable=False)
             return True
         if key in self._ledger.tombs:
             del self._ledger.tombs[key]
@@ -112,9 +113,9 @@ class Launching:
             return True
         return key in self._ledger.closed
 
-    def _accept(
-        self, id_: int, run_: int, job: dict[str, Any], environ: dict[str, str], output: str, files: Any = ()
-    ) -> Run | None:
+    def _accept(self, launch: LaunchRow, job: dict[str, Any]) -> Run | None:
+        id_, run_, files = launch.id, launch.run, launch.devices
+        _, out, err = launch.paths
         limits = Limits(job["cpus"], job["memory"] or None, job["pids"] or None)
         try:
             group = self._herd.pens.take(limits._replace(devices=numbers(files)) if files else limits)
@@ -124,20 +125,21 @@ class Launching:
         run = Run(
             id=id_, run=run_, uid=job["uid"], gid=job["gid"], groups=job["groups"], cpus=job["cpus"],
             memory=job["memory"], grace=job["grace"], limit=job["limit"] or 0.0, pen=group.name,
-            deadline=job.get("deadline", 0.0), warn=job.get("warn", []), output=output,
+            deadline=job.get("deadline", 0.0), warn=job.get("warn", []), output=err or out,
             deaths_before=group.leaf(PRIMARY).deaths_before(),
         )  # fmt: skip
         run.native = True
         run.steps[PRIMARY] = Step(number=PRIMARY, flying=1)
         if hooks := job.get("hooks"):
-            run.hooks = {**hooks, "env": {**hooks["env"], **environ}}
+            run.hooks = {**hooks, "env": {**hooks["env"], **launch.environ}}
             run.stage = "prolog" if hooks["prolog"] or "place" in hooks else ""
         self._ledger.accept(run)
         if run.stage:
             self._ledger.stage(run)
         return run
 
-    def _first(self, run: Run, job: str, template: dict[str, Any], environ: dict[str, str], paths: Any) -> Start:
+    def _first(self, run: Run, launch: LaunchRow, template: dict[str, Any]) -> Start:
         leaf = self._herd.leaf(run, PRIMARY)
-        own = {**environ, SPAWN_KEY: leaf.key}
-        return Start(task_key(run, PRIMARY, 0), job, template, own, tuple(paths), leaf, leaf_name(run, PRIMARY))
+        own, paths = {**launch.environ, SPAWN_KEY: leaf.key}, launch.paths
+        key, name = task_key(run, PRIMARY, 0), leaf_name(run, PRIMARY)
+        return Start(key, launch.template, template, own, paths, leaf, name)

@@ -22,13 +22,14 @@ from typing import Any
 
 from crane_celery import faults, log_lines, trust
 from crane_celery.wire.link import Hangup, Link, Message
+from crane_celery.wire.node import RunBegan, begins, ends
 from workers.cgroup import favour, probe
 from workers.common.proc import PR_SET_DUMPABLE, be_called, marks, prctl, start_ticks
 from workers.shepherd import selftest
 from workers.shepherd.cgroup_pool import Pens
 from workers.shepherd.closing import Closer
 from workers.shepherd.connections import Connections
-from workers.shepherd.decode_own import spawner_rows
+from workers.shepherd.decode_own import spawner_events
 from workers.shepherd.journal import Ledger
 from workers.shepherd.launching import Launching
 from workers.shepherd.listener import LOOK_S, Doorstep
@@ -232,7 +233,7 @@ class Shepherd:
         try:
             post.heard_at = time.monotonic()
             for message in post.link.receive():
-                self._acks.append((post, self._herd.events(post, spawner_rows(message))))
+                self._acks.append((post, self._herd.events(post, spawner_events(message))))
         except Hangup:
             self._lose(post)
         except Exception:  # what it says makes no sense: another one takes over from its journal
@@ -306,16 +307,16 @@ class Shepherd:
         self._agent = link
         runs = [list(key) for key in self._ledger.runs]
         link.send({"op": "hello", "pid": os.getpid(), "driver": self._driver.name, "runs": runs})
-        begun = {(row[1], row[2]) for row in self._ledger.reports.values() if row[0] == "b"}
+        begun = begins(self._ledger.reports.values())
         for key, run in self._ledger.runs.items():
             if run.primary.began and key not in begun:
-                self._ledger.report(["b", *key, run.primary.began], durable=False)
+                self._ledger.report(RunBegan(*key, run.primary.began), durable=False)
         self._told = 0
 
     def _keep(self, link: Link, live: set[tuple[int, int]]) -> None:
         """What the store knows as live here goes on, all else ends; say which of it is unknown."""
         self._herd.kill_all_but(live)
-        ended = {(row[1], row[2]) for row in self._ledger.reports.values() if row[0] == "e"}
+        ended = ends(self._ledger.reports.values())
         missing = live - set(self._ledger.runs) - ended
         with contextlib.suppress(OSError):
             self._ledger.commit()  # an answer says that what came before it stands
@@ -329,7 +330,7 @@ class Shepherd:
             self._launching.launch(message["jobs"], message["rows"])
         except OSError as exc:
             log.error("no start: the journal takes no more: %s", exc)
-            keys = [(row[0], row[1]) for row in message["rows"]]
+            keys = [(id_, run) for id_, run, *_ in message["rows"]]
             keys = [key for key in keys if key not in self._ledger.runs and key not in self._ledger.closed]
             for key in keys:  # they start elsewhere: a late message must not start them here
                 self._ledger.bury(key)

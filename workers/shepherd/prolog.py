@@ -18,6 +18,7 @@ import time
 from functools import partial
 from typing import Any
 
+from crane_celery.wire.node import Failed, NodeUnfit, RunBegan
 from workers.common.proc import start_ticks
 from workers.shepherd.records import PRIMARY, Run, status_text, task_key
 from workers.shepherd.runs import Herd
@@ -103,7 +104,7 @@ class Hooks:
 
     def _failed(self, run: Run, which: str, text: str) -> None:
         log.error("job %d: %s", run.id, text)
-        self._herd.ledger.report(["d", f"{text} (job {run.id})"], durable=True)
+        self._herd.ledger.report(NodeUnfit(f"{text} (job {run.id})"), durable=True)
         if which == PROLOG:
             self._never(run, text)
         else:
@@ -147,7 +148,7 @@ class Hooks:
         start = self._held.pop(run.key)
         if run.guest:
             self._stay(run)
-            self._herd.ledger.report(["b", *run.key, run.primary.began], durable=False)
+            self._herd.ledger.report(RunBegan(*run.key, run.primary.began), durable=False)
         else:
             self._herd.dispatch(run, start)
 
@@ -171,7 +172,7 @@ class Hooks:
         run.stage = ""
         self._free.discard(run.key)
         self._held.pop(run.key, None)
-        self._herd.events(None, [["f", task_key(run, PRIMARY, 0), PROLOG, 0, text, time.monotonic()]])
+        self._herd.events(None, [Failed(task_key(run, PRIMARY, 0), PROLOG, 0, text, time.monotonic())])
 
     def _close(self, run: Run) -> None:
         run.stage = DONE

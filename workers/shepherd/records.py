@@ -1,8 +1,10 @@
 """What the shepherd keeps of runs and their steps, in memory. Seconds, on the host's monotonic clock."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from crane_celery.wire.node import RunEnded, StepReport
 
 PRIMARY = 1
 #: as a step's number in a signal: the script's own process alone (model.states.SCRIPT)
@@ -27,6 +29,13 @@ class Ending(NamedTuple):
     text: str = ""
     #: processes killed because memory ran out, in all its leaves
     memory_deaths: int = 0
+
+    def of_run(self, key: tuple[int, int]) -> RunEnded:
+        """Return it as the report of a run's end."""
+        return RunEnded(
+            *key, self.status, self.cause, self.began, self.ended, self.cpu_s, self.memory_peak, self.number, self.text,
+            self.memory_deaths,
+        )  # fmt: skip
 
 
 class Killed(NamedTuple):
@@ -178,28 +187,46 @@ class Run:
         """The same, back from the journal."""
         self.stage, self.hook, step = stage, (pid, start), self.primary
         if ended:
-            step.status[0], step.cause, step.began, step.ended, step.cpu_s, step.peak, *about = ended
-            step.number_text = (about[0], about[1])
+            known = Ending(*ended)
+            step.status[0], step.cause, step.began, step.ended = known.status, known.cause, known.began, known.ended
+            step.cpu_s, step.peak, step.number_text = known.cpu_s, known.memory_peak, (known.number, known.text)
 
-    def line(self) -> list[Any]:
+    def line(self) -> "RunLine":
         """For the journal."""
-        return [
+        return RunLine(
             self.id, self.run, self.uid, self.gid, self.groups, self.cpus, self.memory, self.grace, self.limit,
             self.pen, self.deadline, self.warn, self.suspended_at, self.suspended_s, self.hooks,
             sorted(self.warned), self.deaths_before, self.output,
-        ]  # fmt: skip
+        )  # fmt: skip
+
+
+class RunLine(NamedTuple):
+    """A run in the journal; the last ones are not in those of older versions."""
+
+    id: int
+    run: int
+    uid: int
+    gid: int
+    groups: list[int]
+    cpus: float
+    memory: int
+    grace: float
+    limit: float
+    pen: str
+    deadline: float
+    warn: list[list[Any]]
+    suspended_at: float
+    suspended_s: float
+    hooks: dict[str, Any]
+    warned: Sequence[int] = ()
+    deaths_before: int = 0
+    output: str = ""
 
 
 def run_from(line: list[Any]) -> Run:
     """Back from the journal, with its primary step."""
-    (id_, run, uid, gid, groups, cpus, memory, grace, limit, pen, deadline, warn, suspended_at, suspended_s,
-     hooks, *more) = line  # fmt: skip
-    warned, deaths_before, output = more or ((), 0, "")  # a journal of before these fields were
-    made = Run(
-        id=id_, run=run, uid=uid, gid=gid, groups=groups, cpus=cpus, memory=memory, grace=grace, limit=limit, pen=pen,
-        deadline=deadline, warn=warn, suspended_at=suspended_at, suspended_s=suspended_s, hooks=hooks,
-        warned=set(warned), deaths_before=deaths_before, output=output,
-    )  # fmt: skip
+    known = RunLine(*line)._asdict()
+    made = Run(**{**known, "warned": set(known["warned"])})
     made.steps[PRIMARY] = Step(number=PRIMARY)
     return made
 
@@ -225,13 +252,13 @@ def leaf_name(run: Run, step: int) -> str:
     return run.pen if step == PRIMARY else f"{run.pen}/{step}"
 
 
-def step_row(run: Run, step: Step) -> list[Any]:
-    """A common step as it is reported: began when it has no end."""
-    return [
-        "s", run.id, run.run, step.number, step.name, step.ntasks, step.cpus, step.memory, step.command,
+def step_report(run: Run, step: Step) -> StepReport:
+    """Return a common step as it is reported: began when it has no end."""
+    return StepReport(
+        run.id, run.run, step.number, step.name, step.ntasks, step.cpus, step.memory, step.command,
         step.worst if step.over else None, step.cause, step.began, step.ended, step.cpu_s, step.peak,
         step.over, *step.number_text, step.memory_deaths,
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
 def status_text(status: int) -> str:

@@ -7,9 +7,9 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from typing import Any
 
 from crane_celery import faults
+from crane_celery.wire.node import Exited, Failed, Started
 from workers.cgroup import Leaf
 from workers.cgroup.none import marker_of
 from workers.common import exit_journal
@@ -23,7 +23,6 @@ log = logging.getLogger("crane.recovery")
 
 _LOOK_S = 0.25
 _FRESH_S = 5.0
-Row = list[Any]
 Strays = dict[tuple[int, int], tuple[int, float]]
 
 
@@ -56,8 +55,8 @@ class Adopted:
         """Return whether the end of this one is still awaited."""
         return key in self._by_key
 
-    def ended(self, key: str) -> Row:
-        """The event row of one that is over; its status is known when it was our child."""
+    def ended(self, key: str) -> Exited:
+        """The event of one that is over; its status is known when it was our child."""
         fd, pid, began = self._by_key.pop(key)
         self.pids.pop(pid, None)
         status: int | None = None
@@ -70,14 +69,14 @@ class Adopted:
                 cpu_s, peak = usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
         self._unregister(fd)
         os.close(fd)
-        return ["x", key, status, began, time.monotonic(), cpu_s, peak]
+        return Exited(key, status, began, time.monotonic(), cpu_s, peak)
 
 
-def known_row(key: str, known: Known) -> Row:
+def known_event(key: str, known: Known) -> Failed | Exited:
     """A journal's knowledge of an end as the event that the spawner would have sent."""
     if known.stage:
-        return ["f", key, known.stage, known.number, known.text, known.ended]
-    return ["x", key, known.status, known.began, known.ended, 0.0, 0]
+        return Failed(key, known.stage, known.number, known.text, known.ended)
+    return Exited(key, known.status, known.began, known.ended, 0.0, 0)
 
 
 class Recovery:
@@ -153,9 +152,9 @@ class Recovery:
 
     def _believe(self, run: Run, step: Step, task: int, key: str, known: Known) -> None:
         if known.over:
-            self._herd.events(None, [known_row(key, known)])
+            self._herd.events(None, [known_event(key, known)])
             return
-        self._herd.events(None, [["s", key, known.pid, known.start, known.began]])
+        self._herd.events(None, [Started(key, known.pid, known.start, known.began)])
         if not self._adopted.add(key, known):
             self._herd.lost(run, step, task)
 
@@ -176,7 +175,7 @@ class Recovery:
     def _watch(self, run: Run, step: Step, task: int) -> None:
         """Processes of a step that nobody wrote down: it is over when they are gone."""
         if not step.began:
-            self._herd.events(None, [["s", task_key(run, step.number, task), 0, 0, time.monotonic()]])
+            self._herd.events(None, [Started(task_key(run, step.number, task), 0, 0, time.monotonic())])
         if self._herd.leaf(run, step.number).pids():
             self._herd.timers.at(time.monotonic() + _LOOK_S, lambda: self._watch(run, step, task))
         else:
@@ -221,12 +220,13 @@ class Recovery:
     def _child(self, run: Run, step: Step, task: int, key: str, known: Known) -> None:
         if known.over:
             self._strays.pop((known.pid, known.start), None)  # written down and not yet reaped: it is no foundling
-            self._herd.events(None, [known_row(key, known)])
+            self._herd.events(None, [known_event(key, known)])
             return
         stray = self._strays.pop((known.pid, known.start), None)
-        self._herd.events(None, [["s", key, known.pid, known.start, known.began]])
+        self._herd.events(None, [Started(key, known.pid, known.start, known.began)])
         if stray is not None:
-            self._herd.events(None, [["x", key, stray[0], known.began, stray[1], 0.0, 0]])
+            status, ended = stray
+            self._herd.events(None, [Exited(key, status, known.began, ended, 0.0, 0)])
         elif not self._adopted.add(key, known):
             self._herd.lost(run, step, task)
 
@@ -240,7 +240,7 @@ class Recovery:
         found = self._living(leaf)
         if found:
             self._write(post, exit_journal.started(key, found, start_ticks(found), now))
-            self._herd.events(None, [["s", key, found, start_ticks(found), now]])
+            self._herd.events(None, [Started(key, found, start_ticks(found), now)])
             if self._adopted.add(key, Known(found, start_ticks(found), now)):
                 return True
         self._reap()
@@ -250,7 +250,7 @@ class Recovery:
         status = self._strays.pop(fresh[-1])[0] if fresh else None
         lost = exit_journal.failed(key, "lost", 0, now, "")
         self._write(post, lost if status is None else exit_journal.exited(key, status, now))
-        self._herd.events(None, [["x", key, status, now, now, 0.0, 0]])
+        self._herd.events(None, [Exited(key, status, now, now, 0.0, 0)])
         return True
 
     def _write(self, post: Outpost, line: bytes) -> None:

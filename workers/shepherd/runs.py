@@ -8,20 +8,24 @@ import contextlib
 import logging
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from crane_celery.wire.node import Exited, Failed, Noted, RunBegan, SpawnerEvent, Started
 from workers.cgroup import PRIMARY, SPAWN_KEY, CgroupError, JobGroup, Leaf, Usage
 from workers.cgroup.procs import send
 from workers.shepherd import memory_deaths
 from workers.shepherd.cgroup_pool import Pens
 from workers.shepherd.journal import Key, Ledger
 from workers.shepherd.kernel_log import KernelLog
-from workers.shepherd.records import SCRIPT, Ending, Run, Step, leaf_name, parse_key, step_row, task_key
+from workers.shepherd.records import SCRIPT, Ending, Run, Step, leaf_name, parse_key, step_report, task_key
 from workers.shepherd.spawners import Nursery, Outpost, Start
 from workers.shepherd.timers import Timers
 
 log = logging.getLogger("crane.runs")
+
+#: what a spawner tells of a task, or of its epilog
+TaskEvent = Started | Failed | Exited
 
 #: seconds after which a KILL that has not ended a step is sent again
 _KILL_AGAIN_S = 1.0
@@ -55,7 +59,7 @@ class Herd:
         #: of runs with memory deaths: given a sentence for their output; whether they may be closed
         self.on_deaths: Callable[[Run, str], bool] = lambda _run, _sentence: True
         self.on_noted: Callable[[Key], None] = lambda _key: None
-        self.on_epilog: Callable[[Run, Step, int, list[Any]], None] = lambda _run, _step, _task, _row: None
+        self.on_epilog: Callable[[Run, Step, int, TaskEvent], None] = lambda _run, _step, _task, _event: None
 
     # -- starting
 
@@ -69,7 +73,8 @@ class Herd:
             self.nursery.send(user, groups, starts)
         except (OSError, CgroupError) as exc:
             stage, number = ("spawn", exc.errno or 0) if isinstance(exc, OSError) else ("cgroup", 0)
-            self.events(None, [["f", start.key, stage, number, str(exc), time.monotonic()] for start in starts])
+            now = time.monotonic()
+            self.events(None, [Failed(start.key, stage, number, str(exc), now) for start in starts])
 
     def resend(self, user: tuple[int, int], starts: list[Start]) -> None:
         """Start anew what a dead spawner had not begun. A crun's descriptors went with it: such a step fails."""
@@ -80,7 +85,7 @@ class Herd:
                 again.append(start)
             else:
                 text = "the spawner was killed before the step began; start it again"
-                self.events(None, [["f", start.key, "spawn", 0, text, time.monotonic()]])
+                self.events(None, [Failed(start.key, "spawn", 0, text, time.monotonic())])
         if again:
             self.send(user, self.ledger.runs[parse_key(again[0].key)[0]].groups, again)
 
@@ -118,41 +123,41 @@ class Herd:
 
     # -- hearing
 
-    def events(self, post: Outpost | None, rows: list[list[Any]]) -> list[str]:
+    def events(self, post: Outpost | None, events: Sequence[SpawnerEvent]) -> list[str]:
         """Take what a spawner tells; returns the keys whose end is now with us (to acknowledge once journalled)."""
         over = []
-        for row in rows:
-            kind, key = row[0], row[1]
-            if kind == "n":
+        for event in events:
+            key = event.key
+            if isinstance(event, Noted):
                 self.on_noted(parse_key(key)[0])
                 continue
             if post is not None:
                 post.sent.pop(key, None)
-            if kind != "s":
+            if not isinstance(event, Started):
                 over.append(key)
             run_key, number, task = parse_key(key)
             run = self.ledger.runs.get(run_key)
             step = None if run is None else run.steps.get(number)
             if run is not None and step is not None and task not in step.status:
-                self._event(run, step, task, row)
+                self._event(run, step, task, event)
         return over
 
-    def _event(self, run: Run, step: Step, task: int, row: list[Any]) -> None:
+    def _event(self, run: Run, step: Step, task: int, event: TaskEvent) -> None:
         if task < 0:
-            self.on_epilog(run, step, ~task, row)
-        elif row[0] == "s":
-            self._began(run, step, task, row[2], row[3], row[4])
-        elif row[0] == "f":
+            self.on_epilog(run, step, ~task, event)
+        elif isinstance(event, Started):
+            self._began(run, step, task, event.pid, event.start, event.at)
+        elif isinstance(event, Failed):
             self._landed(step)
             step.status[task] = None
-            step.cause, step.number_text, step.ended = step.cause or row[2], (row[3], row[4]), row[5]
+            step.cause, step.number_text, step.ended = step.cause or event.stage, (event.number, event.text), event.at
         else:
             if task not in step.pids:
-                self._began(run, step, task, 0, 0, row[3])
-            step.status[task] = row[2]
-            step.ended = row[4]
-            step.cpu_s += row[5]
-            step.peak = max(step.peak, row[6])
+                self._began(run, step, task, 0, 0, event.began)
+            step.status[task] = event.status
+            step.ended = event.ended
+            step.cpu_s += event.cpu_s
+            step.peak = max(step.peak, event.peak)
             self.on_exit(run, step, task)
         if not run.flying:
             self._pay(run)
@@ -174,10 +179,10 @@ class Herd:
             return
         step.began = when
         if step.number == PRIMARY:
-            self.ledger.report(["b", run.id, run.run, when], durable=False)
+            self.ledger.report(RunBegan(run.id, run.run, when), durable=False)
             self.on_begin(run)
         else:
-            self.ledger.report(step_row(run, step), durable=False)
+            self.ledger.report(step_report(run, step), durable=False)
             self.on_step(run, step)
 
     def _pay(self, run: Run) -> None:
@@ -274,7 +279,7 @@ class Herd:
             leaf.kill()  # what a task left behind
         if memory_deaths.of_step(run, step, leaf.deaths(), self._kernel_log):
             self.ledger.memory(run)
-        self.ledger.report(step_row(run, step), durable=True)
+        self.ledger.report(step_report(run, step), durable=True)
         self.on_step(run, step)
         self.ledger.drop_step(run, step.number)
         leaf.close()
@@ -331,13 +336,13 @@ class Herd:
 
     def tell_end(self, key: Key, ending: Ending) -> None:
         """Report how a run ended, and close it."""
-        self.ledger.report(["e", *key, *ending], durable=True)
+        self.ledger.report(ending.of_run(key), durable=True)
         self.ledger.close(key)
 
     def lost(self, run: Run, step: Step, task: int) -> None:
         """Nobody will ever know how this task ended."""
         now = time.monotonic()
-        self._event(run, step, task, ["x", task_key(run, step.number, task), None, step.began, now, 0.0, 0])
+        self._event(run, step, task, Exited(task_key(run, step.number, task), None, step.began, now, 0.0, 0))
 
     def kill_all_but(self, live: set[Key]) -> None:
         """Stop every run that the store does not know as live here: it was written off."""

@@ -11,12 +11,13 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from crane_celery.wire.link import Hangup, Link, connect, listen
+from crane_celery.wire.node import SpawnerEvent, StartRow
 from workers.cgroup import Driver, Leaf
 from workers.cgroup.procs import stat
 from workers.common.exit_journal import Known, read
 from workers.common.proc import start_ticks
 from workers.shepherd.decode import Malformed
-from workers.shepherd.decode_own import spawner_pid, spawner_rows
+from workers.shepherd.decode_own import spawner_events, spawner_pid
 from workers.shepherd.fork_client import ForkServer
 
 User = tuple[int, int]
@@ -132,7 +133,7 @@ class Nursery:
         self._adopt(user, link)
         return True
 
-    def table(self, post: Outpost) -> list[list[Any]] | None:
+    def table(self, post: Outpost) -> list[SpawnerEvent] | None:
         """Wait for a spawner's table, its first frame (and what came with it); None when it died instead."""
         post.know(*self._noted(post.user))
         until = time.monotonic() + (0.0 if state_of(post.pid) in ("T", "t") else _ANSWER_S)
@@ -143,7 +144,7 @@ class Nursery:
                     messages = list(post.link.receive())
                     if messages:
                         post.know(spawner_pid(messages[0]))
-                        return [row for message in messages for row in spawner_rows(message)]
+                        return [event for message in messages for event in spawner_events(message)]
                 except (Hangup, Malformed):
                     break
         post.end()
@@ -169,7 +170,7 @@ class Nursery:
         """Have these processes started, in this order. Raises OSError when no spawner can be had."""
         post = self.posts.get(user) or self._fork(user, groups)
         jobs: dict[str, dict[str, Any]] = {}
-        rows: list[list[Any]] = []
+        rows: list[StartRow] = []
         fds: list[int] = []
         if not post.sent:
             post.heard_at = time.monotonic()
@@ -177,7 +178,7 @@ class Nursery:
             self._pen(post, start)
             jobs[start.job] = start.template
             post.sent[start.key] = start
-            rows.append([start.key, start.job, start.environ, start.leaf_name, start.paths, len(start.fds)])
+            rows.append(StartRow(start.key, start.job, start.environ, start.leaf_name, start.paths, len(start.fds)))
             fds += start.fds
         post.link.send({"op": "run", "jobs": jobs, "rows": rows}, fds)
         for start in starts:

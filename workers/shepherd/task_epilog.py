@@ -10,12 +10,12 @@ import logging
 import os
 import signal
 import time
-from typing import Any
 
+from crane_celery.wire.node import Failed, Started
 from workers.cgroup import CgroupError
 from workers.cgroup.procs import send
 from workers.shepherd.records import Run, Step, leaf_name, status_text, task_key
-from workers.shepherd.runs import Herd
+from workers.shepherd.runs import Herd, TaskEvent
 from workers.shepherd.spawners import Start
 
 log = logging.getLogger("crane.epilogs")
@@ -53,7 +53,7 @@ class TaskEpilogs:
             self._later(run, step, task)
         elif step.cause or not self._start(run, step, task):
             key = task_key(run, step.number, ~task)
-            self._herd.events(None, [["f", key, "spawn", 0, "its job was stopped", time.monotonic()]])
+            self._herd.events(None, [Failed(key, "spawn", 0, "its job was stopped", time.monotonic())])
 
     def _start(self, run: Run, step: Step, task: int) -> bool:
         """Whether it is on its way."""
@@ -75,20 +75,20 @@ class TaskEpilogs:
         step.epilogs.pop(task, None)
         return False
 
-    def hear(self, run: Run, step: Step, task: int, row: list[Any]) -> None:
+    def hear(self, run: Run, step: Step, task: int, event: TaskEvent) -> None:
         """What a spawner tells of an epilog; of one that is not under way nothing follows, but that it has begun."""
         if step.epilogs.get(task) == _SENT:
             step.flying -= 1
-        if row[0] == "s":
-            step.epilogs[task] = (row[2], row[3])
-            self._herd.leaf(run, step.number).adopt(row[2])
-            self._herd.timers.at(row[4] + run.hooks["epilog_s"], lambda: self._overdue(run, step, task, row[2]))
+        if isinstance(event, Started):
+            step.epilogs[task] = (event.pid, event.start)
+            self._herd.leaf(run, step.number).adopt(event.pid)
+            self._herd.timers.at(event.at + run.hooks["epilog_s"], lambda: self._overdue(run, step, task, event.pid))
         elif task in step.epilogs:
             del step.epilogs[task]
-            if row[0] == "f":
-                self._failed(run, f"was not run: {row[4]}")
-            elif row[2]:
-                self._failed(run, f"ended with {_how(row[2])}")
+            if isinstance(event, Failed):
+                self._failed(run, f"was not run: {event.text}")
+            elif event.status:
+                self._failed(run, f"ended with {_how(event.status)}")
 
     def _overdue(self, run: Run, step: Step, task: int, pid: int) -> None:
         under_way = (step.epilogs.get(task) or _SENT)[0] == pid

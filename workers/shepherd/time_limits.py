@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 
+from crane_celery.wire.node import RunMoved
 from workers.cgroup import CgroupError
 from workers.shepherd.journal import Key
 from workers.shepherd.limit_signals import LimitSignals
@@ -88,7 +89,7 @@ class Reins:
 
     def _tell(self, run: Run, state: str, when: float) -> None:
         self._herd.ledger.order(run)
-        self._herd.ledger.report(["m", *run.key, state, when], durable=True)
+        self._herd.ledger.report(RunMoved(*run.key, state, when), durable=True)
         self.arm(run)
 
     def let_go(self, run: Run) -> None:

@@ -6,6 +6,7 @@ keeps them from the task's start until its epilog starts or its end is acknowled
 
 from typing import Any, NamedTuple
 
+from crane_celery.wire.node import StartRow
 from workers.spawner.files import Files, Refusal, source
 
 
@@ -14,7 +15,7 @@ class Todo(NamedTuple):
 
     key: str
     what: dict[str, Any]
-    row: list[Any]
+    row: StartRow
     files: Files
 
 
@@ -33,15 +34,15 @@ class Kept:
         self._of[todo.key] = todo._replace(files=files._replace(stdin=files.stdout))
         return Files(*[files.stdin] * 4)
 
-    def follow(self, row: list[Any], task: str) -> Todo:
+    def follow(self, row: StartRow, task: str) -> Todo:
         """The epilog of a task, ready to start; its row adds to the task's environment. Raises Refusal."""
         if task not in self._of:
             raise Refusal("spawn", 0, "the spawner that started its task is gone")
         stdin = source("/dev/null")
         known = self._of.pop(task)
         program = _program(known.what)
-        what = {**known.what, "argv": [program], "env": {**known.what["env"], **known.row[2]}, "hooks": {}}
-        return Todo(row[0], what, row, known.files._replace(stdin=stdin))
+        what = {**known.what, "argv": [program], "env": {**known.what["env"], **known.row.environ}, "hooks": {}}
+        return Todo(row.key, what, row, known.files._replace(stdin=stdin))
 
     def drop(self, key: str) -> None:
         """The shepherd knows how it ended, and asked for no epilog."""

@@ -22,7 +22,9 @@ import time
 from typing import Any, NamedTuple, NoReturn
 
 from crane_celery.grammar.printable import visible
+from crane_celery.wire import node
 from crane_celery.wire.link import Hangup, Link, Message
+from crane_celery.wire.node import Exited, Failed, Noted, Started, StartRow
 from workers.common import exit_journal
 from workers.common.proc import PR_SET_NO_NEW_PRIVS, be_called, become, prctl, start_ticks
 from workers.spawner.epilog_context import Kept, Todo
@@ -108,7 +110,7 @@ class Spawner:
     def _table(self) -> None:
         self._rows.clear()  # all of it is in the table
         assert self._link is not None
-        live = [["s", c.key, c.pid, c.start, c.began] for c in self._children.values()]
+        live = [node.row(Started(*child)) for child in self._children.values()]
         self._link.send({"op": "table", "pid": os.getpid(), "rows": live + list(self._over.values())})
 
     def _hear(self) -> None:
@@ -142,7 +144,7 @@ class Spawner:
                 self._drop(message["name"])
             case "note":
                 add_line(message["path"], message["text"])
-                self._rows.append(["n", message["key"]])
+                self._rows.append(node.row(Noted(message["key"])))
             case "stop":
                 self._stop = True
             case "home":
@@ -170,7 +172,7 @@ class Spawner:
     # -- starting
 
     def _run(self, link: Link, message: Message) -> None:
-        rows, jobs = message["rows"], message["jobs"]
+        rows, jobs = [StartRow(*row) for row in message["rows"]], message["jobs"]
         for at in range(0, len(rows), CHUNK):
             ready = [todo for row in rows[at : at + CHUNK] if (todo := self._prepare(link, row, jobs)) is not None]
             for todo in ready:
@@ -179,14 +181,17 @@ class Spawner:
             self._reap()
             self._report()
 
-    def _prepare(self, link: Link, row: list[Any], jobs: dict[str, dict[str, Any]]) -> Todo | None:
-        key, job, _, _, paths, given = row
-        what = jobs[job]
+    def _prepare(self, link: Link, row: StartRow, jobs: dict[str, dict[str, Any]]) -> Todo | None:
+        key, what = row.key, jobs[row.template]
         try:
             if "follows" in what:
                 return self._kept.follow(row, what["follows"])
             os.umask(what["umask"])
-            files = self._given(link, what, given) if given else open_files(what["cwd"], paths, append=what["append"])
+            files = (
+                self._given(link, what, row.fds)
+                if row.fds
+                else open_files(what["cwd"], row.paths, append=what["append"])
+            )
         except Refusal as no:
             self._fail(key, no.stage, no.number, no.text)
             return None
@@ -210,9 +215,8 @@ class Spawner:
 
     def _start(self, todo: Todo) -> None:
         key, what, files = todo.key, todo.what, todo.files
-        environ, pen = todo.row[2], todo.row[3]
         try:
-            self._enter(pen)
+            self._enter(todo.row.leaf)
         except OSError as exc:
             number = exc.errno or errno.EINVAL
             self._fail(key, "cgroup", number, f"cannot enter the job's cgroup: {os.strerror(number)}")
@@ -221,7 +225,7 @@ class Spawner:
         try:
             os.umask(what["umask"])
             os.fchdir(files.cwd)
-            pid = _spawn(what["argv"], {**what["env"], **environ}, files)
+            pid = _spawn(what["argv"], {**what["env"], **todo.row.environ}, files)
         except OSError as exc:
             self._fail(key, *_why(exc, what["argv"]))
         except Exception as exc:  # a NUL, half a surrogate, no text at all: the kernel was not asked
@@ -255,12 +259,12 @@ class Spawner:
         start = start_ticks(pid)
         exit_journal.append(self._journal, exit_journal.started(key, pid, start, now))
         self._children[pid] = Child(key, pid, start, now)
-        self._rows.append(["s", key, pid, start, now])
+        self._rows.append(node.row(Started(key, pid, start, now)))
 
     def _fail(self, key: str, stage: str, number: int, text: str) -> None:
         now = time.monotonic()
         exit_journal.append(self._journal, exit_journal.failed(key, stage, number, now, text))
-        self._note(key, ["f", key, stage, number, text, now])
+        self._note(Failed(key, stage, number, text, now))
 
     # -- ends
 
@@ -277,10 +281,11 @@ class Spawner:
             _, _, usage = os.wait4(info.si_pid, 0)
             if child is not None:
                 cpu_s = round(usage.ru_utime + usage.ru_stime, 6)
-                self._note(child.key, ["x", child.key, status, child.began, now, cpu_s, usage.ru_maxrss * 1024])
+                peak = usage.ru_maxrss * 1024
+                self._note(Exited(child.key, status, child.began, now, cpu_s, peak))
 
-    def _note(self, key: str, row: list[Any]) -> None:
-        self._over[key] = row
+    def _note(self, event: Failed | Exited) -> None:
+        self._over[event.key] = row = node.row(event)
         self._rows.append(row)
 
     def _report(self) -> None:

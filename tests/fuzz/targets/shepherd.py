@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from crane_celery.wire.link import Hangup, encode
+from crane_celery.wire.node import Exited, Started
 from tests.fuzz.node import Node, connected, spawning
 from tests.fuzz.source import Source
 from tests.fuzz.strange import TEXTS, mutated, value
@@ -51,7 +52,7 @@ def _running(node: Node) -> None:
     """Job 7 runs, with four CPUs."""
     template = {**_TEMPLATE, "cpus": 4.0, "memory": 1 << 30, "uid": os.geteuid(), "limit": 3600.0}
     node.launching.launch({"a": template}, [[7, 1, "a", {}, _PATHS]])
-    node.herd.events(None, [["s", "7.1.1.0", 1, 1, 1.0]])
+    node.herd.events(None, [Started("7.1.1.0", 1, 1, 1.0)])
 
 
 def _door(source: Source) -> list[Any]:
@@ -106,7 +107,7 @@ def _hear(said: list[Any]) -> None:
             for link, _ in (one, other):
                 node.clients.gone(link)
             node.herd.stop((7, 1), 1, "limit")
-            node.herd.events(None, [["x", "7.1.1.0", 0, 1.0, 2.0, 0.1, 5]])
+            node.herd.events(None, [Exited("7.1.1.0", 0, 1.0, 2.0, 0.1, 5)])
             node.turn()
             assert node.clients.held(os.geteuid()) == 0
     finally:
@@ -153,13 +154,13 @@ def _launched(frame: dict[str, Any]) -> None:
     try:
         node.launching.launch(frame["jobs"], frame["rows"])
         node.turn()
-        rows = [["s", f"{id_}.{run}.1.0", 1, 1, 1.0] for id_, run in node.ledger.runs]
-        node.herd.events(None, rows)
+        events = [Started(f"{id_}.{run}.1.0", 1, 1, 1.0) for id_, run in node.ledger.runs]
+        node.herd.events(None, events)
         for key in list(node.ledger.runs):
             node.reins.order(key, {"limit": 5.0, "deadline": 0.0, "suspend": 1})
             node.reins.order(key, {"suspend": 0})
             node.herd.stop(key, 1, "cancel")
-        node.herd.events(None, [["x", f"{id_}.{run}.1.0", -15, 1.0, 2.0, 0.5, 1] for id_, run in node.ledger.runs])
+        node.herd.events(None, [Exited(f"{id_}.{run}.1.0", -15, 1.0, 2.0, 0.5, 1) for id_, run in node.ledger.runs])
         node.turn()
         Node(Path(node.ledger._path).read_bytes().partition(b"\n")[2]).close()
     finally:
@@ -187,10 +188,10 @@ def _heard(frames: list[Any]) -> None:
         _running(node)
         for frame in frames:
             try:
-                rows = decode_own.spawner_rows(frame)
+                events = decode_own.spawner_events(frame)
             except decode.Malformed:
                 break
-            node.herd.events(None, rows)
+            node.herd.events(None, events)
             node.turn()
     finally:
         node.close()

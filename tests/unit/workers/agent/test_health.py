@@ -4,6 +4,7 @@ import pathlib
 
 import pytest
 
+from crane_celery.wire.node import RunEnded
 from workers.agent import health
 from workers.agent.health import AGAIN_S, EVERY_S, LONGEST_S, SILENT_S, Health
 from workers.agent.outcome import of_node
@@ -94,6 +95,6 @@ def test_a_spool_that_is_gone_or_full(tmp_path: pathlib.Path, clock: Clock, monk
      ("output", 28, False), ("cancel", 0, False)],
 )  # fmt: skip
 def test_which_failed_launches_are_the_node_s(cause: str, number: int, ours: bool) -> None:
-    row = [1, "e", 7, 1, None, cause, 0.0, 1.0, 0.0, 0, number, "why"]
-    assert bool(of_node(row)) == ours
-    assert not of_node([1, "b", 7, 1, 2.0])
+    end = RunEnded(7, 1, None, cause, 0.0, 1.0, 0.0, 0, number, "why")
+    assert bool(of_node(end)) == ours
+    assert not of_node(end._replace(status=1))

@@ -2,6 +2,7 @@
 
 import pathlib
 
+from crane_celery.wire.node import RunEnded, row
 from workers.shepherd.journal import Ledger
 from workers.shepherd.records import PRIMARY, Run, Step
 
@@ -24,7 +25,7 @@ def test_what_is_committed_comes_back(tmp_path: pathlib.Path) -> None:
     ledger.step(run, Step(number=2, ntasks=3, name="s"))
     ledger.stop((1, 1), PRIMARY, "cancel", 5.0)
     ledger.bury((9, 1))
-    ledger.report(["e", 7, 1], durable=True)
+    ledger.report(RunEnded(7, 1, 0, "", 1.0, 2.0), durable=True)
     ledger.commit()
     for _ in range(2):  # as written, and as compacted
         again = _open(path)
@@ -33,7 +34,7 @@ def test_what_is_committed_comes_back(tmp_path: pathlib.Path) -> None:
         assert again.runs[1, 1].next_step == 3
         assert again.stops == {((1, 1), PRIMARY): ("cancel", 5.0)}
         assert list(again.tombs) == [(9, 1)]
-        assert again.reports == {1: ["e", 7, 1]}
+        assert again.reports == {1: row(RunEnded(7, 1, 0, "", 1.0, 2.0))}
         assert again.seq == 1
 
 
@@ -60,7 +61,7 @@ def test_acknowledged_and_closed_and_forgotten(tmp_path: pathlib.Path) -> None:
         ledger.accept(_run(id_))
     ledger.close((1, 1))
     ledger.forget((2, 1))
-    ledger.ack(ledger.report(["e", 1, 1], durable=True))
+    ledger.ack(ledger.report(RunEnded(1, 1, 0, "", 1.0, 2.0), durable=True))
     ledger.commit()
     again = _open(path)
     assert not again.runs and not again.reports

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from crane_celery.wire.node import Failed
 from workers.shepherd.records import PRIMARY, Run, Step
 from workers.shepherd.task_epilog import TaskEpilogs
 
@@ -56,7 +57,7 @@ def test_it_starts_when_the_run_goes_on(herd: Herd) -> None:
 def test_it_is_given_up_when_the_run_is_stopped(herd: Herd) -> None:
     herd.run.suspended_at, herd.step.cause = 0.0, "cancel"
     herd.turn()
-    assert herd.sent == [] and [row[:2] for row in herd.heard] == [["f", "1.1.1.-1"]]
+    assert herd.sent == [] and [(type(each), each.key) for each in herd.heard] == [(Failed, "1.1.1.-1")]
 
 
 def test_it_is_forgotten_with_the_run(herd: Herd) -> None:
