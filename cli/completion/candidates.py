@@ -46,10 +46,10 @@ class Found:
         self.kind, self.words = kind, list(words)
 
 
-def candidates(line: Sequence[str]) -> Found:
+def candidates(typed: Sequence[str]) -> Found:
     """Return what may stand in the place of the last of these words; the first is the command."""
-    name, words, current = os.path.basename(line[0]), list(line[1:-1]), line[-1]
-    if len(line) < 2:
+    name, words, current = os.path.basename(typed[0]), list(typed[1:-1]), typed[-1]
+    if len(typed) < 2:
         return Found("words")
     if name == "crane":
         from cli.crane import COMMANDS as roles

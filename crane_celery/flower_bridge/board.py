@@ -12,8 +12,8 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from crane_celery.grammar.array import IndexSet
-from crane_celery.model.asjson import job_from_json, node_from_json, step_from_json
-from crane_celery.model.event import Event
+from crane_celery.model.asjson import allocation_from_json, job_from_json, node_from_json, step_from_json
+from crane_celery.model.event import EndRow, Event, StartRow, ends, starts
 from crane_celery.model.job import Element, Job, StepRow, elapsed, paused
 from crane_celery.model.node import Node, NodeState
 from crane_celery.model.states import CODE_MEANING, SIGNAL_BASE, TERMINATED, State, show_code, show_deaths
@@ -121,16 +121,16 @@ class Board:
                 job = job_from_json(event.data["job"])
                 self._labels[job.id] = self._label(job)
             case "start":
-                for row in event.data["rows"]:
-                    yield self._start(event.at, *row)
+                for row in starts(event.data):
+                    yield self._start(event.at, row)
             case "begin":
                 for id, _job, run, at in event.data["rows"]:
                     yield from self._begin((id, run), at)
             case "move":
                 self._move(event.data["rows"])
             case "end" | "again":
-                for *row, done in event.data["rows"]:
-                    yield from self._end(*row, done and event.kind == "end")
+                for end in ends(event.data):
+                    yield from self._end(end, event.kind == "end")
             case "step":
                 yield from chain.from_iterable(self._step(step_from_json(row)) for row in event.data["rows"])
             case "cancel" if event.data["done"]:
@@ -161,10 +161,11 @@ class Board:
         )
         self._active[self._running[element.id, element.run].node] += 1
 
-    def _start(self, at: float, id: int, job: int, rank: int, run: int, allocation: list[list[Any]]) -> Message:
-        label = self._labels.get(job) or Label(job, f"job {job}", "", None)
-        made = Running(label=label, shown=label.shown(rank), run=run, node=allocation[0][0], leased_at=at)
-        self._running[id, run] = made
+    def _start(self, at: float, row: StartRow) -> Message:
+        label = self._labels.get(row.job) or Label(row.job, f"job {row.job}", "", None)
+        node = allocation_from_json(row.allocation)[0].node
+        made = Running(label=label, shown=label.shown(row.rank), run=row.run, node=node, leased_at=at)
+        self._running[row.id, row.run] = made
         self._active[made.node] += 1
         return self._received(made)
 
@@ -183,24 +184,14 @@ class Board:
             elif run:
                 run.suspended_s, run.suspended_at = paused(run.suspended_s, run.suspended_at, at), 0.0
 
-    def _end(
-        self,
-        id: int,
-        job: int,
-        _rank: int,
-        run: int,
-        state: str,
-        code: int,
-        began_at: float,
-        ended_at: float,
-        *rest: Any,
-    ) -> Iterator[Message]:
-        known = self._running.get((id, run))
-        why, done = with_deaths(rest[0], rest[3] if len(rest) > 4 else 0), rest[-1]
-        if known:
-            yield from self._finish((id, run), known, State(state), code, began_at, ended_at, why)
-        if done:
-            self._labels.pop(job, None)
+    def _end(self, end: EndRow, final: bool) -> Iterator[Message]:
+        """``final``: it is not pending again."""
+        key = end.id, end.run
+        if known := self._running.get(key):
+            why = with_deaths(end.reason, end.memory_deaths)
+            yield from self._finish(key, known, State(end.state), end.code, end.began_at, end.ended_at, why)
+        if final and end.last:
+            self._labels.pop(end.job, None)
 
     def _finish(
         self, key: tuple[int, int], run: Running, state: State, code: int, began_at: float, ended_at: float, why: str

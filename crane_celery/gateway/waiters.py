@@ -12,7 +12,7 @@ from typing import Any
 
 from crane_celery import faults
 from crane_celery.errors import CraneError
-from crane_celery.model.event import Event, Position
+from crane_celery.model.event import Event, Position, ends, starts
 from crane_celery.store.api import Store
 
 log = logging.getLogger(__name__)
@@ -152,8 +152,10 @@ def jobs_moved(events: Iterable[Event]) -> set[int]:
     moved = {ANYTHING}
     for event in events:
         data: dict[str, Any] = event.data
-        if event.kind in ("start", "end", "again"):
-            moved.update(row[1] for row in data["rows"])
+        if event.kind == "start":
+            moved.update(row.job for row in starts(data))
+        elif event.kind in ("end", "again"):
+            moved.update(row.job for row in ends(data))
         elif event.kind == "cancel":
             moved.add(data["job"])
         elif event.kind == "revive":

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.history.schema import FINAL, REQUEUED, REQUEUED_HELD
 from crane_celery.model.asjson import job_from_json, step_from_json
-from crane_celery.model.event import Event, Position
+from crane_celery.model.event import EndRow, Event, Position, ends, starts
 from crane_celery.model.job import WAITING, Job, StepRow
 from crane_celery.model.states import TERMINATED, State
 
@@ -73,9 +73,6 @@ class Revived(NamedTuple):
     again: int
 
 
-#: where a row has its memory deaths, counted from the run's number
-_DEATHS = 7
-
 RunKey = tuple[int, int]  # (plain id, run)
 
 
@@ -129,27 +126,29 @@ def _submit(batch: Batch, event: Event) -> None:
 
 
 def _start(batch: Batch, event: Event) -> None:
-    for id, job, rank, run, allocation in event.data["rows"]:
-        batch.started[id, run] = Started(job, rank, event.at, allocation)
+    for row in starts(event.data):
+        batch.started[row.id, row.run] = Started(row.job, row.rank, event.at, row.allocation)
 
 
 def _end(batch: Batch, event: Event) -> None:
-    for *row, done in event.data["rows"]:
+    for row in ends(event.data):
         _finish(batch, row, FINAL)
-        if done:
-            batch.done[row[1]] = event.at
+        if row.last:
+            batch.done[row.job] = event.at
 
 
 def _again(batch: Batch, event: Event) -> None:
-    for *row, held in event.data["rows"]:
-        _finish(batch, row, REQUEUED_HELD if held else REQUEUED)
+    for row in ends(event.data):
+        _finish(batch, row, REQUEUED_HELD if row.last else REQUEUED)
 
 
-def _finish(batch: Batch, row: list[Any], again: int) -> None:
+def _finish(batch: Batch, row: EndRow, again: int) -> None:
     """The first report of a run counts."""
-    id, job, rank, run, *rest = row
-    deaths = rest[_DEATHS] if len(rest) > _DEATHS else 0  # an event of before they were counted
-    batch.finished.setdefault((id, run), Finished._make((job, rank, *rest[:_DEATHS], again, 0.0, deaths)))
+    end = Finished(
+        row.job, row.rank, row.state, row.code, row.began_at, row.ended_at, row.reason, row.cpu_s, row.memory_peak,
+        again, memory_deaths=row.memory_deaths,
+    )  # fmt: skip
+    batch.finished.setdefault((row.id, row.run), end)
 
 
 def _cancel(batch: Batch, event: Event) -> None:

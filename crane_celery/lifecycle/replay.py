@@ -13,13 +13,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.lifecycle.machine import Cause, may, step, worst
 from crane_celery.model import tagged
 from crane_celery.model.asjson import allocation_from_json, job_from_json, node_from_json, step_from_json
-from crane_celery.model.event import Event, deaths_of
+from crane_celery.model.event import EndRow, Event, ends
 from crane_celery.model.job import Element, Job, StepRow, paused
 from crane_celery.model.node import Node
 from crane_celery.model.overrides import depended, updated
@@ -193,43 +192,40 @@ def _end(records: Records, event: Event) -> None:
     ways: dict[int, Counter[tuple[State, int]]] = {}
     over: set[int] = set()
     first: dict[int, int] = {}
-    for row in event.data["rows"]:
+    for row in ends(event.data):
         if before := _end_run(records, row):
-            id_, job_id, *_, last = row
-            if before.state == State.STARTING and _begins_first(records, id_):
-                first[job_id] = first.get(job_id, 0) + 1
-            now = records.elements[id_]
-            ways.setdefault(job_id, Counter())[now.state, now.code] += 1
-            if last:
-                over.add(job_id)
+            if before.state == State.STARTING and _begins_first(records, row.id):
+                first[row.job] = first.get(row.job, 0) + 1
+            now = records.elements[row.id]
+            ways.setdefault(row.job, Counter())[now.state, now.code] += 1
+            if row.last:
+                over.add(row.job)
     _count_begins(records, first)
     for job_id, some in ways.items():
         if job := records.jobs.get(job_id):
             records.jobs[job_id] = _ended(job, some, event.at if job_id in over else 0.0)
 
 
-def _end_run(records: Records, row: list[Any]) -> Element | None:
+def _end_run(records: Records, row: EndRow) -> Element | None:
     """End a run as a row of an event says; the element as it was, None where the row is no news."""
-    id_, _job, _rank, run, state, code, began_at, ended_at, reason, *_ = row
-    element = records.elements.get(id_)
-    if not element or element.run != run or not may(element.state, Cause.END):
+    element = records.elements.get(row.id)
+    if not element or element.run != row.run or not may(element.state, Cause.END):
         return None
-    records.elements[id_] = replace(
+    records.elements[row.id] = replace(
         element,
-        state=step(element.state, Cause.END, State(state)),
-        code=code,
-        began_at=began_at,
-        ended_at=ended_at,
-        reason=reason,
-        memory_deaths=deaths_of(row),
+        state=step(element.state, Cause.END, State(row.state)),
+        code=row.code,
+        began_at=row.began_at,
+        ended_at=row.ended_at,
+        reason=row.reason,
+        memory_deaths=row.memory_deaths,
     )
     return element
 
 
 def _again(records: Records, event: Event) -> None:
     """Runs that ended, and are pending again."""
-    for row in event.data["rows"]:
-        held = row[-1]
+    for row in ends(event.data):
         element = _end_run(records, row)
         job = records.jobs.get(element.job) if element else None
         if not element or not job:
@@ -238,7 +234,7 @@ def _again(records: Records, event: Event) -> None:
         records.jobs[job.id] = replace(
             job,
             pending=(RangeSet.parse(job.pending) | one).text,
-            held=(RangeSet.parse(job.held) | one).text if held else job.held,
+            held=(RangeSet.parse(job.held) | one).text if row.last else job.held,
             again=tagged.tag(job.again, one, element.run),
         )
 

@@ -47,6 +47,7 @@ forget   {"jobs": [id, ...]}                      left the window; only the bits
 ======== ==============================================================================================================
 """
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 
@@ -55,9 +56,47 @@ def asked_by(uid: int) -> dict[str, Any]:
     return {"uid": uid} if uid >= 0 else {}
 
 
-def deaths_of(row: list[Any]) -> int:
-    """The memory deaths of a row of an end or again event."""
-    return int(row[11]) if len(row) > 12 else 0
+class StartRow(NamedTuple):
+    """A row of ``start``: a run was given an allocation."""
+
+    id: int
+    job: int
+    rank: int
+    run: int
+    allocation: list[list[Any]]  # model.asjson.allocation_from_json reads it
+
+
+class EndRow(NamedTuple):
+    """A row of ``end`` or ``again``: a run is over."""
+
+    id: int
+    job: int
+    rank: int
+    run: int
+    state: str
+    code: int
+    began_at: float
+    ended_at: float
+    reason: str
+    cpu_s: float
+    memory_peak: int
+    memory_deaths: int  # 0 in events of before they were counted
+    last: bool  # of ``end``: the whole submission has now ended; of ``again``: it is pending and held
+
+
+#: fields of an end in events of before memory deaths were counted
+_OLD_END = len(EndRow._fields) - 1
+
+
+def starts(data: dict[str, Any]) -> Iterator[StartRow]:
+    """Return the rows of a start event."""
+    return map(StartRow._make, data["rows"])
+
+
+def ends(data: dict[str, Any]) -> Iterator[EndRow]:
+    """Return the rows of an end or again event."""
+    for row in data["rows"]:
+        yield EndRow._make([*row[:-1], 0, row[-1]] if len(row) == _OLD_END else row)
 
 
 class Event(NamedTuple):

@@ -15,7 +15,7 @@ from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model import tagged
 from crane_celery.model.asjson import allocation_from_json, job_from_json, node_from_json
 from crane_celery.model.dependency import undecided
-from crane_celery.model.event import Event
+from crane_celery.model.event import Event, ends, starts
 from crane_celery.model.job import Allocation
 from crane_celery.model.node import NodeState, Partition
 from crane_celery.model.overrides import updated
@@ -182,14 +182,14 @@ class View:
 
     def _again(self, data: dict[str, Any]) -> None:
         """Runs that ended, whose ranks are pending again."""
-        for id, job, rank, run, _, _, _, at, *_, hold in data["rows"]:
-            known = self.runs.get(id)
-            entry = self.entries.get(job)
-            if known is None or entry is None or known.run != run:
-                self.todo.plan = self.strays.release(id, run) or self.todo.plan
+        for row in ends(data):
+            known = self.runs.get(row.id)
+            entry = self.entries.get(row.job)
+            if known is None or entry is None or known.run != row.run:
+                self.todo.plan = self.strays.release(row.id, row.run) or self.todo.plan
                 continue
-            self._release(known, at)
-            entry.add(rank, run, hold)
+            self._release(known, row.ended_at)
+            entry.add(row.rank, row.run, row.last)
             self._settle(entry)
             self.todo.plan = True
 
@@ -234,9 +234,9 @@ class View:
 
     def _start(self, data: dict[str, Any]) -> None:
         known = self.runs
-        new = [row for row in data["rows"] if row[0] not in known]
-        starts = ((job, rank, run, allocation_from_json(parts)) for _, job, rank, run, parts in new)
-        self.started(starts, data.get("guests", ()))
+        new = [row for row in starts(data) if row.id not in known]
+        made = ((row.job, row.rank, row.run, allocation_from_json(row.allocation)) for row in new)
+        self.started(made, data.get("guests", ()))
 
     def _begin(self, data: dict[str, Any]) -> None:
         starting, waits = self.starting, self.waits
@@ -251,14 +251,14 @@ class View:
 
     def _end(self, data: dict[str, Any]) -> None:
         touched = set()
-        for id, job, _, run, _, _, _, at, *_, done in data["rows"]:
-            known = self.runs.get(id)
-            if known is not None and known.run == run:
-                self._release(known, at)
-                touched.add(job)
-            elif self.strays.release(id, run):
+        for row in ends(data):
+            known = self.runs.get(row.id)
+            if known is not None and known.run == row.run:
+                self._release(known, row.ended_at)
+                touched.add(row.job)
+            elif self.strays.release(row.id, row.run):
                 self.todo.plan = True
-            if job in self.waits and self.waits.concerns(job, id, done):
+            if row.job in self.waits and self.waits.concerns(row.job, row.id, row.last):
                 self.todo.ask = True
         for job in touched:
             self._settle(self.entries[job])
