@@ -97,20 +97,22 @@ class Step:
         return sock
 
     def _send(self, message: dict[str, Any], files: list[int]) -> None:
-        import json
         import socket
 
+        from crane_celery.wire import framing
+
         assert self._sock is not None
-        data = json.dumps(message, separators=(",", ":")).encode("ascii")
-        frame = len(data).to_bytes(4, "big") + data
+        frame = framing.frame(framing.encode(message))
         sent = socket.send_fds(self._sock, [frame], files) if files else 0
         self._sock.sendall(frame[sent:])
 
     def _receive(self) -> dict[str, Any] | None:
         import json
 
-        head = self._exactly(4)
-        data = self._exactly(int.from_bytes(head, "big")) if head else b""
+        from crane_celery.wire import framing
+
+        head = self._exactly(framing.HEADER)
+        data = self._exactly(framing.length(head)) if head else b""
         frame: dict[str, Any] | None = json.loads(data) if data else None
         return frame
 
@@ -147,12 +149,14 @@ class Step:
             )
 
     def _answers(self) -> bool:
+        from crane_celery.wire import framing
+
         try:
             sock = self._connected()
         except OSError:
             return False
         try:
-            sock.sendall(b'\0\0\0\x0d{"op":"ping"}')
+            sock.sendall(framing.frame(b'{"op":"ping"}'))
             return bool(sock.recv(1))
         except OSError:
             return False

@@ -1,15 +1,13 @@
-"""Frames of the gateway protocol: 4 bytes of length, big-endian, then JSON in ASCII.
+"""The gateway protocol: requests and answers as frames (crane_celery.wire.framing), their bounds, and errors.
 
-Both ends use this module; it imports nothing but json, since commands pay for every import. Lone surrogates in a text
-stand for bytes that are no UTF-8, as ``os.fsdecode`` makes them, and survive the trip.
+Both ends use this module; it imports next to nothing, since commands pay for every import.
 """
 
 from __future__ import annotations
 
-import json
-
 from crane_celery.errors import BY_CODE, CraneError, InputError
 from crane_celery.grammar.memory import format_size
+from crane_celery.wire.framing import HEADER, LIMIT, encode, frame, length
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +16,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 #: bytes of JSON in one frame
-MAX_FRAME = 64 << 20
-HEADER = 4
+MAX_FRAME = LIMIT
 #: verbs that change something: where no answer comes it is not known whether they did
 CHANGING = frozenset(
     ("submit", "retry", "cancel", "hold", "release", "suspend", "resume", "requeue", "requeuehold", "update", "top")
@@ -30,13 +27,13 @@ _CHUNK = 1 << 20
 
 def pack(value: object) -> bytes:
     """A value as one frame; InputError when it is larger than a frame may be."""
-    body = json.dumps(value, separators=(",", ":")).encode("ascii")
+    body = encode(value)
     if len(body) > MAX_FRAME:
         raise InputError(
             f"the message has {format_size(len(body), up=True)}, the limit is {format_size(MAX_FRAME)}:"
             " send less at once"
         )
-    return len(body).to_bytes(HEADER, "big") + body
+    return frame(body)
 
 
 def read_frame(recv: Callable[[int], bytes]) -> bytes | None:
@@ -44,8 +41,8 @@ def read_frame(recv: Callable[[int], bytes]) -> bytes | None:
 
     Raises EOFError when it breaks off, InputError for a length over the limit, before anything of that is allocated.
     """
-    length = read_length(recv)
-    return None if length is None else read_body(recv, length)
+    size = read_length(recv)
+    return None if size is None else read_body(recv, size)
 
 
 def read_length(recv: Callable[[int], bytes]) -> int | None:
@@ -55,27 +52,27 @@ def read_length(recv: Callable[[int], bytes]) -> int | None:
         return None
     if len(head) < HEADER:
         raise EOFError("the connection broke off inside a frame")
-    length = int.from_bytes(head, "big")
-    if length > MAX_FRAME:
+    announced = length(head)
+    if announced > MAX_FRAME:
         raise InputError(
-            f"a frame of {format_size(length, up=True)} was announced, the limit is {format_size(MAX_FRAME)}"
+            f"a frame of {format_size(announced, up=True)} was announced, the limit is {format_size(MAX_FRAME)}"
         )
-    return length
+    return announced
 
 
-def read_body(recv: Callable[[int], bytes], length: int) -> bytes:
+def read_body(recv: Callable[[int], bytes], size: int) -> bytes:
     """Return a frame's body. Raises EOFError when it breaks off."""
-    body = _read(recv, length)
-    if len(body) < length:
+    body = _read(recv, size)
+    if len(body) < size:
         raise EOFError("the connection broke off inside a frame")
     return bytes(body)
 
 
-def _read(recv: Callable[[int], bytes], length: int) -> bytearray:
-    """Up to ``length`` bytes, fewer only at the end of the stream. Memory grows with what arrives."""
+def _read(recv: Callable[[int], bytes], size: int) -> bytearray:
+    """Up to ``size`` bytes, fewer only at the end of the stream. Memory grows with what arrives."""
     got = bytearray()
-    while len(got) < length:
-        chunk = recv(min(length - len(got), _CHUNK))
+    while len(got) < size:
+        chunk = recv(min(size - len(got), _CHUNK))
         if not chunk:
             break
         got += chunk

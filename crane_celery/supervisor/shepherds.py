@@ -7,17 +7,15 @@ has to be acknowledged here: the next worker hears it all and reports it.
 import json
 import select
 import socket
-import struct
 import time
 from collections.abc import Iterable
 from typing import Any
 
 from crane_celery import trust
 from crane_celery.errors import Untrusted
-from crane_celery.gateway.protocol import pack
+from crane_celery.wire import framing
 from crane_celery.wire.node import RunEnded, readable
 
-_HEAD = struct.Struct(">I")
 _CHUNK = 1 << 16
 #: in a kill row: TERM, the job's grace, KILL; it then counts as cancelled
 _CANCEL, _KILL = 0, 9
@@ -48,6 +46,10 @@ def _hear(talks: "dict[int, _Talk]", deadline: float) -> None:
                 talks.pop(fd).close()
 
 
+def _framed(message: dict[str, Any]) -> bytes:
+    return framing.frame(framing.encode(message))
+
+
 class _Talk:
     """One connection to a shepherd, as its agent."""
 
@@ -65,7 +67,7 @@ class _Talk:
         try:
             sock.connect(path)
             trust.check_listener(sock, path)
-            sock.sendall(pack({"op": "agent"}))
+            sock.sendall(_framed({"op": "agent"}))
         except (OSError, Untrusted):
             sock.close()
             return None
@@ -75,7 +77,7 @@ class _Talk:
         """Signal every run that has not ended."""
         rows = [[*run, number] for run in sorted(self._runs)]
         try:
-            self._sock.sendall(pack({"op": "kill", "rows": rows}))
+            self._sock.sendall(_framed({"op": "kill", "rows": rows}))
         except OSError:
             self._runs.clear()
 
@@ -95,11 +97,8 @@ class _Talk:
 
     def _messages(self) -> list[dict[str, Any]]:
         found = []
-        while len(self._buffer) >= _HEAD.size:
-            end = _HEAD.size + _HEAD.unpack_from(self._buffer)[0]
-            if len(self._buffer) < end:
-                break
-            found.append(json.loads(self._buffer[_HEAD.size : end]))
+        while (end := framing.complete(self._buffer)) >= 0:
+            found.append(json.loads(self._buffer[framing.HEADER : end]))
             self._buffer = self._buffer[end:]
         return found
 

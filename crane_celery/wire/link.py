@@ -16,12 +16,11 @@ from typing import Any, NamedTuple
 
 from crane_celery import trust
 from crane_celery.errors import Untrusted
+from crane_celery.wire import framing
+from crane_celery.wire.framing import HEADER
 
 Message = dict[str, Any]
 
-#: longest frame, bytes
-LIMIT = 64 << 20
-_HEAD = struct.Struct(">I")
 _CHUNK = 1 << 18
 #: bytes that a frame takes in memory beside its own while it waits to be sent
 _OVERHEAD = 256
@@ -34,7 +33,7 @@ _MOST_FDS, _MOST_READS, _MOST_FRAMES = 1000, 64, 1 << 20
 class Bounds(NamedTuple):
     """What one connection may cost: bytes of a frame, unclaimed descriptors, reads and frames of one turn."""
 
-    frame: int = LIMIT
+    frame: int = framing.LIMIT
     fds: int = _MOST_FDS
     reads: int = _MOST_READS
     frames: int = _MOST_FRAMES
@@ -44,13 +43,9 @@ class Bounds(NamedTuple):
 TRUSTED = Bounds()
 
 
-_ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-
-
 def encode(message: Message) -> bytes:
-    """One frame. Lone surrogates stand for bytes that are not text, as os.fsdecode makes them."""
-    body = _ENCODE(message).encode("ascii")
-    return _HEAD.pack(len(body)) + body
+    """Return a message as one frame."""
+    return framing.frame(framing.encode(message))
 
 
 def peer_of(sock: socket.socket) -> tuple[int, int, int]:
@@ -108,8 +103,7 @@ class Link:
     @property
     def ready(self) -> bool:
         """Whether a whole frame lies here that `receive` has left for another turn."""
-        head = self._in[: _HEAD.size]
-        return len(head) == _HEAD.size and len(self._in) - _HEAD.size >= _HEAD.unpack(head)[0]
+        return framing.complete(self._in) >= 0
 
     def peer(self) -> tuple[int, int, int]:
         """Return (pid, uid, gid) of the other side, as the kernel knows them."""
@@ -193,13 +187,13 @@ class Link:
     def _complete(self) -> Iterator[Message]:
         buffer, at, left = self._in, 0, self._bounds.frames
         try:
-            while left and len(buffer) - at >= _HEAD.size:
-                (size,) = _HEAD.unpack_from(buffer, at)
+            while left and len(buffer) - at >= HEADER:
+                start = at + HEADER
+                size = framing.length(buffer[at:start])
                 if size > self._bounds.frame:
                     raise Hangup(f"a frame of {size} bytes")
-                if len(buffer) - at - _HEAD.size < size:
+                if len(buffer) - start < size:
                     break
-                start = at + _HEAD.size
                 at, left, self.largest = start + size, left - 1, max(self.largest, size)
                 yield self._decode(bytes(buffer[start:at]))
         finally:
