@@ -12,6 +12,7 @@ from crane_celery.store.api import Store
 if TYPE_CHECKING:
     from crane_celery.history import History
     from crane_celery.service import Service
+    from crane_celery.store.memory_room import MemoryRoom
     from crane_celery.store.space import Space
 
 
@@ -22,7 +23,13 @@ def open_store(settings: Settings, last_id: Callable[[], int] = lambda: 0) -> St
     """
     from crane_celery.store.redis import RedisStore
 
-    return RedisStore(settings.server_url, settings.prefix, open_space(settings).guard, last_id)
+    space, memory = open_space(settings), open_memory_room(settings)
+
+    def guard() -> None:
+        space.guard()
+        memory.guard()
+
+    return RedisStore(settings.server_url, settings.prefix, guard, last_id)
 
 
 def open_space(settings: Settings) -> "Space":
@@ -30,6 +37,16 @@ def open_space(settings: Settings) -> "Space":
     from crane_celery.store.space import Space
 
     return Space(settings.server_url, settings.prefix, settings.min_free_bytes)
+
+
+def open_memory_room(settings: Settings) -> "MemoryRoom":
+    """Return the memory left to the server. Raises Unreachable only when it is first used."""
+    from crane_celery.store.link import Link
+    from crane_celery.store.memory_room import MemoryRoom
+    from crane_celery.store.space import is_local
+
+    link = Link(settings.server_url, settings.prefix)
+    return MemoryRoom(link, settings.min_free_memory, local=is_local(settings.server_url))
 
 
 def open_history(settings: Settings) -> "History":

@@ -14,7 +14,8 @@
     │   ├── NotFound      E_NOT_FOUND    4   no such job, step, node or partition
     │   ├── Denied        E_DENIED       4   not yours, or not allowed here
     │   ├── LimitReached  E_LIMIT        4   a limit of the site stands in the way
-    │   └── DiskFull      E_DISK_FULL    4   the server keeps its last free space for running work
+    │   ├── DiskFull      E_DISK_FULL    4   the server keeps its last free space for running work
+    │   └── MemoryFull    E_MEMORY_FULL  4   the server keeps its last free memory for running work
     ├── NotSupported      E_UNSUPPORTED  1   not there yet; said, never silently ignored
     ├── StaleFence        E_FENCE        6   a newer leader or a newer node epoch exists (internal)
     └── SystemFault       E_SYSTEM       6   the host failed us: IO, memory, a broken peer
@@ -115,6 +116,12 @@ class DiskFull(Refused):
     """The server keeps its last free space for running work."""
 
     code = "E_DISK_FULL"
+
+
+class MemoryFull(Refused):
+    """The server keeps its last free memory for running work."""
+
+    code = "E_MEMORY_FULL"
 
 
 class NotSupported(CraneError):

@@ -15,8 +15,8 @@ from cli.common.main import say
 from cli.common.options import Parser
 from cli.output.render import print_json
 from crane_celery import faults, quarantine
-from crane_celery.errors import ConfigError
-from crane_celery.grammar.memory import format_memory
+from crane_celery.errors import ConfigError, CraneError
+from crane_celery.grammar.memory import format_memory, format_size
 from crane_celery.grammar.printable import printable
 from crane_celery.host import look
 from crane_celery.isolated import command
@@ -69,6 +69,7 @@ def _basics(home: str) -> Iterator[Finding]:
     yield from _capacity()
     yield from _unheeded()
     yield _space(home)
+    yield from _memory()
     yield _overcommit()
 
 
@@ -189,6 +190,20 @@ def _space(home: str) -> Finding:
     return Finding(
         "disk space", free >= _GIB, f"{free / _GIB:.1f} GiB free for {home}", "make room, or choose another CRANE_HOME"
     )
+
+
+def _memory() -> Iterator[Finding]:
+    """Return what is left to the configured server, if it answers."""
+    from crane_celery.bootstrap import open_memory_room
+
+    try:
+        settings = load()
+        left = open_memory_room(settings).left()
+    except CraneError:
+        return
+    enough = left >= settings.min_free_memory
+    remedy = "give the server more memory (maxmemory), or let jobs end: submissions are refused (MinFreeMemory)"
+    yield Finding("server's memory", enough, f"{format_size(left)} left", remedy)
 
 
 def _overcommit() -> Finding:

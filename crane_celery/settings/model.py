@@ -63,10 +63,14 @@ class Settings:
     window_s: float = 3600.0
     #: with less free space than this on the server's disk, submissions are refused
     min_free_bytes: int = 256 << 20
+    #: with less memory than this left to the server, submissions are refused
+    min_free_memory: int = 128 << 20
     #: every job gets SLURM_* beside CRANE_* variables, whatever the dialect of its script
     slurm_env: bool = False
-    #: of one user over all partitions, 0 = no limit: jobs accepted and not ended; elements at once
-    max_submit_jobs: int = 0
+    #: of one user over all partitions, 0 = no limit: submissions that have not ended (an array counts once); bytes of
+    #: scripts, environments and options that the server holds; elements at once
+    max_submit_jobs: int = 200_000
+    max_submit_bytes: int = 512 << 20
     max_jobs: int = 0
     #: batch jobs whose node or launch failed run again, unless they said --no-requeue
     job_requeue: bool = True

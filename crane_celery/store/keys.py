@@ -17,7 +17,9 @@ job:<id>     hash   a submission: codec.JOB_FIELDS; also ``array`` (1 = array), 
                     element that ended last Completed), ``uid part throttle
                     policy``
 spec:<id>    string its JobSpec, JSON; never changes                                submit             window
-body:<id>    string script, arguments, environment                                  submit             window
+body:<id>    string script, arguments, environment: store.bodies                    submit             window
+shared:<d>   hash   a piece of bodies by its SHA-256: ``b`` its bytes, ``n`` how    submit, forget     while n > 0
+                    many have it, ``u`` whose budget it counts for
 el:<id>      hash   a started element by its plain id: codec.ELEMENT_FIELDS; also   start, report,     window
                     ``node`` (where its script runs), ``wide`` (1 = more nodes);    cancel, lose
                     ``ordered`` (somebody said what is wanted of it);
@@ -46,7 +48,8 @@ runs:<name>  set    "id:run" that hold something on this node                   
 leases:<n>   zset   "id:run" given to this node and not begun, by time of the lease start, report      for ever
 orders:<n>   hash   "id:run" on this node -> what is wanted of it (JSON)            order, report,     for ever
                                                                                     ends
-users        hash   uid, "uid:partition" -> living elements                         submit, ends       for ever
+submitted    hash   uid, "uid:partition" -> submissions that have not ended;        submit, ends,      for ever
+                    "bytes:uid" -> bytes of their specifications and bodies         forget
 kills:<name> hash   "id:run" asked to stop on this node -> signal                   cancel, ends       for ever
 fence        string the fence of the latest leader; only grows                      lead               for ever
 leader       string who leads, with a time to live                                  lead, resign       lease
@@ -66,7 +69,7 @@ import re
 
 _ONE = (
     *("next", "alive", "arrays", "done", "ends", "spread", "reopen", "resolve", "asked"),
-    *("nodes", "fence", "leader", "plan", "events", "cursors", "full", "users", "scratch"),
+    *("nodes", "fence", "leader", "plan", "events", "cursors", "full", "submitted", "scratch"),
 )
 #: ids of which one key holds the bits (lib/bits.lua)
 CHUNK = 1 << 20
@@ -74,6 +77,7 @@ _MANY = (
     "job",
     "spec",
     "body",
+    "shared",
     "el",
     "live",
     "steps",

@@ -30,6 +30,7 @@ from crane_celery.errors import (
     Unreachable,
     Untrusted,
 )
+from crane_celery.grammar.memory import format_size
 from crane_celery.store.scripts import script
 
 #: seconds without an answer after which a server counts as gone
@@ -91,6 +92,15 @@ class Link:
         """One command. Raises Unreachable, DiskFull."""
         with self._errors():
             return self._client(ANSWER_S).execute_command(*command)
+
+    def do_all(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
+        """Several commands in one round trip; the answers, in order. Raises Unreachable, DiskFull."""
+        if not commands:
+            return []
+        with self._errors(), self._client(ANSWER_S).pipeline(transaction=False) as pipe:
+            for command in commands:
+                pipe.execute_command(*command)
+            return list(pipe.execute())
 
     def wait(self, seconds: float, *command: Any) -> Any:
         """One command that the server may hold back for so long."""
@@ -156,6 +166,8 @@ class Link:
             return Unreachable(f"the server at {self.address} was restarted in between; try again")
         if word == "LIMIT":
             return _limit(*rest.split())
+        if word == "BYTES":
+            return _too_large(*rest.split())
         if word == "STALE":
             return StaleFence(rest)
         if word == "NOTFOUND":
@@ -170,10 +182,19 @@ class Link:
         return parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
 
 
-def _limit(where: str, most: str, living: str, more: str) -> LimitReached:
+def _limit(where: str, most: str, held: str) -> LimitReached:
     return LimitReached(
-        f"MaxSubmitJobs of this {where} is {most}: {living} of your jobs are accepted and have not ended,"
-        f" and {more} more are too many; wait for some to end, or cancel some"
+        f"MaxSubmitJobs of this {where} is {most}: {held} of your submissions have not ended (an array counts once);"
+        " wait for some to end, or cancel some"
+    )
+
+
+def _too_large(most: str, held: str, more: str) -> LimitReached:
+    most, held, more = (format_size(int(each)) for each in (most, held, more))
+    return LimitReached(
+        f"MaxSubmitBytes is {most}: scripts, environments and options of your jobs take {held}, and {more} more are too"
+        " much; jobs that ended count until they leave the server's window (Window)."
+        " Submit arrays instead of many jobs, put data in files, or pass less of the environment (--export)"
     )
 
 

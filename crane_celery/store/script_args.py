@@ -15,6 +15,7 @@ from crane_celery.model.asjson import allocation_to_json, spec_to_json, step_to_
 from crane_celery.model.dependency import Block, Facts
 from crane_celery.model.event import Event
 from crane_celery.model.job import JobSpec, StepRow
+from crane_celery.store import bodies
 from crane_celery.store.api import Began, Ended, Moved, Question, Report, Start, Submission
 from crane_celery.store.bitmaps import ranks_of
 from crane_celery.store.codec import dumps
@@ -47,28 +48,35 @@ def portions(jobs: list[tuple[Submission, str]]) -> Iterator[list[tuple[Submissi
         yield portion
 
 
-def accepted(job: Submission, key: str) -> tuple[str | bytes | int, ...]:
-    """A submission as the arguments of submit.lua. InputError for a count below one."""
+def accepted(portion: Sequence[tuple[Submission, str]]) -> list[str | bytes | int]:
+    """Return a portion as the arguments of submit.lua: the shared pieces, each once, then the submissions.
+
+    Raises InputError for a count below one.
+    """
+    numbers: dict[str, int] = {}
+    pieces: list[str | bytes | int] = []
+    rows: list[str | bytes | int] = []
+    for job, key in portion:
+        packed = bodies.pack(job.body)
+        for digest, piece in packed.shared.items():
+            if digest not in numbers:
+                numbers[digest] = len(numbers) + 1
+                pieces += [digest, piece]
+        rows += _submission(job, key, packed.record)
+        rows.append(",".join(str(numbers[digest]) for digest in packed.shared))
+    return [len(numbers), *pieces, *rows]
+
+
+def _submission(job: Submission, key: str, body: bytes) -> tuple[str | bytes | int, ...]:
     if job.count < 1:
         raise InputError(f"a submission of {job.count} elements: there must be at least one")
     pending = f"0-{job.count - 1}" if job.count > 1 else "0"
     spec = dumps(spec_to_json(job.spec))
     held = pending if job.held else ""
     array = int(bool(job.spec.array))
-    known = f"{job.priority!r}", idempotency(key), job.body, job.spec.throttle
-    return (
-        spec,
-        job.count,
-        array,
-        pending,
-        held,
-        job.dep,
-        *known,
-        job.spec.uid,
-        job.spec.partition,
-        *job.limits,
-        policy(job.spec),
-    )
+    known = f"{job.priority!r}", idempotency(key), body, job.spec.throttle
+    owner = job.spec.uid, job.spec.partition
+    return (spec, job.count, array, pending, held, job.dep, *known, *owner, *job.limits, policy(job.spec))
 
 
 def policy(spec: JobSpec) -> str:

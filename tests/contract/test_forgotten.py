@@ -16,7 +16,7 @@ def world(redis_store: RedisStore) -> World:
 
 
 #: what is of the cluster, not of a job; counters of people stay, at nought
-_ONE = ("next", "events", "cursors", "fence", "leader", "users", "plan")
+_ONE = ("next", "events", "cursors", "fence", "leader", "submitted", "plan")
 
 
 def held(store: RedisStore, prefix: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from crane_celery.service.submit.array_items import settled
 from crane_celery.service.submit.options import Meant, Offer, understand
 from crane_celery.service.submit.request import JobRequest, body_of, read_request
 from crane_celery.settings import Settings
-from crane_celery.store.api import Store, Submission
+from crane_celery.store.api import Limits, Store, Submission
 
 MAX_JOBS = 100_000
 MAX_REPEAT = 10_000
@@ -112,9 +112,10 @@ def _submission(meant: Meant, body: bytes, digest: str, gate: Gate) -> Submissio
     return Submission(spec, meant.elements, body, dep, meant.held, priority, limits_of(spec, gate.offer.settings))
 
 
-def limits_of(spec: JobSpec, settings: Settings) -> tuple[int, int]:
-    """How many living elements the user may have: altogether, and in this partition."""
-    return settings.max_submit_jobs, settings.partitions[spec.partition].max_submit_jobs
+def limits_of(spec: JobSpec, settings: Settings) -> Limits:
+    """Return what the user of a submission may have at most."""
+    here = settings.partitions[spec.partition].max_submit_jobs
+    return Limits(settings.max_submit_jobs, here, settings.max_submit_bytes)
 
 
 def _repeat(request: JobRequest) -> int:

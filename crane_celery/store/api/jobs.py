@@ -10,6 +10,17 @@ from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model.job import Element, Job, JobSpec, StepRow
 
 
+class Limits(NamedTuple):
+    """What a user may have at most; 0 = no limit. A submission counts once, however many elements it has."""
+
+    jobs: int = 0  # submissions that have not ended
+    jobs_here: int = 0  # of these, in the partition of this one
+    bytes: int = 0  # of specifications and bodies that the store holds
+
+
+NO_LIMITS = Limits()
+
+
 @dataclass(frozen=True, slots=True)
 class Submission:
     """A job to be: everything but its id."""
@@ -20,8 +31,7 @@ class Submission:
     dep: str = ""  # resolved dependency, encoded; "" = none
     held: bool = False
     priority: float = 0.0
-    #: living elements that its user may have at most, altogether and in its partition; 0 = no limit
-    limits: tuple[int, int] = (0, 0)
+    limits: Limits = NO_LIMITS
 
 
 class Cancelled(NamedTuple):

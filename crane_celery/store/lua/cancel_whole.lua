@@ -5,7 +5,7 @@
 -- Returns for each how many submissions wait on it, or -1 where it was left alone or is not there.
 local uid = ARGV[1]
 local out, over, n = {}, {}, 0
-local alive = {} -- uid, uid:partition -> elements fewer
+local fewer = {} -- uid, uid:partition -> submissions fewer
 local first, count = 0, 0 -- neighbours' ids share one write of their bits
 
 local function write_bits()
@@ -37,14 +37,14 @@ for i = 2, #ARGV do
     if v[5] ~= '' then later('ZADD', key_spread, 0, id) end
     n = n + 1
     over[n] = id
-    for _, field in ipairs({ v[6], v[6] .. ':' .. v[7] }) do alive[field] = (alive[field] or 0) - size end
+    for _, field in ipairs({ v[6], v[6] .. ':' .. v[7] }) do fewer[field] = (fewer[field] or 0) - 1 end
     tell('cancel', '{"job":' .. id .. ',"ranks":"' .. (size == '1' and '0' or '0-' .. string.format('%d', size - 1))
       .. '","uid":' .. uid .. ',"done":true}')
   end
 end
 if n == 0 then return out end
 write_bits()
-for field, fewer in pairs(alive) do call('HINCRBY', key_users, field, fewer) end
+for field, n in pairs(fewer) do call('HINCRBY', key_submitted, field, n) end
 flush()
 local seq = publish()
 local done, ends = {}, {}

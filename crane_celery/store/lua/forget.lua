@@ -1,5 +1,5 @@
 -- Drops submissions that ended before a time and whose end the recorder has filed, oldest first, in portions.
--- lib: events fence order
+-- lib: events fence order shared
 -- KEYS   1 the prefix of all keys
 -- ARGV   1 fence; 2 time; 3 how many at most
 -- Returns {how many were dropped, 1 when a further call would drop more}. The bits stay. Error STALE.
@@ -25,14 +25,16 @@ end
 
 local dropped, more = {}, 0
 for _, id in ipairs(call('ZRANGEBYSCORE', key_done, '-inf', '(' .. ARGV[2], 'LIMIT', 0, ARGV[3])) do
-  local top, seq = call('HGET', key_job(id), 'top'), call('HGET', key_ends, id)
+  local found, seq = call('HMGET', key_job(id), 'top', 'uid'), call('HGET', key_ends, id)
+  local top, uid = found[1], found[2]
   if not seq or is_later(seq, filed) then break end
   if budget <= 0 or not drop_elements(tonumber(id), tonumber(top)) then
     more = 1
     break
   end
   budget = budget - 10
-  call('UNLINK', key_job(id), key_spec(id), key_body(id), key_live(id))
+  drop_body(id, uid)
+  call('UNLINK', key_job(id), key_live(id))
   -- dependants not spread onto the queue yet are still needed: spread() drops the list then
   if not call('ZSCORE', key_spread, id) then call('UNLINK', key_waits(id)) end
   call('ZREM', key_done, id)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from crane_celery.errors import LimitReached, NotFound
 from crane_celery.model.dependency import blocks_of
 from crane_celery.store.api import Submission
+from crane_celery.store.memory.budget import BodyBudget
 from crane_celery.store.memory.log import Log
 
 _DAY_S = 86400.0
@@ -19,6 +21,7 @@ class Accepted:
         """Nothing was submitted."""
         self.log = log
         self.bodies: dict[int, bytes] = {}
+        self.budget = BodyBudget()
         self.keys: dict[str, tuple[int, float]] = {}
         self.last = 0
 
@@ -37,16 +40,18 @@ class Accepted:
                 raise NotFound(f"there is no job {wrong[0]}; see cqueue and cacct for what there is")
 
     def refuse_beyond(self, jobs: Sequence[Submission]) -> None:
-        """Raise LimitReached when these are beyond MaxSubmitJobs of their user, altogether or in the partition."""
-        living: dict[tuple[int, str | None], int] = {}  # by user and partition, None = altogether
+        """Raise LimitReached where a user would have more than the limits of a new submission allow."""
+        held: Counter[tuple[int, str]] = Counter()  # by user, and what is counted
         for job in self.log.records.jobs.values():
-            for where in (None, job.spec.partition):
-                living[job.spec.uid, where] = living.get((job.spec.uid, where), 0) + job.count - job.ended
+            for where in ("cluster", f"partition {job.spec.partition}"):
+                held[job.spec.uid, where] += job.ended < job.count
+        held.update({(uid, "bytes"): count for uid, count in self.budget.held.items()})
+        brought: set[str] = set()
         for new in jobs:
-            for where, most in zip((None, new.spec.partition), new.limits, strict=True):
-                before = living.get((new.spec.uid, where), 0)
-                living[new.spec.uid, where] = before + new.count
-                if most and before + new.count > most:
-                    raise LimitReached(
-                        f"MaxSubmitJobs is {most}: {before} have not ended, {new.count} more are too many"
-                    )
+            kinds = "cluster", f"partition {new.spec.partition}", "bytes"
+            costs = 1, 1, self.budget.cost(new.spec, new.body, brought)
+            for what, most, cost in zip(kinds, new.limits, costs, strict=True):
+                held[new.spec.uid, what] += cost
+                if most and held[new.spec.uid, what] > most:
+                    name = "MaxSubmitBytes" if what == "bytes" else f"MaxSubmitJobs of this {what.split()[0]}"
+                    raise LimitReached(f"{name} is {most}: {cost} more are too much")

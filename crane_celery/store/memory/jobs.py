@@ -53,6 +53,7 @@ class MemoryJobs(Part):
             priority=job.priority,
         )
         self.accepted.bodies[id_] = job.body
+        self.accepted.budget.add(id_, job.spec, job.body)
         self.log.append(("submit", {"job": job_to_json(record)}))
         if job.dep:
             self.dependants.wait_for(id_, job.dep)

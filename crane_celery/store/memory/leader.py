@@ -114,6 +114,7 @@ class MemoryLeader(Part):
                 self.log.append(("forget", {"jobs": gone}))
             for id_ in gone:
                 self.accepted.bodies.pop(id_, None)
+                self.accepted.budget.drop(id_)
                 self.ends.forget(id_)
                 self.dependants.forget(id_)
             return Forgotten(len(gone), len(gone) == limit)

@@ -12,7 +12,7 @@ from crane_celery.model.asjson import step_from_json
 from crane_celery.model.event import asked_by
 from crane_celery.model.job import Element, Job, StepRow
 from crane_celery.model.overrides import dependent, spec_of, update_of
-from crane_celery.store import codec, script_args
+from crane_celery.store import bodies, codec, script_args
 from crane_celery.store.api import NOBODY, REQUEUE, Cancelled, Requeue, Requeued, Submission
 from crane_celery.store.bitmaps import ranks_of
 from crane_celery.store.codec import dumps
@@ -40,6 +40,7 @@ class RedisJobs(Part):
         super().__init__(link, keys)
         self._guard = disk_guard
         self._last_id = last_id
+        self._pieces = bodies.Pieces()
 
     def now(self) -> float:
         """Server time."""
@@ -56,7 +57,7 @@ class RedisJobs(Part):
         ids: list[int] = []
         try:
             for portion in portions:
-                ids += self._take([arg for job, key in portion for arg in script_args.accepted(job, key)])
+                ids += self._take(script_args.accepted(portion))
         except CraneError as error:
             error.accepted = (*ids,)
             raise
@@ -162,9 +163,19 @@ class RedisJobs(Part):
         return sorted(steps, key=lambda row: row.step)
 
     def body(self, job: int) -> bytes | None:
-        """The submission's script and environment."""
-        found: bytes | None = self.link.do("GET", self.keys.of("body", job))
-        return found
+        """The submission's script and environment. Costs a second round trip for pieces not read lately."""
+        record: bytes | None = self.link.do("GET", self.keys.of("body", job))
+        if record is None:
+            return None
+        shared = {digest: self._pieces.get(digest) for digest in bodies.references(record)}
+        missing = [digest for digest, piece in shared.items() if piece is None]
+        found = self.link.do_all([("HGET", self.keys.of("shared", digest), "b") for digest in missing])
+        for digest, piece in zip(missing, found, strict=True):
+            if piece is None:
+                return None  # the job was forgotten meanwhile
+            shared[digest] = piece
+            self._pieces.add(digest, piece)
+        return bodies.unpack(record, {digest: piece for digest, piece in shared.items() if piece is not None})
 
     def known(self, id: int) -> bool:
         """Whether this id was ever given out."""

@@ -20,18 +20,18 @@ local function job_of(id)
   return job
 end
 
-local alive = {}
+local counted = {}
 
--- n more (or fewer) elements of this submission are alive: what MaxSubmitJobs is compared with.
-local function count_alive(job, n)
-  for _, field in ipairs({ job.uid, job.uid .. ':' .. job.part }) do alive[field] = (alive[field] or 0) + n end
+-- One submission more (1) or fewer (-1) has not ended: what MaxSubmitJobs is compared with.
+local function count_submission(job, n)
+  for _, field in ipairs({ job.uid, job.uid .. ':' .. job.part }) do counted[field] = (counted[field] or 0) + n end
 end
 
-local function flush_alive()
-  for field, n in pairs(alive) do
-    if n ~= 0 then call('HINCRBY', key_users, field, n) end
+local function flush_counted()
+  for field, n in pairs(counted) do
+    if n ~= 0 then call('HINCRBY', key_submitted, field, n) end
   end
-  alive = {}
+  counted = {}
 end
 
 -- Ranks of a submission are pending again after their run with this number: gathered, and written by settle().
@@ -126,9 +126,11 @@ local function settle_job(job)
       args[n + 1], args[n + 2] = 'ways', ways_text(job)
       n = n + 2
     end
-    count_alive(job, job.was_ended - job.ended)
   end
-  if over then args[n + 1], args[n + 2] = 'done', NOW end
+  if over then
+    args[n + 1], args[n + 2] = 'done', NOW
+    count_submission(job, -1)
+  end
   call('HSET', key_job(job.id), unpack(args))
   if matters(job) then later('ZADD', key_spread, 0, job.id) end
   if over then
@@ -148,7 +150,7 @@ local function settle()
       over[#over + 1] = id
     end
   end
-  flush_alive()
+  flush_counted()
   flush()
   local seq = publish()
   local ends = {}

@@ -66,6 +66,7 @@ local function revive(job, pending, rows, fresh, hold, by)
   for run, some in pairs(runs) do tag(again, ranges_of(some), run) end
   mark('ended', base, fresh, false)
   local n, ranks = #rows + size(fresh), union(ranges_of(ids), fresh)
+  local was_over = job.ended == job.count
   job.gone, job.ended = job.gone - size(fresh), job.ended - n
   untag(unrun, ranks)
   job.state, job.code = worst_left(job, unrun)
@@ -78,8 +79,8 @@ local function revive(job, pending, rows, fresh, hold, by)
   call('ZREM', key_done, job.id)
   call('HDEL', key_ends, job.id)
   call('ZADD', key_alive, job.id, job.id)
-  count_alive(job, n)
-  flush_alive()
+  if was_over then count_submission(job, 1) end
+  flush_counted()
   rejudge(job.id)
   tell('revive', string.format('{%s"job":%s,"ranks":"%s","held":%s}', by, job_json(job.id), to_text(ranks),
     hold and 'true' or 'false'))
