@@ -331,7 +331,7 @@ LIMITED = Partition(
     max_memory_per_cpu=2 * GIB,
     max_memory_per_node=4 * GIB,
     max_array_count=10,
-    max_submit_jobs=3,
+    max_submit_jobs=12,
 )
 
 
@@ -377,7 +377,8 @@ def test_defaults_stay_within_the_limits(tmp_path: Path) -> None:
 def test_a_user_has_only_so_many_jobs(tmp_path: Path) -> None:
     cluster = limited(tmp_path)
     assert submit(cluster, array="0-9") == 1
-    assert [submit(cluster, array="0-1"), submit(cluster)] == [11, 13]
+    for _ in range(11):
+        submit(cluster)
     with pytest.raises(LimitReached, match="MaxSubmitJobs"):
         submit(cluster)
 
