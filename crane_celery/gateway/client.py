@@ -84,9 +84,16 @@ def follow(
                 sock.settimeout(answer_s)
                 sock.sendall(request)
                 sent = True
-                return _answer(
-                    sock, on_more, (lambda: _ask_whether_alive(where, answer_s)) if verb in _STAYING else None
-                )
+                if verb not in _STAYING:
+                    return _answer(sock.recv, on_more, None)
+                from crane_celery.gateway.waking import Waking
+
+                with Waking() as waking:
+                    return _answer(
+                        waking.reader(sock, answer_s),
+                        on_more,
+                        lambda: _ask_whether_alive(where, answer_s),
+                    )
             finally:
                 sock.close()
         except TimeoutError as error:
@@ -125,9 +132,9 @@ def _ask_whether_alive(where: str, answer_s: float) -> None:
         return
 
 
-def _answer(sock: socket.socket, on_more: Callable[[Any], None], silent: Callable[[], None] | None) -> Any:
+def _answer(recv: Callable[[int], bytes], on_more: Callable[[Any], None], silent: Callable[[], None] | None) -> Any:
     """Read frames up to the last one; ``silent`` is called when none has come for a while: it may raise."""
-    for reply in _frames(sock, silent):
+    for reply in _frames(recv, silent):
         if "more" in reply:
             on_more(reply["more"])
         else:
@@ -135,11 +142,11 @@ def _answer(sock: socket.socket, on_more: Callable[[Any], None], silent: Callabl
     raise EOFError("no answer")
 
 
-def _frames(sock: socket.socket, silent: Callable[[], None] | None) -> Iterator[Any]:
+def _frames(once: Callable[[int], bytes], silent: Callable[[], None] | None) -> Iterator[Any]:
     def recv(size: int) -> bytes:
         while True:
             try:
-                return sock.recv(size)
+                return once(size)
             except TimeoutError:
                 if silent is None:
                     raise

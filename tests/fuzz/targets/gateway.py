@@ -167,7 +167,7 @@ def _reply(source: Source) -> list[Any]:
 def _answered(replies: list[Any]) -> None:
     body = b"".join(len(text).to_bytes(4, "big") + text for text in (json.dumps(each).encode() for each in replies))
     stream = io.BytesIO(body)
-    client._answer(type("", (), {"recv": stream.read})(), lambda _more: None, None)
+    client._answer(stream.read, lambda _more: None, None)
 
 
 TARGETS = (
