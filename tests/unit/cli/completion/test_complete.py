@@ -199,7 +199,10 @@ def typed(argv: Sequence[str], setup: str, keys: str, wanted: str) -> str:
             shown = ""
             while answer not in shown and time.monotonic() < until:
                 if select.select([terminal], [], [], until - time.monotonic())[0]:
-                    shown += os.read(terminal, 4096).decode(errors="replace")
+                    more = os.read(terminal, 4096).decode(errors="replace")
+                    shown += more
+                    if "\x07" in more:  # nothing was found in time: a person presses Tab again
+                        os.write(terminal, b"\t")
         return shown
     finally:
         os.kill(pid, 9)
