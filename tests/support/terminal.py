@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -49,6 +50,9 @@ class Terminal:
         self.master, slave = pty.openpty()
         self.columns, self.lines = columns, lines
         self.resize(columns, lines)
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            # what runs in the background of a script ignores Ctrl-C, and so would all that it starts
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         #: setsid makes it the controlling terminal, so that its keys send signals
         self.process = subprocess.Popen(
             ["setsid", "-c", *argv], stdin=slave, stdout=slave, stderr=slave, env={**env, "TERM": "xterm"}, cwd=cwd
