@@ -74,7 +74,7 @@ def test_an_array_counts_once_and_until_its_last_element_ended(store: Store) -> 
     last = submit(store, limits=two)
     with pytest.raises(LimitReached):
         submit(store, limits=two)
-    assert store.requeue(array, "5", 1000).ended == 1
+    assert store.requeue(array, "5").ended == 1
     store.cancel(job, "", 1000)
     with pytest.raises(LimitReached):
         submit(store, limits=two)

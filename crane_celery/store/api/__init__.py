@@ -12,7 +12,17 @@ from __future__ import annotations
 from typing import Protocol
 
 from crane_celery.store.api.events import EventLog
-from crane_celery.store.api.jobs import NOBODY, REQUEUE, Cancelled, Changing, JobStore, Limits, Requeue, Requeued, Submission
+from crane_celery.store.api.jobs import (
+    NOBODY,
+    REQUEUE,
+    Cancelled,
+    Changing,
+    JobStore,
+    Limits,
+    Requeue,
+    Requeued,
+    Submission,
+)
 from crane_celery.store.api.leader import Answer, Forgotten, LeaderStore, Question, Snapshot
 from crane_celery.store.api.nodes import Beat, NodeStore, Registration
 from crane_celery.store.api.runs import Began, Ended, Moved, Report, RunStore, Start, Wanted
