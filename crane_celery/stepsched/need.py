@@ -27,9 +27,12 @@ class Need(NamedTuple):
     limit: float = 0.0  # seconds that it may run; 0 = until the job ends
 
     def covers(self, other: "Need") -> bool:
-        """Return whether this asks for no more than ``other`` in each respect: where ``other`` fits, this fits too."""
+        """Return whether this asks for no more than ``other`` in each respect: where ``other`` fits, this fits too.
+
+        Not of a need with fewer tasks than nodes, which fits nowhere.
+        """
         return (
-            self.tasks <= other.tasks
+            max(self.nodes, len(self.only)) <= self.tasks <= other.tasks
             and self.cpu <= other.cpu
             and self.memory <= other.memory
             and self.nodes <= other.nodes

@@ -197,3 +197,12 @@ def test_a_step_that_overlaps_gives_back_no_slot_that_another_holds() -> None:
     assert [start.number for start in queue.place(0.0)] == [3]
     queue.end(2)
     assert queue.ground.nodes["n1"].slots == {"gpu:a100": ()}
+
+
+def test_a_need_that_fits_nowhere_stops_none_that_asks_for_more() -> None:
+    queue = Queue(ground(2, 2))
+    queue.add(Step(2, need(1, nodes=2), since=0))
+    queue.add(Step(3, need(2, nodes=2), since=1))
+    queue.add(Step(4, need(1, only=frozenset({"n1", "n2"})), since=2))
+    queue.add(Step(5, need(2, only=frozenset({"n1", "n2"})), since=3))
+    assert [start.number for start in queue.place(4)] == [3, 5]
