@@ -14,6 +14,7 @@ from typing import ParamSpec
 from crane_celery import faults
 from crane_celery.errors import CraneError
 from crane_celery.model.event import Event
+from crane_celery.model.event_checks import UNREADABLE
 from crane_celery.sched.culprits import culprits
 from crane_celery.sched.cycle import schedule
 from crane_celery.sched.draining import Drain
@@ -45,8 +46,9 @@ class Isolation:
             _record(f"the scheduler passes over a record of the server: {what}", error)
 
     def apply(self, view: View, events: Iterable[Event]) -> None:
-        """Apply each event; one that fails is recorded."""
+        """Apply each event; one that fails is recorded, one that could not be read was recorded before."""
         for event in events:
+            self._spoiled |= event.kind == UNREADABLE
             try:
                 view.apply(event)
             except Exception:

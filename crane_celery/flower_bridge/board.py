@@ -6,11 +6,12 @@ Elements that are cancelled before they get a node have no step, so Flower never
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, NamedTuple
 
+from crane_celery import faults
 from crane_celery.grammar.array import IndexSet
 from crane_celery.model.asjson import allocation_from_json, job_from_json, node_from_json, step_from_json
 from crane_celery.model.event import EndRow, Event, StartRow, ends, starts
@@ -81,13 +82,15 @@ class Board:
     def __init__(self, snapshot: Snapshot, *, commands: bool = True) -> None:
         """Take what lives now. ``commands``: show command lines: Flower cannot tell who looks at it."""
         self._commands = commands
-        self._labels: dict[int, Label] = {job.id: self._label(job) for job in snapshot.jobs}
+        self._labels: dict[int, Label] = {}
+        for job in snapshot.jobs:
+            _guarded(f"job {job.id}", self._name, job)
         self._nodes: dict[str, Node] = {node.spec.name: node for node in snapshot.nodes}
         self._running: dict[tuple[int, int], Running] = {}
         self._active: Counter[str] = Counter()
         self._done: Counter[str] = Counter()
         for element in snapshot.elements:
-            self._adopt(element)
+            _guarded(f"element {element.id}", self._adopt, element)
 
     @property
     def running(self) -> Iterable[tuple[int, int]]:
@@ -118,8 +121,7 @@ class Board:
         """What an event means to Flower."""
         match event.kind:
             case "submit" | "revive":
-                job = job_from_json(event.data["job"])
-                self._labels[job.id] = self._label(job)
+                self._name(job_from_json(event.data["job"]))
             case "start":
                 for row in starts(event.data):
                     yield self._start(event.at, row)
@@ -223,6 +225,9 @@ class Board:
             runtime = max(0.0, step.ended_at - began)
             yield _ended(host, identity, step.state, step.code, runtime, step.ended_at, show_deaths(step.memory_deaths))
 
+    def _name(self, job: Job) -> None:
+        self._labels[job.id] = self._label(job)
+
     def _label(self, job: Job) -> Label:
         spec = job.spec
         indexes = IndexSet.parse(spec.array) if spec.array else None
@@ -257,6 +262,14 @@ class Board:
     def _started(self, run: Running) -> Message:
         fields = {**run.identity(), "received": run.leased_at, "timestamp": run.began_at}
         return Message("task-started", _host(run.node), fields)
+
+
+def _guarded(what: str, take: Callable[[Any], None], record: Any) -> None:
+    """Take one record of a snapshot; one that cannot be taken costs itself only."""
+    try:
+        take(record)
+    except Exception:
+        faults.record("a record of the server could not be shown:", what)
 
 
 def _stray(step: StepRow) -> Running:

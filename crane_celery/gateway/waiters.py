@@ -13,6 +13,7 @@ from typing import Any
 from crane_celery import faults
 from crane_celery.errors import CraneError
 from crane_celery.model.event import Event, Position, ends, starts
+from crane_celery.model.event_checks import UNREADABLE
 from crane_celery.store.api import Store
 
 log = logging.getLogger(__name__)
@@ -116,6 +117,8 @@ class Waiters:
             if events:
                 after = events[-1].seq
                 self._wake(moved_safely(events))
+                if any(event.kind == UNREADABLE for event in events):
+                    self._wake_all()  # so it may have been about anything
 
     def _may_end(self) -> bool:
         with self._lock:

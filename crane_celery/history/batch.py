@@ -9,6 +9,7 @@ from crane_celery.grammar.ranges import RangeSet
 from crane_celery.history.schema import FINAL, REQUEUED, REQUEUED_HELD
 from crane_celery.model.asjson import job_from_json, step_from_json
 from crane_celery.model.event import EndRow, Event, Position, ends, starts
+from crane_celery.model.event_checks import UNREADABLE, original
 from crane_celery.model.job import WAITING, Job, StepRow
 from crane_celery.model.states import TERMINATED, State
 
@@ -241,6 +242,13 @@ def _step(batch: Batch, event: Event) -> None:
         batch.steps[row.job, row.run, row.step] = row
 
 
+def _unreadable(batch: Batch, event: Event) -> None:
+    """Take one that this version can read, after all; raise what is wrong with another, so that it is set aside."""
+    real = original(event)
+    if take := _TAKERS.get(real.kind):
+        take(batch, real)
+
+
 _TAKERS: dict[str, Callable[[Batch, Event], None]] = {
     "submit": _submit,
     "start": _start,
@@ -256,4 +264,5 @@ _TAKERS: dict[str, Callable[[Batch, Event], None]] = {
     "kill": _kill,
     "move": _move,
     "step": _step,
+    UNREADABLE: _unreadable,
 }

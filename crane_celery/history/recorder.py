@@ -20,7 +20,7 @@ from crane_celery.history import gap
 from crane_celery.history.batch import fold
 from crane_celery.history.engine import Database
 from crane_celery.history.filing import Filing
-from crane_celery.history.sieve import Sieve
+from crane_celery.history.sieve import Sieve, of_the_database
 from crane_celery.model.event import Event, Position
 from crane_celery.settings import Settings
 from crane_celery.store.api import Store
@@ -61,10 +61,8 @@ class Recorder:
         """All at once, the usual way; where something is wrong with one of them, piece by piece."""
         try:
             return self._filing.file(fold(events), at, upto)
-        except CraneError:
-            raise
         except Exception as error:
-            if self._sieve is None:
+            if self._sieve is None or of_the_database(error):
                 raise
             _LOG.warning("some of %d events cannot be filed (%s): looking for which", len(events), type(error).__name__)
             return self._sieve.file(events, at)

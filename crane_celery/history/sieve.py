@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from crane_celery import faults, quarantine
-from crane_celery.errors import CraneError, SystemFault
+from crane_celery.errors import CraneError, InputError, SystemFault
 from crane_celery.history.batch import Batch, fold
 from crane_celery.history.filing import Filing
 from crane_celery.model.event import Event, Position
@@ -67,9 +67,9 @@ class Sieve:
     def _passes(self, events: list[Event]) -> Exception | None:
         try:
             self._filing.trial(fold(events))
-        except CraneError:
-            raise
         except Exception as error:
+            if of_the_database(error):
+                raise
             self._in_a_row += 1
             if self._in_a_row > _MOST_IN_A_ROW:
                 raise SystemFault(f"the history takes none of {self._in_a_row} records: {error}") from error
@@ -86,6 +86,11 @@ class Sieve:
         except Exception:
             faults.record("an event cannot be filed and was set aside:", id)
         quarantine.put(self._folder, Item(id, "recorder", self._now(), why[:1000], list(event)))
+
+
+def of_the_database(error: Exception) -> bool:
+    """Return whether an error says that nothing can be filed now; a grammar's InputError is of the event alone."""
+    return isinstance(error, CraneError) and not isinstance(error, InputError)
 
 
 def parts(event: Event) -> Iterator[Event]:

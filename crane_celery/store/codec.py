@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from crane_celery import faults
+from crane_celery.model import checks
 from crane_celery.model.asjson import allocation_from_json, node_spec_from_json, spec_from_json
 from crane_celery.model.job import Allocation, Element, Job, JobSpec
 from crane_celery.model.node import Node, NodeState
@@ -55,17 +56,27 @@ def _number(text: str) -> float:
     return float(text) if text else 0.0
 
 
+def _words(text: str) -> str:
+    """A text that is kept as JSON, "" = none."""
+    value = json.loads(text) if text else ""
+    if not isinstance(value, str):
+        raise checks.BadValue(f"a text cannot be {ascii(value)[:80]}")
+    return value
+
+
 @lru_cache(maxsize=4096)
 def _spec(text: str) -> JobSpec:
     """Submissions are often alike, so equal texts are decoded once; a specification never changes."""
-    return spec_from_json(json.loads(text))
+    value = json.loads(text)
+    checks.check_spec(value)
+    return spec_from_json(value)
 
 
 def job_from_row(row: list[str]) -> Job:
-    """A submission from ``[id, spec, *JOB_FIELDS]``."""
+    """A submission from ``[id, spec, *JOB_FIELDS]``. Raises ValueError for one that is not as it must be."""
     id_, spec, count, at, pending, held, ready, dep, priority, began, ended, ok, code, state, done, *more = row
     changes, again, until, judged, gone, corr, dead = more
-    return Job(
+    job = Job(
         id=int(id_),
         spec=_spec(spec),
         count=int(count),
@@ -89,19 +100,24 @@ def job_from_row(row: list[str]) -> Job:
         corr=corr,
         dead=dead,
     )
+    checks.check_forms(checks.forms_of(job))
+    checks.finite(job.submitted_at, job.ready, job.priority, job.ended_at, job.judged_at)
+    return job
 
 
 @lru_cache(maxsize=4096)
 def _allocation(text: str) -> tuple[Allocation, ...]:
     """Runs on one node often hold the same, so equal texts are decoded once."""
-    return allocation_from_json(json.loads(text))
+    value = json.loads(text)
+    checks.check_allocation(value)
+    return allocation_from_json(value)
 
 
 def element_from_row(row: list[str]) -> Element:
     """An element from ``[id, *ELEMENT_FIELDS]``."""
     id_, job, rank, run, state, alloc, leased, began, ended, code, reason, cancelled, *more = row
     then, susp_at, susp_s, guests, memory_deaths = more
-    return Element(
+    element = Element(
         id=int(id_),
         job=int(job),
         rank=int(rank),
@@ -112,7 +128,7 @@ def element_from_row(row: list[str]) -> Element:
         began_at=_number(began),
         ended_at=_number(ended),
         code=int(code or 0),
-        reason=json.loads(reason) if reason else "",
+        reason=_words(reason),
         cancelled=cancelled == "1",
         then=then,
         suspended_at=_number(susp_at),
@@ -120,14 +136,19 @@ def element_from_row(row: list[str]) -> Element:
         guests=guests == "1",
         memory_deaths=int(memory_deaths or 0),
     )
+    checks.finite(element.leased_at, element.began_at, element.ended_at, element.suspended_at, element.suspended_s)
+    return element
 
 
 def node_from_row(row: list[str]) -> Node:
     """A node from ``[name, *NODE_FIELDS]``; texts of the node's own are kept as JSON."""
     _, spec, state, epoch, heard, *texts, load = row
-    reason, host, driver, version, boot = (json.loads(text) if text else "" for text in texts)
+    reason, host, driver, version, boot = map(_words, texts)
+    value = json.loads(spec)
+    checks.check_node_spec(value)
+    checks.finite(_number(heard), _number(load))
     return Node(
-        spec=node_spec_from_json(json.loads(spec)),
+        spec=node_spec_from_json(value),
         state=NodeState(state),
         epoch=int(epoch),
         heard_at=_number(heard),

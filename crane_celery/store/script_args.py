@@ -12,8 +12,10 @@ from crane_celery.grammar.ranges import RangeSet
 from crane_celery.lifecycle.requeue import policy_of
 from crane_celery.model import dependency
 from crane_celery.model.asjson import allocation_to_json, spec_to_json, step_to_json
+from crane_celery.model.checks import finite
 from crane_celery.model.dependency import Block, Facts
 from crane_celery.model.event import Event
+from crane_celery.model.event_checks import UNREADABLE, check_event, sifted
 from crane_celery.model.job import JobSpec, StepRow
 from crane_celery.store import bodies
 from crane_celery.store.api import Began, Ended, Moved, Question, Report, Start, Submission
@@ -155,21 +157,32 @@ def _facts(block: Block, values: Iterator[bytes]) -> Facts:
 def events(entries: list[Any]) -> list[Event]:
     """Return entries as the server sends them: ``[id, [b"k", kinds, b"t", time, b"v", data]]``.
 
-    One that cannot be read stands as an event of the kind "unreadable": its reader goes on behind it.
+    An event that is not as it must be stands as one of the kind UNREADABLE: its reader goes on behind it.
     """
     found: list[Event] = []
     for seq, entry in entries:
         try:
             found += _entry(seq.decode(), *entry[1::2])
         except Exception:
-            faults.record("an event of the stream was passed over:", seq)
-            found.append(Event(seq.decode(), 0.0, "unreadable", {}))
+            faults.record("an entry of the stream was passed over:", seq)
+            found.append(Event(seq.decode(), 0.0, UNREADABLE, {"entry": ascii(entry)}))
     return found
 
 
 def _entry(seq: str, kinds: bytes, at: bytes, data: bytes) -> list[Event]:
     when, values = float(at), json.loads(data)
-    return [Event(seq, when, kind, value) for kind, value in zip(kinds.decode().split(","), values, strict=True)]
+    finite(when)
+    named = zip(kinds.decode().split(","), values, strict=True)
+    return [part for kind, value in named for part in _checked(Event(seq, when, kind, value))]
+
+
+def _checked(event: Event) -> list[Event]:
+    try:
+        check_event(event.kind, event.data)
+    except Exception:
+        faults.record("an event of the stream was passed over, or rows of it:", f"{event.seq} {event.kind}")
+        return sifted(event)
+    return [event]
 
 
 def pieces(ranks: str) -> list[str]:

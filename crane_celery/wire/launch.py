@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from crane_celery.errors import Denied
 from crane_celery.model.asjson import spec_from_json, spec_to_json
+from crane_celery.model.checks import check_spec
 from crane_celery.model.job import JobSpec
 
 #: name of the Celery task that carries a message: ``crane.launch(text, signature)``
@@ -139,6 +140,7 @@ def _specs(values: dict[str, Any]) -> tuple[dict[str, JobSpec], dict[str, str]]:
     unreadable: dict[str, str] = {}
     for key, value in values.items():
         try:
+            check_spec(value)
             specs[key] = spec_from_json(value)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             unreadable[key] = f"{type(error).__name__}: {error}"

@@ -224,6 +224,7 @@ def spawning() -> Iterator[spawner.Spawner]:
             yield made
         finally:
             made._selector.close()
+            os.close(made._wake)
             for todo in made._kept._of.values():
                 todo.files.close()
             os.close(journal)

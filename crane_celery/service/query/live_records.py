@@ -18,6 +18,7 @@ from crane_celery.errors import CraneError
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.lifecycle import replay
 from crane_celery.model.event import Event, Position
+from crane_celery.model.event_checks import UNREADABLE
 from crane_celery.model.job import Element, Job
 from crane_celery.model.node import Node
 from crane_celery.model.states import HOLDING
@@ -144,6 +145,7 @@ class Live:
 
     def _apply(self, event: Event) -> None:
         """Apply one event; after one that makes no sense everything is read anew at the next question."""
+        self._doubtful |= event.kind == UNREADABLE
         try:
             if event.kind not in _NOT_KEPT:
                 replay.apply(self._records, event)

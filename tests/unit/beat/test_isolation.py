@@ -9,6 +9,7 @@ import pytest
 
 from crane_celery import faults
 from crane_celery.model.event import Event
+from crane_celery.model.event_checks import UNREADABLE
 from crane_celery.model.node import Partition
 from crane_celery.sched.culprits import MOST, culprits
 from crane_celery.sched.queue import Kind
@@ -86,6 +87,19 @@ def test_a_stream_of_bad_events_does_not_keep_the_leader_reading(monkeypatch: py
     cluster.clock.at += 30
     cluster.turns(3)
     assert len(read) == 2
+
+
+def test_after_an_event_that_could_not_be_read_the_whole_state_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster()
+    cluster.turns()
+    read = []
+    snapshot = cluster.store.snapshot
+    monkeypatch.setattr(cluster.store, "snapshot", lambda: read.append(1) or snapshot())
+    inject(cluster, UNREADABLE, {"kind": "end", "rows": [[1, 2]]})
+    job = cluster.submit()
+    cluster.turns(3)
+    assert read
+    assert cluster.outbox.launched() == [job]
 
 
 def test_a_bad_record_of_the_snapshot_costs_no_other_job(tmp_path: Path) -> None:

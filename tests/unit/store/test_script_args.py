@@ -57,7 +57,7 @@ def test_what_is_told_of_one_run_keeps_its_order_over_the_cuts() -> None:
 
 
 def test_an_entry_that_cannot_be_read_is_stepped_over() -> None:
-    good = (b"2-0", [b"k", b"hold", b"t", b"5", b"v", b'[{"job":1}]'])
+    good = (b"2-0", [b"k", b"hold", b"t", b"5", b"v", b'[{"job":1,"ranks":"0"}]'])
     for bad in ([b"k", b"hold"], [b"k", b"hold", b"t", b"x", b"v", b"[]"], [b"k", b"a,b", b"t", b"1", b"v", b"[{}]"]):
         events = script_args.events([(b"1-0", bad), good])
         assert [(event.seq, event.kind) for event in events] == [("1-0", "unreadable"), ("2-0", "hold")]
