@@ -9,7 +9,7 @@ import pytest
 from tests.fuzz.targets import GROUPS
 from tests.support.cluster import ROOT
 
-SECONDS = os.environ.get("CRANE_FUZZ_S", "10")
+SECONDS = os.environ.get("CRANE_FUZZ_S", "8")
 
 
 @pytest.mark.timeout(300)

@@ -4,7 +4,7 @@ from importlib import import_module
 
 from tests.fuzz.target import Target
 
-GROUPS = ("grammars", "gateway", "shepherd", "server")
+GROUPS = ("grammars", "gateway", "shepherd", "files", "server")
 
 
 def of(group: str) -> tuple[Target, ...]:
