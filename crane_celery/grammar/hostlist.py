@@ -26,6 +26,8 @@ MAX_OWN_NAMES = 1_000_000
 Span = tuple[int, int, int]
 #: a part of a name as it is, or the numbers of a bracket
 Piece = str | list[Span]
+#: characters of a name: as many as a host name of the network can have
+_LONGEST = 253
 _NAME = r"(?a)[A-Za-z0-9_.-]+"
 _PIECES = r"(?a)([A-Za-z0-9_.-]+)|\[([^\[\]]*)\]"
 _LAST_NUMBER = r"(?a)(.*?)(\d{1,18})(\D*)"
@@ -100,6 +102,8 @@ def _pieces(item: str, text: str) -> list[Piece]:
         found.append(match[1] if match[1] is not None else [_span(each, text) for each in match[2].split(",")])
     if at != len(item) or not item:
         raise InputError(f"bad host list {quote(text)}: {_HOW}")
+    if sum(len(each) for each in found if isinstance(each, str)) > _LONGEST:
+        raise InputError(f"bad host list {quote(text)}: no host has a name of more than {_LONGEST} characters")
     return found
 
 

@@ -82,3 +82,9 @@ def test_compress(names: list[str], text: str) -> None:
 def test_compress_refuses_what_no_list_holds() -> None:
     with pytest.raises(InputError):
         compress(["a,b"])
+
+
+def test_a_name_that_no_host_can_have_is_refused_before_it_is_multiplied() -> None:
+    with pytest.raises(InputError, match="253 characters"):
+        expand("9" * 5000 + "[1-3]" * 5)
+    assert len(expand("a" * 252 + "[1-3]")) == 3
