@@ -5,6 +5,7 @@ from __future__ import annotations
 from cli.common.paths import expand_paths
 from cli.common.script import Source, from_environment, from_script
 from crane_celery.errors import InputError
+from crane_celery.grammar.export import wants_user_env
 from crane_celery.model.fields.options import OPTIONS
 from crane_celery.model.fields.row import REFUSED
 from crane_celery.surroundings import surroundings
@@ -86,7 +87,7 @@ def assemble(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         **_items(options),
         **surroundings(options.get("export")),
     }
-    if str(options.get("export", "")).upper() == "NONE":
+    if wants_user_env(str(options.get("export", ""))):
         wanted["get_user_env"] = True
     return job, options
 

@@ -81,11 +81,6 @@ def parse_dependency(text: str) -> Dependency:
     return Dependency(any_of, tuple(_parse_clause(item, seen) for item in (either if any_of else every)))
 
 
-def format_dependency(dependency: Dependency) -> str:
-    """The canonical text, delays in unit words; parses back to an equal value."""
-    return ("?" if dependency.any_of else ",").join(_clause_text(clause) for clause in dependency.clauses)
-
-
 def display_term(term: Term) -> str:
     """A condition as listings show it, the delay as a clock: ``afterok:100+01:00:00``. Not for parsing."""
     if term.kind == "singleton":
@@ -179,15 +174,3 @@ def _parse_target(kind: str, target: str, seen: _Seen) -> Term:
     part = parse_part(match[2] or "")
     seen.add(job, part)
     return Term(kind, job, part, delay)
-
-
-def _clause_text(clause: Clause) -> str:
-    """A clause as parsed."""
-    kind = clause.terms[0].kind
-    if kind == "singleton":
-        return kind
-    targets = (
-        target_text(term.job, term.part) + (f"+{format_units(term.delay)}" if term.delay else "")
-        for term in clause.terms
-    )
-    return f"{kind}:{':'.join(targets)}"

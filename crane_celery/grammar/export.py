@@ -43,7 +43,7 @@ def apply_export(text: str, environ: Mapping[str, str], named: Mapping[str, str]
 
 
 def wants_user_env(text: str) -> bool:
-    """Whether the node is to make a login environment (``NONE`` behaves like --get-user-env alone)."""
+    """Return whether the node is to make a login environment: ``NONE`` behaves like --get-user-env alone."""
     return text.upper() == "NONE"
 
 

@@ -13,7 +13,7 @@ from crane_celery.grammar._lex import quote, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    pass
 
 Gres = dict[tuple[str, str], int]
 
@@ -47,11 +47,6 @@ def parse_gpus_per_node(text: str) -> Gres:
             raise InputError(f"bad gpu count {quote(text)}: write a number, or types such as a100:2,h100:1, not both")
         _add(found, ("gpu", kind), count, text)
     return {key: count for key, count in found.items() if count}
-
-
-def format_gres(gres: Mapping[tuple[str, str], int]) -> str:
-    """The text ``name[:type]:count,..``, sorted; '' for none."""
-    return ",".join(":".join(filter(None, (*key, str(count)))) for key, count in sorted(gres.items()) if count)
 
 
 def _add(found: Gres, key: tuple[str, str], count: int, text: str) -> None:

@@ -36,7 +36,7 @@ from crane_celery.model.fields.table import searched
 from crane_celery.model.job import Job, StepRow, paused
 from crane_celery.model.overrides import spec_parts
 from crane_celery.model.states import State
-from crane_celery.sched.weights import Priority
+from crane_celery.model.weights import Priority
 
 _CACHED = 20_000
 

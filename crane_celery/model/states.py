@@ -96,7 +96,6 @@ class Reason(StrEnum):
     ARRAY_LIMIT = "ArrayTaskLimit"
     PARTITION = "Partition Not Found"
     NODES_DOWN = "Nodes required are down or drained"
-    CONSTRAINT = "BadConstraints"
     LICENSES = "Licenses"
     DRAINING = "Draining"  # nodes are drained for it
     RESERVED = "Resource Reserved"  # room is free now, and kept for a job that is ahead

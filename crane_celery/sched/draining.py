@@ -16,9 +16,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
+from crane_celery.model.weights import Draining
 from crane_celery.sched.entry import Entry
 from crane_celery.sched.queue import Kind
-from crane_celery.sched.weights import Draining
 
 #: seconds that a first choice of nodes is kept
 PATIENCE_S = 60.0

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from crane_celery.model.job import Allocation
 from crane_celery.model.states import Reason
+from crane_celery.model.weights import Draining
 from crane_celery.sched.draining import Drain
 from crane_celery.sched.prioritise import Ranking
 from crane_celery.sched.queue import Kind
 from crane_celery.sched.timeline import Hold
-from crane_celery.sched.weights import Draining
 
 
 class Placement(NamedTuple):

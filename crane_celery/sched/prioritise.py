@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from crane_celery.model.job import Job, JobSpec
-from crane_celery.sched.weights import Priority
+from crane_celery.model.weights import Priority
 
 
 @dataclass(frozen=True, slots=True)

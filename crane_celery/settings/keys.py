@@ -20,7 +20,7 @@ from crane_celery.grammar.licenses import parse_licenses
 from crane_celery.grammar.memory import parse_memory
 from crane_celery.grammar.names import did_you_mean
 from crane_celery.model.node import NodeSpec, Partition
-from crane_celery.sched.weights import Draining, Priority
+from crane_celery.model.weights import Draining, Priority
 from crane_celery.settings.model import Hooks
 from crane_celery.settings.place import fits
 from crane_celery.settings.reader import Value
@@ -229,7 +229,19 @@ def _group(keys: "dict[str, Key]", make: Callable[..., Any]) -> Callable[[Value]
 
     def read(value: Value) -> Any:
         fields = value.mapping(keys)
-        return make(**{keys[key].field: keys[key].reader(each) for key, each in fields.items()})
+        found = {keys[key].field: keys[key].reader(each) for key, each in fields.items()}
+        found.pop("", None)
+        return make(**found)
+
+    return read
+
+
+def _no_weight(why: str) -> Callable[[Value], None]:
+    """Return the reader of a weight of CraneSched's that could do nothing here: it refuses any but 0."""
+
+    def read(value: Value) -> None:
+        if _count(value):
+            value.fail(f"this weight would do nothing: {why}; leave the key out")
 
     return read
 
@@ -239,8 +251,8 @@ _PRIORITY_KEYS = {
     "WeightAge": Key("age", _count),
     "WeightFairShare": Key("fair_share", _count),
     "WeightJobSize": Key("size", _count),
-    "WeightPartition": Key("partition", _count),
-    "WeightQoS": Key("qos", _count),
+    "WeightPartition": Key("", _no_weight("jobs of partitions with a higher Priority come first anyway")),
+    "WeightQoS": Key("", _no_weight("this version has no qualities of service")),
     "FavorSmall": Key("favor_small", Value.boolean),
     "MaxAge": Key("max_age_s", _seconds),
     "HalfLife": Key("half_life_s", _seconds),

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from crane_celery.model.node import NodeSpec, Partition
-from crane_celery.sched.weights import Draining, Priority
+from crane_celery.model.weights import Draining, Priority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,13 +16,13 @@ from crane_celery.model.asjson import job_to_json
 from crane_celery.model.event import Event
 from crane_celery.model.job import Job
 from crane_celery.model.states import State
+from crane_celery.model.weights import Priority
 from crane_celery.sched.cycle import schedule
 from crane_celery.sched.plan import Config, Placement, Plan
 from crane_celery.sched.prioritise import Ranking
 from crane_celery.sched.snapshot import view_of
 from crane_celery.sched.view import View
 from crane_celery.sched.want import MILLI
-from crane_celery.sched.weights import Priority
 from crane_celery.simulation.cluster import Cluster
 from crane_celery.simulation.trace import TraceJob
 
@@ -58,7 +58,6 @@ class Result(NamedTuple):
     policy: str
     ran: list[Ran]
     samples: list[Sample]
-    cycles: int
     considered: int  # outcomes: in every cycle each job that waits either starts or is turned down
     spent: float  # seconds inside the scheduler, by the clock that was given
 
@@ -89,7 +88,7 @@ class Replay:
         self._ends: list[tuple[float, int]] = []  # heap of (time, id)
         self._ran: dict[int, Ran] = {}
         self._samples: list[Sample] = []
-        self._cycles = self._considered = 0
+        self._considered = 0
         self._spent = 0.0
         self._seq = count(1)
 
@@ -111,7 +110,7 @@ class Replay:
     def result(self) -> Result:
         """What came of it, once ``run`` is through."""
         ran = [self._ran[id] for id in sorted(self._ran)]
-        return Result(self._policy, ran, self._samples, self._cycles, self._considered, self._spent)
+        return Result(self._policy, ran, self._samples, self._considered, self._spent)
 
     def _plan(self, now: float) -> None:
         """Start whatever may start now."""
@@ -119,7 +118,6 @@ class Replay:
             began = self._clock()
             plan = schedule(self._view, now, self._config, self._last, self._last.drains if self._last else ())
             self._spent += self._clock() - began
-            self._cycles += 1
             self._considered += len(self._view.entries) - len(self._view.runs)
             if self._observe:
                 self._observe(self._view, plan, now)

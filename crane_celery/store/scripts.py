@@ -44,8 +44,3 @@ def part(name: str) -> str:
 def _bare(source: str) -> str:
     """Without comment lines: the server keeps and hashes what is left. Lines are kept, for error messages."""
     return re.sub(r"^\s*--.*$", "", source, flags=re.MULTILINE)
-
-
-def verbs() -> list[str]:
-    """Names of all verbs."""
-    return sorted(path.stem for path in _FOLDER.glob("*.lua"))

@@ -18,7 +18,6 @@ from crane_celery.grammar.dependency import (
     Dependency,
     Term,
     display_term,
-    format_dependency,
     parse_dependency,
 )
 from crane_celery.grammar.directives import split_script
@@ -26,7 +25,7 @@ from crane_celery.grammar.duration import FOREVER_S, format_duration, format_uni
 from crane_celery.grammar.export import apply_export
 from crane_celery.grammar.filename import FilenameContext, check_filename, expand_filename
 from crane_celery.grammar.format import Column, fit, parse_format
-from crane_celery.grammar.gres import format_gres, parse_gpus_per_node, parse_gres
+from crane_celery.grammar.gres import parse_gpus_per_node, parse_gres
 from crane_celery.grammar.hostlist import expand
 from crane_celery.grammar.interval import parse_interval
 from crane_celery.grammar.licenses import License, LicenseRequest, format_licenses, parse_licenses
@@ -37,6 +36,7 @@ from crane_celery.grammar.selector import Selector, format_selector, parse_selec
 from crane_celery.grammar.signals import SignalSpec, format_signals, parse_signals, signal_number
 from crane_celery.grammar.when import format_when, parse_when
 from crane_celery.grammar.words import split_words
+from tests.support.texts import format_dependency, format_gres
 
 NOW = datetime(2026, 10, 24, 18, 0, tzinfo=ZoneInfo("Europe/Berlin"))
 ids = st.integers(1, 2**63 - 2)

@@ -13,12 +13,12 @@ from crane_celery.grammar.ranges import RangeSet
 from crane_celery.model.job import Job
 from crane_celery.model.node import Node, NodeState
 from crane_celery.model.states import Reason
+from crane_celery.model.weights import Draining
 from crane_celery.sched.cycle import schedule
 from crane_celery.sched.plan import Config, Plan
 from crane_celery.sched.pool import Pool
 from crane_celery.sched.reasons import explain
 from crane_celery.sched.view import View
-from crane_celery.sched.weights import Draining
 from tests.unit.sched.cases import GIB, end_event, event, ids, job, node, node_event, plan, start_event, submit, view
 
 NOW = 100.0

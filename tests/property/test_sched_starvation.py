@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from crane_celery.model.job import Job
 from crane_celery.model.node import Node
+from crane_celery.model.weights import Priority
 from crane_celery.sched.cycle import schedule
 from crane_celery.sched.plan import Config, Plan
 from crane_celery.sched.prioritise import Ranking
 from crane_celery.sched.view import View
-from crane_celery.sched.weights import Priority
 from tests.unit.sched.cases import GIB, end_event, event, job, node, submit, view
 
 _BASIC = Ranking(Priority(kind="basic"))

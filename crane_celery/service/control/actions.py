@@ -17,9 +17,9 @@ from crane_celery.model.job import Element, Job, JobSpec
 from crane_celery.model.node import NodeSpec, Partition
 from crane_celery.model.overrides import changed, spec_of, spec_parts
 from crane_celery.model.states import State
+from crane_celery.model.weights import Priority
 from crane_celery.sched import feasible
 from crane_celery.sched.choices import SHAPE
-from crane_celery.sched.weights import Priority
 from crane_celery.service.control import update_keys
 from crane_celery.service.control.cancel import Outcome, own
 from crane_celery.service.query.job_rows import index_set, priority

@@ -36,6 +36,7 @@ from crane_celery.simulation import trace
 from tests.fuzz.source import Source
 from tests.fuzz.strange import mutated, text
 from tests.fuzz.target import Target
+from tests.support.texts import format_dependency
 
 _RANGES = ("1-3", "5", "0-99:3", "%2", "[", "]", ",", "-", ":", "7", "999999", "1000000", "2147483647", "4294967295")
 _TIMES = (
@@ -92,7 +93,7 @@ def _array(value: str) -> None:
 
 def _dependency(value: str) -> None:
     parsed = dependency.parse_dependency(value)
-    assert dependency.parse_dependency(dependency.format_dependency(parsed)) == parsed
+    assert dependency.parse_dependency(format_dependency(parsed)) == parsed
     for clause in parsed.clauses:
         for term in clause.terms:
             dependency.display_term(term)

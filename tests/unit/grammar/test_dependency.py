@@ -3,7 +3,8 @@
 import pytest
 
 from crane_celery.errors import InputError
-from crane_celery.grammar.dependency import Clause, Dependency, Term, display_term, format_dependency, parse_dependency
+from crane_celery.grammar.dependency import Clause, Dependency, Term, display_term, parse_dependency
+from tests.support.texts import format_dependency
 
 
 def flat(text: str) -> tuple[bool, list[list[tuple[str, int, str, int]]]]:

@@ -4,10 +4,11 @@ import pytest
 
 from crane_celery.errors import InputError
 from crane_celery.grammar.export import apply_export, wants_user_env
-from crane_celery.grammar.gres import format_gres, parse_gpus_per_node, parse_gres
+from crane_celery.grammar.gres import parse_gpus_per_node, parse_gres
 from crane_celery.grammar.licenses import License, LicenseRequest, format_licenses, parse_licenses
 from crane_celery.grammar.names import check_entity_name, check_job_name, did_you_mean, instead
 from crane_celery.grammar.signals import SignalSpec, format_signals, parse_signals, signal_name, signal_number
+from tests.support.texts import format_gres
 
 ENVIRON = {"A": "0", "B": "b", "CRANE_X": "1", "BASH_FUNC_f%%": "() { :; }"}
 

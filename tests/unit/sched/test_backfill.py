@@ -7,11 +7,11 @@ from typing import Any
 
 from crane_celery.model.node import Partition
 from crane_celery.model.states import Reason
+from crane_celery.model.weights import Draining, Priority
 from crane_celery.sched.cycle import schedule
 from crane_celery.sched.plan import Config, Plan
 from crane_celery.sched.prioritise import Ranking, shares
 from crane_celery.sched.view import View
-from crane_celery.sched.weights import Draining, Priority
 from tests.unit.sched.cases import begin_event, end_event, event, ids, job, node, plan, submit, view
 
 

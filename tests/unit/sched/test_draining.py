@@ -8,13 +8,13 @@ from typing import Any
 from crane_celery.model.job import Job
 from crane_celery.model.node import NodeState
 from crane_celery.model.overrides import update_of
+from crane_celery.model.weights import Draining, Priority
 from crane_celery.sched.cycle import schedule
 from crane_celery.sched.draining import Drain
 from crane_celery.sched.noted import Noted, decode, encode, noted
 from crane_celery.sched.plan import Config, Plan
 from crane_celery.sched.prioritise import Ranking
 from crane_celery.sched.view import View
-from crane_celery.sched.weights import Draining, Priority
 from tests.unit.sched.cases import end_event, event, ids, job, node, node_event, submit, view
 
 _NOW = Draining(patience=0)

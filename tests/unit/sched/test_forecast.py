@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from crane_celery.model.node import Node, NodeState, Partition
+from crane_celery.model.weights import Draining
 from crane_celery.sched import fallout
 from crane_celery.sched.forecast import PLACED, Ahead, Expected, ahead, forecast
 from crane_celery.sched.plan import Config
 from crane_celery.sched.view import View
-from crane_celery.sched.weights import Draining
 from tests.unit.sched.cases import GIB, begin_event, ids, job, node, plan, submit, view
 
 

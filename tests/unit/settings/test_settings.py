@@ -99,6 +99,14 @@ def test_it_is_told_where_each_value_comes_from() -> None:
         ("RunDir: '/with a blank'", "/etc/x.yaml:1: RunDir: '/with a blank': write a short path"),
         ("ClusterName:", "/etc/x.yaml:1: ClusterName: write one value, not nothing"),
         ("Cgroup: v3", "/etc/x.yaml:1: Cgroup: 'v3' is none of auto v2 v1 none"),
+        (
+            "Priority: {WeightQoS: 1000}",
+            "/etc/x.yaml:1: Priority.WeightQoS: this weight would do nothing: this",
+        ),
+        (
+            "Priority: {WeightPartition: 1}",
+            "/etc/x.yaml:1: Priority.WeightPartition: this weight would do nothing",
+        ),
         ("A: [", "/etc/x.yaml:1: not YAML"),
         ("- a", "/etc/x.yaml:1: : write 'key: value' lines"),
     ],

@@ -12,8 +12,6 @@ class Priority:
     age: int = 500
     fair_share: int = 10000
     size: int = 0
-    partition: int = 1000
-    qos: int = 1000000
     favor_small: bool = True
     #: an age beyond this counts no more
     max_age_s: float = 14 * 86400.0
