@@ -16,21 +16,37 @@ the last such moment, not the next one. They also take ``yesterday`` and a span 
 
 Adding a span adds elapsed seconds, also across a change of the clocks; a time the clocks skip is moved past the gap.
 Moments are compared by their timestamps: within one zone Python compares the clocks on the wall, which repeat an hour.
-The only module here that imports ``datetime``: the gateway reads moments, commands send the text.
+The words and their order are ours; python-dateutil does what the calendar demands of them: the next weekday, the next
+29th of February, a time that the clocks skip. The only module here that imports it and ``datetime``: the gateway reads
+moments, commands send the text.
 """
 
 from __future__ import annotations
 
 import re
-from calendar import isleap
 from datetime import UTC, date, datetime, time, timedelta
+
+from dateutil.parser import isoparse
+from dateutil.relativedelta import FR, MO, SA, SU, TH, TU, WE, relativedelta
+from dateutil.rrule import YEARLY, rrule
+from dateutil.tz import resolve_imaginary
 
 from crane_celery.errors import InputError
 from crane_celery.grammar._lex import quote, whole
 from crane_celery.grammar.duration import FOREVER_S, parse_duration
 
 _TIMES = {"midnight": time(0), "elevenses": time(11), "noon": time(12), "fika": time(15), "teatime": time(16)}
-_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_WEEKDAYS = {
+    "monday": MO,
+    "tuesday": TU,
+    "wednesday": WE,
+    "thursday": TH,
+    "friday": FR,
+    "saturday": SA,
+    "sunday": SU,
+}
+#: years within which every day of the calendar comes twice: no 29th of February in 1900
+_TWICE_YEARS = 16
 _CLOCK = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d))?(am|pm)?", re.ASCII)
 _ISO_DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
 _SLASH_DAY = re.compile(r"(\d{1,2})/(\d{1,2})(?:/(\d\d|\d{4}))?", re.ASCII)
@@ -93,7 +109,7 @@ def _elapsed(moment: datetime, seconds: int) -> datetime:
 
 def _zoned(text: str, now: datetime) -> datetime | None:
     """RFC 3339 with a zone."""
-    return datetime.fromisoformat(text.upper()).astimezone(now.tzinfo) if _RFC3339.fullmatch(text) else None
+    return isoparse(text.upper().replace(" ", "T")).astimezone(now.tzinfo) if _RFC3339.fullmatch(text) else None
 
 
 def _local(text: str, now: datetime, past: bool) -> datetime | None:
@@ -123,7 +139,7 @@ def _parts(text: str) -> tuple[str, time]:
 
 def _at(day: date, clock: time, now: datetime) -> datetime:
     """That time of that day in the zone of ``now``, moved forward where the clocks skip it."""
-    return _elapsed(datetime.combine(day, clock, now.tzinfo), 0)
+    return resolve_imaginary(datetime.combine(day, clock, now.tzinfo))
 
 
 def _time(text: str) -> time | None:
@@ -142,16 +158,15 @@ def _time(text: str) -> time | None:
 def _days(text: str, today: date, past: bool) -> list[date]:
     """The days that a word or a date may mean, the nearest first: one where it is certain, none where it is no day."""
     if not text:
-        return [today, today + timedelta(days=-1 if past else 1)]
+        return [today, today + relativedelta(days=-1 if past else 1)]
     known = {"today": 0, "tomorrow": 1, **({"yesterday": -1} if past else {})}
     if text in known:
-        return [today + timedelta(days=known[text])]
+        return [today + relativedelta(days=known[text])]
     if text in _WEEKDAYS:
-        since = (today.weekday() - _WEEKDAYS.index(text)) % 7
-        return [today - timedelta(days=since + more) for more in ((0, 7) if past else (-7,))]
-    match = _ISO_DAY.fullmatch(text)
-    if match:
-        return [date(int(match[1]), int(match[2]), int(match[3]))]
+        last, following = relativedelta(weekday=_WEEKDAYS[text](-1)), relativedelta(days=1, weekday=_WEEKDAYS[text])
+        return [today + last, today + last + relativedelta(weeks=-1)] if past else [today + following]
+    if _ISO_DAY.fullmatch(text):
+        return [isoparse(text).date()]
     match = _SLASH_DAY.fullmatch(text) or _PLAIN_DAY.fullmatch(text)
     return _dated(int(match[1]), int(match[2]), match[3], today, past) if match else []
 
@@ -161,6 +176,10 @@ def _dated(month: int, day: int, year: str | None, today: date, past: bool) -> l
     if year:
         return [date(int(year) + (2000 if len(year) == 2 else 0), month, day)]
     date(2000, month, day)  # raises ValueError for a day that no year has
-    years = range(today.year, today.year - 17, -1) if past else range(today.year, today.year + 9)
-    there = [date(each, month, day) for each in years if (month, day) != (2, 29) or isleap(each)]
-    return [each for each in there if each <= today][:2] if past else [each for each in there if each >= today][:1]
+    start = datetime.combine(today, time())
+    first = start - relativedelta(years=_TWICE_YEARS) if past else start
+    each = rrule(YEARLY, dtstart=first, bymonth=month, bymonthday=day)
+    if past:
+        return [found.date() for found in each.between(first, start, inc=True)[:-3:-1]]
+    following = each.after(start, inc=True)
+    return [following.date()] if following else []
