@@ -7,6 +7,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from cli.admin import _plots
 from cli.common.main import say
 from cli.common.options import Parser, split_list
 from cli.common.progress import Progress
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 _EXAMPLES = """examples:
   crane simulate NASA-iPSC-1993-3.1-cln.swf.gz --nodes 128 --cpus 1
   crane simulate trace.swf --nodes 64 --cpus 16 --speed-up 2 --policy fifo --plot queue.svg"""
-_PICTURES: dict[str, Callable[[Sequence[Mark]], bytes]] = {".png": picture.png, ".svg": picture.svg}
 #: nodes are made one by one; of CPUs and jobs there is no more than a count
 _MAX_NODES, _MAX_CPUS, _MAX_JOBS = 2**17, 2**16, 10**9 - 1
 _SHOW_EVERY = 200  # moments between two drawings of the bar
@@ -70,7 +70,7 @@ def _parser() -> Parser:
     parser.add_argument("--limit", metavar="JOBS", help="the first jobs of the trace only")
     parser.add_argument("--speed-up", metavar="FACTOR", help="submissions come so many times as fast (1)")
     parser.add_argument(
-        "--plot", metavar="FILE", help="utilisation and queue over time, as FILE.png, FILE.svg or FILE.pdf"
+        "--plot", metavar="FILE", help="utilisation and queue over time, as FILE.svg, FILE.png or FILE.pdf"
     )
     parser.add_argument("--no-limits", action="store_true", help="as if no user gave a time limit")
     parser.add_argument("--json", action="store_true", help="one line of JSON instead of a table")
@@ -110,17 +110,15 @@ def _policies(text: str | None) -> list[str]:
 
 
 def _picture(path: str | None) -> Callable[[Sequence[Mark]], bytes] | None:
-    """How to draw, by the ending of the file's name."""
+    """Return what draws, by the ending of the file's name. Raises InputError for another ending, or none to draw it."""
     if path is None:
         return None
     ending = os.path.splitext(path)[1].lower()
-    if ending == ".pdf":
-        from cli.admin._pdf import drawer
-
-        return drawer(path)
-    if ending not in _PICTURES:
-        raise InputError(f"--plot {path!r}: no picture has the ending {ending!r}; write FILE.png, FILE.svg or FILE.pdf")
-    return _PICTURES[ending]
+    if ending == ".svg":
+        return picture.svg
+    if ending in _plots.ENDINGS:
+        return _plots.drawer(path, ending)
+    raise InputError(f"--plot {path!r}: no picture has the ending {ending!r}; write FILE.svg, FILE.png or FILE.pdf")
 
 
 def _trace(asked: Namespace) -> Trace:

@@ -87,7 +87,10 @@ def _url(value: Value) -> str:
     kinds = ("redis://", "rediss://", "unix://")
     url = value.word()
     if url.startswith("sentinel://"):
-        value.fail("sentinel:// is not supported yet: name the server itself, with redis:// or rediss://")
+        value.fail(
+            "sentinel:// is not supported, since a change of servers may lose what was acknowledged: name the server"
+            " itself, with redis:// or rediss://"
+        )
     if not url.startswith(kinds):
         value.fail(f"write a URL with one of {' '.join(kinds)}")
     try:

@@ -1,4 +1,4 @@
-"""The picture of a simulation as PDF, by matplotlib, which is an extra: PNG and SVG need nothing."""
+"""The picture of a simulation as PNG or PDF, by matplotlib, which is an extra: SVG needs nothing."""
 
 from __future__ import annotations
 
@@ -16,19 +16,24 @@ if TYPE_CHECKING:
 _DOTS = 100  # of the picture's measures, an inch
 
 
-def drawer(path: str) -> Callable[[Sequence[Mark]], bytes]:
-    """Return what draws a PDF. Raises InputError where matplotlib is not installed."""
+#: endings of files that matplotlib draws
+ENDINGS = (".png", ".pdf")
+
+
+def drawer(path: str, ending: str) -> Callable[[Sequence[Mark]], bytes]:
+    """Return what draws a file with one of ``ENDINGS``. Raises InputError where matplotlib is not installed."""
+    kind = ending[1:]
     try:
         figures = import_module("matplotlib.figure")
     except ImportError:
         raise InputError(
-            f"--plot {path!r}: PDF is drawn by matplotlib, which is not here: pip install 'crane-celery[plots]',"
-            " or write FILE.png or FILE.svg, which need nothing"
+            f"--plot {path!r}: {kind.upper()} is drawn by matplotlib, which is not here:"
+            " pip install 'crane-celery[plots]', or write FILE.svg, which needs nothing"
         ) from None
-    return lambda drawn: _drawn(figures.Figure(figsize=(WIDTH / _DOTS, HEIGHT / _DOTS)), drawn)
+    return lambda drawn: _drawn(figures.Figure(figsize=(WIDTH / _DOTS, HEIGHT / _DOTS), dpi=_DOTS), drawn, kind)
 
 
-def _drawn(figure: Any, drawn: Sequence[Mark]) -> bytes:
+def _drawn(figure: Any, drawn: Sequence[Mark], kind: str) -> bytes:
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, WIDTH), ylim=(HEIGHT, 0))
     axes.set_axis_off()
@@ -38,5 +43,5 @@ def _drawn(figure: Any, drawn: Sequence[Mark]) -> bytes:
         else:
             axes.plot(*zip(*mark.points, strict=True), color=mark.colour, linewidth=0.8)
     file = io.BytesIO()
-    figure.savefig(file, format="pdf")
+    figure.savefig(file, format=kind)
     return file.getvalue()
