@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.compose.engine import ROOT, NoEngineError, engine, run
+from tests.support.engine import ROOT, NoEngineError, engine, run
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(1800)]
 PATIENCE_S = 120.0

@@ -1,8 +1,7 @@
 """A container engine to test on: one that runs already, else a private one, with base images even without a registry.
 
-Helpers that lie beside the checkout (``../shared/images``) are used where they exist: ``start_docker`` starts a private
-engine, ``standin_images`` makes local stand-ins for the base images. Without them an engine must be running and a
-registry must be reachable. What was started here is stopped again, and what it changed on the host is put back.
+The scripts in ``images/`` start a private engine, and make local stand-ins for the base images. What was started here is
+stopped again, and what it changed on the host is put back.
 """
 
 import json
@@ -16,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-HELPERS = ROOT.parent / "shared" / "images"
+HELPERS = Path(__file__).parent / "images"
 IMAGES = ("python:3.11-slim-bookworm", "valkey/valkey:8")
 _FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 
@@ -64,16 +63,15 @@ def _roomy() -> str:
 @contextmanager
 def private_engine() -> Iterator[dict[str, str]]:
     """An engine of our own, gone at the end with all it made."""
-    start = HELPERS / "start_docker"
-    if os.geteuid() != 0 or not start.exists() or not shutil.which("dockerd"):
+    if os.geteuid() != 0 or not shutil.which("dockerd"):
         raise NoEngineError(
-            "no container engine answers and none can be started here (that takes root, dockerd and"
-            f" {start}): start the engine of this host, or set DOCKER_HOST"
+            "no container engine answers and none can be started here (that takes root and dockerd): start the engine"
+            " of this host, or set DOCKER_HOST"
         )
     folder = Path(tempfile.mkdtemp(prefix="crane-engine-", dir=os.environ.get("CRANE_ENGINE_DIR", _roomy())))
     forward, bridges, groups = _FORWARD.read_text(), _bridges(), _groups()
     rules = run("iptables-save", env=os.environ)
-    pid = int(run(str(start), str(folder), env=os.environ))
+    pid = int(run(str(HELPERS / "start_docker"), str(folder), env=os.environ))
     env = {**os.environ, "DOCKER_HOST": f"unix://{folder}/docker.sock"}
     try:
         provide_images(env, folder)
@@ -88,10 +86,12 @@ def provide_images(env: Mapping[str, str], folder: Path) -> None:
     """See that the base images are there: pulled, else made. Raises NoEngineError."""
     if all(_has_image(image, env) or _pulled(image, env) for image in IMAGES):
         return
-    make = HELPERS / "standin_images"
-    if not make.exists():
-        raise NoEngineError(f"no registry can be reached for {', '.join(IMAGES)}, and there is no {make}: pull them")
-    run(str(make), str(folder / "standins"), env=env, timeout=600.0)
+    if os.geteuid() != 0 or not shutil.which("mmdebstrap"):
+        raise NoEngineError(
+            f"no registry can be reached for {', '.join(IMAGES)}, and none can be made here (that takes root and"
+            " mmdebstrap): pull them"
+        )
+    run(str(HELPERS / "make_standins"), str(folder / "standins"), env=env, timeout=600.0)
 
 
 def _has_image(image: str, env: Mapping[str, str]) -> bool:
