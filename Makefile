@@ -49,7 +49,7 @@ campaign-users: .venv/tools
 	  $(PY) -m pytest -s tests/faults/test_two_users.py
 
 test: .venv/fuzz
-	@PATH="$$PWD/.venv/bin:$$PATH" $(PY) -m pytest -m 'not compose'
+	@PATH="$$PWD/.venv/bin:$$PATH" $(PY) -m pytest -m 'not compose' --durations=20
 
 compose-test: .venv/tools
 	@PATH="$$PWD/.venv/bin:$$PATH" $(PY) -m pytest -m compose

@@ -1,7 +1,7 @@
-"""A container engine to test on: one that runs already, else a private one, with base images even without a registry.
+"""A container engine to test on: one that runs already, else a private one, with images even without a registry.
 
-The scripts in ``images/`` start a private engine, and make local stand-ins for the base images. What was started here is
-stopped again, and what it changed on the host is put back.
+The scripts in ``images/`` start a private engine, and make local stand-ins for the base images. What was started here
+is stopped again, and what it changed on the host is put back.
 """
 
 import json

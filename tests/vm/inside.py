@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from tests.integration.cgroup import checks
+from tests.integration.cgroup.children import HINT, NOBODY
 from workers.cgroup import Driver, Limits, explain, probe
 from workers.cgroup.files import numbers, read, write
 from workers.cgroup.v2 import AGENT
@@ -62,7 +63,7 @@ def namespace_root() -> None:
     kernel("umount2", TOP.encode(), 2)
     kernel("mount", b"none", TOP.encode(), b"cgroup2", 0, None)
     assert read("/proc/self/cgroup").strip() == "0::/"
-    driver = probe(checks.HINT, "boxed")
+    driver = probe(HINT, "boxed")
     assert driver.name == "v2"
     assert read("/proc/self/cgroup").strip() == f"0::/{AGENT}"
     assert numbers(f"{TOP}/cgroup.procs") == []
@@ -74,8 +75,8 @@ def namespace_root() -> None:
 
 def two_nodes_in_one_unit() -> None:
     """Two nodes share the parent that both have to empty; the second finds the first one's leaf and stays in it."""
-    first = probe(checks.HINT, "a")
-    second = probe(checks.HINT, "b")
+    first = probe(HINT, "a")
+    second = probe(HINT, "b")
     try:
         assert (first.name, second.name) == ("v2", "v2")
         some_checks(first)
@@ -92,11 +93,11 @@ def delegated_to_a_user() -> None:
     """An ordinary user who owns the group, as systemd's Delegate= gives it, has all limits as well."""
     own = f"{TOP}{read('/proc/self/cgroup').strip()[3:]}"
     for name in (own, f"{own}/cgroup.procs", f"{own}/cgroup.subtree_control", f"{own}/cgroup.threads"):
-        os.chown(name, checks.NOBODY, checks.NOBODY)
+        os.chown(name, NOBODY, NOBODY)
     os.setgroups([])
-    os.setresgid(checks.NOBODY, checks.NOBODY, checks.NOBODY)
-    os.setresuid(checks.NOBODY, checks.NOBODY, checks.NOBODY)
-    driver = probe(checks.HINT, "user")
+    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
+    driver = probe(HINT, "user")
     assert driver.name == "v2", driver.name
     try:
         some_checks(driver)
@@ -106,9 +107,9 @@ def delegated_to_a_user() -> None:
 
 def not_delegated_is_none() -> None:
     """A user who owns nothing gets the driver that needs nothing, and is told how to mend it."""
-    os.setresgid(checks.NOBODY, checks.NOBODY, checks.NOBODY)
-    os.setresuid(checks.NOBODY, checks.NOBODY, checks.NOBODY)
-    assert probe(checks.HINT, "poor").name == "none"
+    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
+    assert probe(HINT, "poor").name == "none"
     assert [finding.remedy for finding in explain() if not finding.ok]
 
 

@@ -4,131 +4,39 @@ Run by itself (`python3 -m tests.integration.cgroup.checks v2`) this prints a li
 failed. Standard library only. Nothing waits by sleeping: pipes, pidfds and cgroup.events tell when.
 """
 
-import contextlib
 import os
 import select
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NoReturn
 
-from workers.cgroup import SPAWN_KEY, Driver, Leaf, Limits, probe
-from workers.cgroup.mounts import here, parse_mountinfo
-from workers.cgroup.tracker import Freezer
-from workers.cgroup.v1 import V1Driver, layout_of
-
-MIB = 1 << 20
-NOBODY = 65534
-PYTHON = "/usr/bin/python3"  # one that other users may execute too
-HINT = f"crane.check{os.getpid()}"
-PATIENCE_S = 20.0
-
-PRELUDE = (
-    "import os, signal, sys, time\npipe = int(sys.argv[1])\ndef tell(*what): os.write(pipe, repr(what).encode())\n"
+from tests.integration.cgroup.children import (
+    BURN,
+    HOG,
+    IDLE,
+    MIB,
+    NOBODY,
+    PATIENCE_S,
+    PYTHON,
+    STUBBORN,
+    CannotError,
+    Child,
+    directories,
+    kind_of,
+    launch,
+    make_driver,
+    needs,
+    opened,
 )
-IDLE = "tell('up')\nwhile True: signal.pause()\n"
-HOG = "tell('up')\nblob = bytearray(256 << 20)\nfor i in range(0, len(blob), 4096): blob[i] = 1\n"
-BURN = "end = time.process_time() + {cpu}\nwhile time.process_time() < end: pass\ntell('burnt')\nsignal.pause()\n"
-STUBBORN = """
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-if os.fork() == 0:
-    os.setsid()
-    if os.fork() == 0:
-        os.setsid()
-        tell('up')
-    while True: signal.pause()
-while True: signal.pause()
-"""
-
-
-class Child:
-    """A process that was born in a leaf, and the pipe it speaks through."""
-
-    def __init__(self, pid: int, pipe: int) -> None:
-        self.pid = pid
-        self.pipe = pipe
-
-    def hear(self) -> str:
-        """Wait for the next word."""
-        assert select.select([self.pipe], [], [], PATIENCE_S)[0], "the child said nothing"
-        return os.read(self.pipe, 4096).decode()
-
-    def wait(self) -> int:
-        """Wait for the end; return the exit code, negative for a signal."""
-        pidfd = os.pidfd_open(self.pid)
-        try:
-            assert select.select([pidfd], [], [], PATIENCE_S)[0], "the child does not end"
-        finally:
-            os.close(pidfd)
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-
-
-def launch(leaf: Leaf, code: str, uid: int = 0) -> Child:
-    """Start Python code inside a leaf as the spawner does: enter as the user, through descriptors opened by root."""
-    doors = leaf.entry_fds()
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        _become(doors, leaf.key, code, uid, writing)
-    os.close(writing)
-    leaf.adopt(pid)
-    return Child(pid, reading)
-
-
-def _become(doors: list[int], key: str, code: str, uid: int, pipe: int) -> NoReturn:
-    try:
-        os.setsid()
-        if uid and os.geteuid() == 0:
-            os.setgroups([])
-            os.setresgid(uid, uid, uid)
-            os.setresuid(uid, uid, uid)
-        for door in doors:
-            os.write(door, b"0")
-        os.set_inheritable(pipe, True)
-        os.execve(PYTHON, ["python3", "-I", "-S", "-c", PRELUDE + code, str(pipe)], {SPAWN_KEY: key})
-    except BaseException:
-        traceback.print_exc()
-    os._exit(99)
-
-
-def make_driver(kind: str, node: str = "n1") -> Driver:
-    """Make a driver of a kind; `v1-freezer` is v1 as on a host that has no v2 tree beside it."""
-    if kind != "v1-freezer":
-        return probe(HINT, node, want=kind)
-    layout = layout_of(here().v1, None, cpuset=False)
-    assert layout is not None, "no v1 freezer"
-    return V1Driver(layout, f"{HINT}.{node}")
-
-
-def kind_of(driver: Driver) -> str:
-    """Return what `make_driver` made it from."""
-    lone = isinstance(driver, V1Driver) and isinstance(driver.tracker, Freezer)
-    return "v1-freezer" if lone else driver.name
-
-
-@contextlib.contextmanager
-def opened(kind: str) -> Iterator[Driver]:
-    """Make a driver and leave nothing behind."""
-    driver = make_driver(kind)
-    try:
-        yield driver
-    finally:
-        assert driver.remove_all(), "something was left"
-
-
-def directories() -> list[str]:
-    """Return every directory of ours in every hierarchy."""
-    with open("/proc/self/mountinfo", encoding="utf-8") as file:
-        tops = {mount.point for mount in parse_mountinfo(file.read())}
-    return [path for top in tops for path, _, _ in os.walk(top) if os.path.basename(path).startswith(HINT)]
+from workers.cgroup import Driver, Limits
 
 
 def check_memory_limit_kills_and_is_told_apart(driver: Driver) -> None:
     """A job over its memory limit is killed, and the kill counts as one for want of memory."""
-    if not driver.can_oom:
-        return
+    needs(driver.can_oom, "a driver that tells deaths for want of memory")
     group = driver.group("mem")
     group.take(Limits(memory=32 * MIB))
     assert launch(group.leaf(1), HOG).wait() == -signal.SIGKILL
@@ -151,8 +59,7 @@ def check_kill_by_hand_is_no_oom(driver: Driver) -> None:
 
 def check_cpu_quota_bites(driver: Driver) -> None:
     """A quarter of a CPU is about a quarter of the time."""
-    if "cpu" not in driver.controllers:
-        return
+    needs("cpu" in driver.controllers, "a driver with the controller cpu")
     group = driver.group("cpu")
     group.take(Limits(cpus=0.25))
     begun = time.monotonic()
@@ -164,8 +71,7 @@ def check_cpu_quota_bites(driver: Driver) -> None:
 
 def check_pids_limit_bites(driver: Driver) -> None:
     """Forks beyond the limit fail with EAGAIN in the job, and nowhere else."""
-    if "pids" not in driver.controllers:
-        return
+    needs("pids" in driver.controllers, "a driver with the controller pids")
     group = driver.group("pids")
     group.take(Limits(pids=10))
     code = """
@@ -193,8 +99,7 @@ def check_limits_go_up_and_down(driver: Driver) -> None:
 
 def check_a_user_without_rights_enters(driver: Driver) -> None:
     """A process that has dropped to a user enters through descriptors that root opened, and goes home again."""
-    if os.geteuid() != 0:
-        return
+    needs(os.geteuid() == 0, "root")
     group = driver.group("user")
     group.take(Limits(memory=64 * MIB))
     child = launch(group.leaf(1), "tell(os.getuid(), os.geteuid())\n" + IDLE, uid=NOBODY)
@@ -355,8 +260,7 @@ def check_steps_count_apart(driver: Driver) -> None:
 
 def check_oom_of_a_gone_step_still_counts(driver: Driver) -> None:
     """A step's OOM kill stays in the job's count when its leaf is gone."""
-    if not driver.can_oom:
-        return
+    needs(driver.can_oom, "a driver that tells deaths for want of memory")
     group = driver.group("gone")
     group.take(Limits(memory=32 * MIB))
     assert launch(group.leaf(5), HOG).wait() == -signal.SIGKILL
@@ -455,6 +359,8 @@ def main(kinds: list[str]) -> int:
             try:
                 run(kind, check)
                 word = "ok"
+            except CannotError as error:
+                word = f"cannot ({error})"
             except BaseException:
                 word = "FAIL"
                 failed += 1

@@ -144,7 +144,7 @@ def test_no_file_is_made_or_followed_for_it(counting: Herder) -> None:
 
 def test_without_cgroups_it_is_said_that_nobody_knows(node: Herder) -> None:
     if node.hello["driver"] != "none":
-        pytest.skip("here it is known")
+        pytest.skip("with cgroups it is known")
     node.launch([1], "kill -9 $$")
     node.launch([2], "exit 9")
     assert node.ended(1) == (-9, "") and node.ended(2) == (9, "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -15,9 +14,9 @@ from crane_celery.simulation.measure import Measures, measure, percentile, slowd
 from crane_celery.simulation.replay import POLICIES, Observer, Replay, Result, Sample
 from crane_celery.simulation.series import series
 from crane_celery.simulation.trace import Trace, TraceJob, read
+from tests.unit.simulation.make_trace import trace
 
 SMALL = Path(__file__).with_name("small.swf")
-REAL = Path(__file__).parents[4] / "shared" / "data" / "NASA-iPSC-1993-3.1-cln.swf.gz"
 CLUSTER = Cluster(16, 1)
 
 
@@ -164,11 +163,13 @@ def test_series_keep_the_area_and_the_peak() -> None:
     assert found.busy == [4, 3, 0, 0] and found.waiting == [1, 9, 0, 0]
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="no trace beside the checkout")
-def test_a_real_trace() -> None:
-    with gzip.open(REAL, "rt", encoding="ascii") as file:
-        jobs = read(file, REAL.name, limit=3000).jobs
-    dense = [job._replace(submit=job.submit / 2) for job in jobs]
+def test_a_long_trace_of_a_busy_machine() -> None:
+    jobs = read(trace(3000, 128, (0, 0, 60, 240, 900)), "long.swf").jobs
     cluster = Cluster(128, 1)
-    fifo, fit = measured(dense, "fifo", cluster), measured(dense, "firstfit", cluster)
-    assert fit.wait_mean < fifo.wait_mean and fit.utilisation >= fifo.utilisation
+    fifo, fit = measured(jobs, "fifo", cluster), measured(jobs, "firstfit", cluster)
+    assert fit.wait_mean < fifo.wait_mean
+    assert fit.utilisation >= fifo.utilisation
+
+
+def test_the_small_trace_is_as_it_is_made() -> None:
+    assert SMALL.read_text() == "\n".join(trace()) + "\n"
