@@ -7,7 +7,7 @@ SOURCES := $(shell find crane_celery beat workers cli -name '*.py' -o -name '*.l
 	$(shell find packaging -type f) pyproject.toml README.md
 CODE := crane_celery beat workers cli bench examples tests
 
-.PHONY: help demo docs test check fmt lint types arch unit fuzz campaign-users bench compose-test clean
+.PHONY: help demo docs test check fmt lint types arch unit fuzz campaign-users bench metrics compose-test clean
 
 help:
 	@echo 'make demo          a cluster on this machine runs a real workload, in two minutes'
@@ -18,6 +18,7 @@ help:
 	@echo 'make bench         this project beside Slurm, HyperQueue and GNU parallel'
 	@echo 'make check         what a commit must pass: fmt lint types arch unit'
 	@echo 'make docs          docs/commands, from the parsers of the commands'
+	@echo 'make metrics       counts of functions, files, classes, imports and docstrings (docs/architecture.md)'
 	@echo 'make clean         remove what these made'
 
 # An empty stamp each: made again when the project file changed (tools) or any source did (the installed project).
@@ -81,6 +82,10 @@ unit: .venv/tools
 docs: .venv/tools
 	@$(PY) -m cli.manual.pages docs/commands
 	@$(PY) -c 'from crane_celery.lifecycle.diagram import page; print(page(), end="")' > docs/states.md
+	@$(PY) -m tests.arch.metrics --write
+
+metrics: .venv/tools
+	@$(PY) -m tests.arch.metrics
 
 clean:
 	@rm -rf .venv demo-report artefacts build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
