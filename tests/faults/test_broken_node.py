@@ -2,15 +2,13 @@
 
 import os
 import resource
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.support.cluster import Cluster
-from tests.support.disk import MIB, disk, fill
+from tests.support.disk import MIB, cluster_over, fill
 
 pytestmark = [pytest.mark.root, pytest.mark.faults, pytest.mark.timeout(240)]
 
@@ -18,18 +16,8 @@ pytestmark = [pytest.mark.root, pytest.mark.faults, pytest.mark.timeout(240)]
 @pytest.fixture
 def lab() -> Iterator[Cluster]:
     """Two nodes of two CPUs, the spool of the first on a small disk."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root: it mounts small disks")
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crane-test-", dir="/tmp")))
-        folder.chmod(0o755)
-        made = Cluster(folder)
-        (made.home / "spool").mkdir(parents=True)
-        stack.enter_context(disk(made.home / "spool" / "n1", 32 * MIB))
-        stack.callback(made.run, "crane", "down", code=None)
-        made.up("--nodes", "2", "--cpus", "2", "--mem", "1G", "--name", "broken")
+    with cluster_over("spool/n1", 32 * MIB, "--nodes", "2", "--cpus", "2", "--mem", "1G", "--name", "broken") as made:
         yield made
-        made.down()
 
 
 def _node(lab: Cluster, name: str) -> str:

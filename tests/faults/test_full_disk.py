@@ -5,17 +5,14 @@ and is told truly when there is room again, with no manual step. A job whose fil
 """
 
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
 from crane_celery.model import states
 from crane_celery.supervisor.processes import wait_gone
 from tests.support.cluster import PATIENCE_S, Cluster
-from tests.support.disk import MIB, disk, fill, top_up
+from tests.support.disk import MIB, cluster_over, disk, fill, top_up
 
 pytestmark = [pytest.mark.root, pytest.mark.faults, pytest.mark.timeout(240)]
 CONFIG = """\
@@ -32,18 +29,8 @@ PATIENT = 'echo runs > "$0.says"; read -r word < "$0.gate"; exit 6'
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Cluster]:
     """A cluster whose home, server, journals and history included, is a small disk."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root: it mounts small disks")
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crane-test-", dir="/tmp")))
-        folder.chmod(0o755)
-        made = Cluster(folder)
-        stack.enter_context(disk(made.home, 64 * MIB))
-        (made.home / "config.yaml").write_text(CONFIG)
-        stack.callback(made.run, "crane", "down", code=None)
-        made.up()
+    with cluster_over("", 64 * MIB, config=CONFIG) as made:
         yield made
-        made.down()
 
 
 def running(lab: Cluster, name: str) -> int:

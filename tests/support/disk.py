@@ -1,11 +1,16 @@
-"""Small disks, to be filled. They need root."""
+"""Small disks, to be filled, and clusters over them. They need root."""
 
 import contextlib
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+import pytest
+
+from tests.support.cluster import Cluster
 
 MIB = 1 << 20
 
@@ -19,6 +24,29 @@ def disk(folder: Path, size: int) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", "-l", folder], check=True)
+
+
+@contextmanager
+def cluster_over(place: str, size: int, *args: str, config: str = "") -> Iterator[Cluster]:
+    """A cluster whose folder ``place``, counted from its home, is a small disk; skips where that needs root.
+
+    ``args`` are those of `crane up`, ``config`` its configuration, "" for one that it makes.
+    """
+    if os.geteuid() != 0:
+        pytest.skip("needs root: it mounts small disks")
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crane-test-", dir="/tmp")))
+        folder.chmod(0o755)
+        made = Cluster(folder)
+        mounted = made.home / place
+        mounted.parent.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(disk(mounted, size))
+        if config:
+            (made.home / "config.yaml").write_text(config)
+        stack.callback(made.run, "crane", "down", code=None)
+        made.up(*args)
+        yield made
+        made.down()
 
 
 def fill(folder: Path, left: int) -> Path:
