@@ -44,7 +44,7 @@ _HUNGRY = 16
 
 
 class _Redo(Exception):
-    """Somebody who is ahead of a room that was kept before needs one now: keep all rooms anew."""
+    """A job that is ahead of a reservation carried over needs one, or its nodes, now: make all reservations anew."""
 
 
 def schedule(
@@ -87,6 +87,7 @@ class _Cycle:
         self._cursors: dict[int, Cursor] = {}  # units of which a part has started in this cycle
         self._starts: list[Placement] = []
         self._holds: list[Hold] = []
+        self._ahead = False  # whether the class in hand comes before a reservation carried over
         self._carried: tuple[float, float] | None = None  # the last priority whose rooms come from the last plan
         self._blocked: dict[Kind, Why] = {}  # classes that cannot start
         self._rooms: dict[Kind, int] = {}  # rooms kept in this cycle, by class
@@ -220,6 +221,7 @@ class _Cycle:
             self._blocked.setdefault(found.kind, lasting(self._pool, want) or self._least[less])
             return at + 1 if self._reserve(found, at) else len(ids)
         first = self._rank(found, at)[:2]
+        self._ahead = self._carried is not None and first < self._carried
         while at < len(ids) and self._left > until and (before is None or ids[at] < before):
             why, over = self._place_unit(ids[at], want, self._left - until)
             if why is not None:
@@ -255,6 +257,8 @@ class _Cycle:
             if why is not None:
                 return why
         nodes = self._pool.find(want, self._from.get(want, 0), self._kept if self._timeline.holds else None)
+        if self._ahead and nodes != self._pool.find(want, self._from.get(want, 0)):
+            raise _Redo
         if len(nodes) < want.nodes:
             return shortfall(self._pool, want)
         self._from[want] = nodes[0]

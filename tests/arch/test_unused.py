@@ -18,6 +18,8 @@ CALLED_BY_OTHERS = {
     *("MemoryStore", "leads"),
     # a place of the launch message that nodes have no use for now
     "array_count",
+    # limits of a submission, which stores take one after another
+    "jobs_here",
     # the transition tables' reader: lifecycle.machine
     "node_step",
 }

@@ -22,7 +22,7 @@ from workers.agent.scripts import Bodies, Body
 from workers.common import exit_journal
 from workers.common.exit_journal import Known
 from workers.shepherd import decode
-from workers.shepherd.decode_own import spawner_pid, spawner_rows
+from workers.shepherd.decode_own import spawner_events, spawner_pid
 from workers.shepherd.journal import Ledger
 
 _UID, _GID = os.geteuid(), os.getegid()
@@ -178,7 +178,7 @@ def _taken(chunks: Sequence[str]) -> None:
                 for message in link.receive():
                     if message.get("op") == "table":
                         spawner_pid(message)
-                    node.herd.events(None, spawner_rows(message))
+                    node.herd.events(None, spawner_events(message))
             sock.shutdown(socket.SHUT_WR)
             for _ in range(1000):
                 link.receive()
