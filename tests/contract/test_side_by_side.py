@@ -16,7 +16,19 @@ from crane_celery.model.job import NEVER, WAITING, Allocation, Element, Job, Ste
 from crane_celery.model.node import Node, NodeState
 from crane_celery.model.states import State
 from crane_celery.service.query.live_records import Live
-from crane_celery.store.api import Answer, Began, Changing, Ended, Moved, Report, Requeue, Start, Store, Submission
+from crane_celery.store.api import (
+    Answer,
+    Began,
+    Changing,
+    Ended,
+    Limits,
+    Moved,
+    Report,
+    Requeue,
+    Start,
+    Store,
+    Submission,
+)
 from crane_celery.store.memory import MemoryStore
 from crane_celery.store.redis import RedisStore
 from tests.contract.world import needs, node, spec
@@ -103,7 +115,7 @@ class SideBySide(RuleBasedStateMachine):
         asked = spec(
             "0-9" if count > 1 else "", requeue=policy, throttle=self.last % 4 // 3, max_fails=self.last % 5 // 3
         )
-        self._submit(Submission(asked, count, b"x", "", held, 0.0, (0, 40)), key)
+        self._submit(Submission(asked, count, b"x", "", held, 0.0, Limits(jobs_here=40)), key)
 
     def _submit(self, job: Submission, key: str) -> None:
         ids = self.both("submit", [job], [key])[0]

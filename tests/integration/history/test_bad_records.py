@@ -12,6 +12,7 @@ from crane_celery.history.engine import BadRecord
 from crane_celery.history.filing import Filing
 from crane_celery.history.recorder import Recorder
 from crane_celery.history.sql import SqlHistory
+from crane_celery.model.checks import BadValue
 from crane_celery.store.api import Ended, Report
 from tests.integration.history.test_recorder import drain
 from tests.support.site import Site
@@ -58,7 +59,7 @@ def test_a_row_that_the_database_refuses_is_set_aside_alone(
     assert {row["jobid"] for row in history.query(Query())} == {str(good), str(later)}
     (item,) = quarantine.listed(aside)
     assert (item.kind, item.process) == ("event", "recorder")
-    with pytest.raises((BadRecord, OverflowError, SystemFault)):
+    with pytest.raises((BadRecord, BadValue, OverflowError, SystemFault)):
         sieve.retry(filing, item)
     seq, at, kind, data = item.value
     (row,) = data["rows"]

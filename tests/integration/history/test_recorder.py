@@ -253,7 +253,7 @@ from types import SimpleNamespace
 from crane_celery.history.recorder import run
 from crane_celery.model.weights import Priority
 run(SimpleNamespace(server_url=sys.argv[1], prefix="{test}", history_url=sys.argv[2], min_free_bytes=0,
-    priority=Priority(), home=sys.argv[3], log_dir=sys.argv[3]))
+    min_free_memory=0, priority=Priority(), home=sys.argv[3], log_dir=sys.argv[3]))
 """
 
 
