@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _BLOCK = 1 << 16
 _LOOK_MS = 1000
+#: bytes by which a file that was cut and written again to the same length is found out
+_COMPARED = 256
 
 
 class Printer:
@@ -63,6 +65,8 @@ class Followed:
         """Nothing is opened yet."""
         self.row, self._error, self._lines = row, error, lines
         self._fd, self._at = -1, 0
+        self._end = b""  # the last bytes shown
+        self._cut = False  # shown from its beginning again since the last word of the job
         self._said = ""
 
     @property
@@ -75,8 +79,10 @@ class Followed:
         again = row["run"] != self.row["run"]
         moved = outputs.path_of(row, self._error) != self.path
         self.row = row
-        if self._fd >= 0 and (moved or (again and row["open_mode"] != "append")):
+        rewritten = again and row["open_mode"] != "append" and not self._cut
+        if self._fd >= 0 and (moved or rewritten):
             self._close()
+        self._cut = self._cut and not again
 
     def pump(self, printer: Printer) -> None:
         """Show what is there beyond what has been shown."""
@@ -87,6 +93,10 @@ class Followed:
             self._close()
             if self._open():
                 self._drain(printer)
+
+    def has_more(self) -> bool:
+        """Return whether more is there than has been shown."""
+        return self._fd < 0 or os.fstat(self._fd).st_size > self._at
 
     def missing(self) -> str:
         """Why nothing of it can be shown, "" where it can."""
@@ -104,7 +114,7 @@ class Followed:
 
     def _close(self) -> None:
         os.close(self._fd)
-        self._fd, self._at = -1, 0
+        self._fd, self._at, self._end = -1, 0, b""
 
     def _replaced(self) -> bool:
         """Whether another file has come under the name."""
@@ -115,12 +125,17 @@ class Followed:
         return (now.st_dev, now.st_ino) != (ours.st_dev, ours.st_ino)
 
     def _drain(self, printer: Printer) -> None:
-        if os.fstat(self._fd).st_size < self._at:
+        if self._rewritten():
             complain(f"clog: {printable(self.path)} was cut: from its beginning again", "33")
-            self._at = 0
+            self._at, self._end, self._cut = 0, b"", True
         while piece := os.pread(self._fd, _BLOCK, self._at):
             printer.write(self.row, self.path, piece)
             self._at += len(piece)
+            self._end = (self._end + piece)[-_COMPARED:]
+
+    def _rewritten(self) -> bool:
+        """Return whether the file is shorter than what was shown of it, or ends otherwise there."""
+        return os.pread(self._fd, len(self._end), self._at - len(self._end)) != self._end
 
 
 def show(rows: Sequence[Row], error: bool, lines: int | None) -> list[str]:
@@ -157,8 +172,9 @@ def follow(ids: Sequence[str], ask: Callable[[], Sequence[Row]], error: bool, li
             return list(filter(None, (file.missing() for file in files.values())))
         ready = {fd for fd, _ in poll.poll(None if all(told) else _LOOK_MS)}
         watch.clear()
-        news = ends.fd in ready
-        over = news and ends.read()
+        # a file that changed and has no more than before may be that of another run
+        news = ends.fd in ready or (watch.fd in ready and not any(file.has_more() for file in files.values()))
+        over = ends.fd in ready and ends.read()
 
 
 class _Ends:
