@@ -157,12 +157,17 @@ def follow(ids: Sequence[str], ask: Callable[[], Sequence[Row]], error: bool, li
     poll = select.poll()
     poll.register(ends.fd, select.POLLIN)
     poll.register(watch.fd, select.POLLIN)
-    news, over = True, False
+    news, over, heard, known = True, False, False, None
     while True:
+        behind = False
         if news:
-            for row in ask():
+            rows = ask()
+            for row in rows:
                 files.setdefault(row["id"], Followed(row, error, lines)).update(row)
             printer = printer or Printer(len(files) > 1)
+            state = [(row["id"], row["run"], row["state"]) for row in rows]
+            # who tells of a change may be ahead of who answers: then ask once more, a moment later
+            behind, known = heard and state == known, state
         # added before they are read: what is written in between is told of
         told = [watch.add(file.path) for file in files.values() if outputs.began(file.row)]
         for file in files.values():
@@ -170,11 +175,13 @@ def follow(ids: Sequence[str], ask: Callable[[], Sequence[Row]], error: bool, li
             file.pump(printer)
         if over:
             return list(filter(None, (file.missing() for file in files.values())))
-        ready = {fd for fd, _ in poll.poll(None if all(told) else _LOOK_MS)}
+        ready = {fd for fd, _ in poll.poll(None if all(told) and not behind else _LOOK_MS)}
         watch.clear()
+        heard = ends.fd in ready
         # a file that changed and has no more than before may be that of another run
-        news = ends.fd in ready or (watch.fd in ready and not any(file.has_more() for file in files.values()))
-        over = ends.fd in ready and ends.read()
+        quiet = watch.fd in ready and not any(file.has_more() for file in files.values())
+        news = heard or quiet or behind
+        over = heard and ends.read()
 
 
 class _Ends:

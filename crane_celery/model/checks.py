@@ -182,7 +182,8 @@ def _count(value: Any) -> bool:
     return type(value) is int and 0 <= value <= MAX_COUNT
 
 
-_SPEC = _checks(JobSpec, array=_indexes, nodes=_count, ntasks=_count, ntasks_per_node=_count)
+# ``top`` puts a job between two priorities, so that of a part may be a fraction
+_SPEC = _checks(JobSpec, priority=real, array=_indexes, nodes=_count, ntasks=_count, ntasks_per_node=_count)
 _NODE_SPEC = _checks(NodeSpec)
 
 
