@@ -9,6 +9,7 @@ from crane_celery import faults, quarantine
 from crane_celery.errors import CraneError, InputError, SystemFault
 from crane_celery.history.batch import Batch, fold
 from crane_celery.history.filing import Filing
+from crane_celery.model.checks import BadValue
 from crane_celery.model.event import Event, Position
 from crane_celery.quarantine import Item
 
@@ -46,7 +47,7 @@ class Sieve:
         return True
 
     def _sifted(self, events: list[Event]) -> Batch:
-        """What can be filed of one entry; the rest is set aside."""
+        """Return what can be filed of one entry; the rest is set aside."""
         if self._passes(events) is None:
             return fold(events)
         good: list[Event] = []
@@ -67,6 +68,8 @@ class Sieve:
     def _passes(self, events: list[Event]) -> Exception | None:
         try:
             self._filing.trial(fold(events))
+        except BadValue as error:  # the record is at fault, however many there are
+            return error
         except Exception as error:
             if of_the_database(error):
                 raise

@@ -69,7 +69,8 @@ def map_of(check: Check) -> Check:
     return lambda value: isinstance(value, dict) and all(map(check, value.values()))
 
 
-def _none_or(check: Check) -> Check:
+def none_or(check: Check) -> Check:
+    """Return a check that takes None, too."""
     return lambda value: value is None or check(value)
 
 
@@ -82,9 +83,9 @@ _BY_TYPE: dict[Any, Check] = {
     int: whole,
     float: real,
     bool: flag,
-    int | None: _none_or(whole),
+    int | None: none_or(whole),
     State: _one_of(frozenset(State)),
-    State | None: _none_or(_one_of(frozenset(State))),
+    State | None: none_or(_one_of(frozenset(State))),
     NodeState: _one_of(frozenset(NodeState)),
     tuple[str, ...]: list_of(text),
     dict[str, int]: map_of(size),

@@ -8,15 +8,24 @@ epoch. One signature covers all launches of a node in a cycle: signing costs abo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from crane_celery import faults
 from crane_celery.errors import Denied
 from crane_celery.model.asjson import spec_from_json, spec_to_json
-from crane_celery.model.checks import check_spec
+from crane_celery.model.checks import Check, check_spec, flag, list_of, map_of, none_or, real, size, text, whole
 from crane_celery.model.job import JobSpec
 
+_SLOTS = map_of(list_of(size))
+#: the fields of rows, in order (Launch, Kill, and what is asked of a run)
+_LAUNCH: tuple[Check, ...] = (
+    *(whole, whole, whole, whole, none_or(whole), whole, real, whole, _SLOTS, list_of(text)),
+    *(flag, text, whole, list_of(real)),
+)
+_KILL: tuple[Check, ...] = (whole, whole, whole, whole)
+_ORDER: tuple[Check, ...] = (whole, whole, map_of(real))
 #: name of the Celery task that carries a message: ``crane.launch(text, signature)``
 TASK = "crane.launch"
 #: seconds for which a message is good; what is older is nudged and signed again
@@ -58,7 +67,7 @@ class Kill(NamedTuple):
 
 
 class Message(NamedTuple):
-    """What one text says."""
+    """Record of what one text says."""
 
     node: str
     epoch: int
@@ -110,11 +119,11 @@ def build(
     )
 
 
-def read(text: str) -> Message:
-    """What a verified text says. Raises Denied when it is no launch message."""
+def read(message: str) -> Message:
+    """Return what a verified message says. Raises Denied when it is no launch message."""
     try:
-        return _read(json.loads(text))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        return _read(json.loads(message))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise Denied(f"launch message refused: it cannot be read ({error})") from error
 
 
@@ -127,11 +136,24 @@ def _read(value: dict[str, Any]) -> Message:
         nonce=value["nonce"],
         until=value["until"],
         jobs=jobs,
-        launches=[_launch(row) for row in value["launches"]],
-        kills=[Kill(*row) for row in value["kills"]],
-        orders=[(id_, run, wanted) for id_, run, wanted in value["orders"]],
+        launches=[_launch(row) for row in _passing("launch", value["launches"], _LAUNCH, 10)],
+        kills=[Kill(*row) for row in _passing("stop", value["kills"], _KILL, 3)],
+        orders=[(id_, run, wanted) for id_, run, wanted in _passing("order", value["orders"], _ORDER, 3)],
         unreadable=unreadable,
     )
+
+
+def _passing(what: str, rows: list[Any], checks: Sequence[Check], least: int) -> Iterator[list[Any]]:
+    """Yield the rows whose fields, ``least`` of them at the least, are of their types; the others are recorded."""
+    for row in rows:
+        whole_row = isinstance(row, list) and least <= len(row) <= len(checks)
+        if whole_row and all(check(field) for check, field in zip(checks, row, strict=False)):
+            yield row
+            continue
+        try:
+            raise Denied(f"a {what} of a launch message is passed over: it cannot be {ascii(row)[:200]}")
+        except Denied:
+            faults.record(f"a {what} of a launch message was passed over")
 
 
 def _specs(values: dict[str, Any]) -> tuple[dict[str, JobSpec], dict[str, str]]:

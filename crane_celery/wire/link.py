@@ -31,7 +31,7 @@ _MOST_FDS, _MOST_READS, _MOST_FRAMES = 1000, 64, 1 << 20
 
 
 class Bounds(NamedTuple):
-    """What one connection may cost: bytes of a frame, unclaimed descriptors, reads and frames of one turn."""
+    """Record of what one connection may cost: bytes of a frame, unclaimed descriptors, reads and frames of one turn."""
 
     frame: int = framing.LIMIT
     fds: int = _MOST_FDS
@@ -82,7 +82,7 @@ class Link:
 
     @property
     def waiting(self) -> bool:
-        """Whether something is still to be sent."""
+        """Return whether something is still to be sent."""
         return bool(self._out)
 
     @property
@@ -102,7 +102,7 @@ class Link:
 
     @property
     def ready(self) -> bool:
-        """Whether a whole frame lies here that `receive` has left for another turn."""
+        """Return whether a whole frame lies here that `receive` has left for another turn."""
         return framing.complete(self._in) >= 0
 
     def peer(self) -> tuple[int, int, int]:

@@ -1,4 +1,5 @@
-"""What the processes of a node say to each other, by name: launches, starts, what spawners hear, what shepherds report.
+"""Define what the processes of a node say to each other, by name: launches, starts, what spawners hear, what
+shepherds report.
 
 On the wire, and in journals, a fact is a list: a letter that says which, then its fields in order; so what an older
 version wrote is read as before. What was added to a fact later has a default and stands last. Standard library only.

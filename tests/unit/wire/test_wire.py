@@ -135,3 +135,26 @@ def test_a_specification_that_cannot_be_read_costs_the_message_nothing_else() ->
     text = wire.build(TO, {"1": '{"uid":{}}', "10": wire.spec_text(SPEC)}, [LAUNCH], [])
     message = wire.read(text)
     assert list(message.jobs) == ["10"] and list(message.unreadable) == ["1"] and message.launches == [LAUNCH]
+
+
+@pytest.mark.parametrize(
+    ("part", "at", "value"),
+    [
+        ("launches", 2, {"7": []}),
+        ("launches", 8, {"gpu": [{}]}),
+        ("launches", 6, "many"),
+        ("launches", 9, [5]),
+        ("kills", 0, None),
+        ("orders", 2, {"limit": []}),
+    ],
+)
+def test_a_row_that_cannot_be_read_costs_no_other(part: str, at: int, value: object) -> None:
+    launches = [wire.Launch(7, 0, 7, 1, None, 1, 1.0, 1, {"gpu": (0,)}, ("n1",))] * 2
+    to = wire.Address("n1", 1, 1, "x", 2e9)
+    made = json.loads(wire.build(to, {"7": "{}"}, launches, [wire.Kill(5, 1, 15)] * 2, [(6, 1, {"limit": 60.0})] * 2))
+    made[part][0][at] = value
+    message = wire.read(json.dumps(made))
+    assert {name: len(getattr(message, name)) for name in ("launches", "kills", "orders")} == {
+        **dict.fromkeys(("launches", "kills", "orders"), 2),
+        part: 1,
+    }
