@@ -1,4 +1,4 @@
-"""What an array of a million costs: `python -m bench.arrays [elements]`, a real server, no processes of jobs.
+"""Measure what an array of a million costs: `python -m bench.arrays [elements]`, a real server, no processes of jobs.
 
 Memory of the server and of the scheduler's view while it waits (bench.held); then a run to its end by the real leader,
 with nodes that report begin and end of whatever they are sent at once: elements a second over all, in the first and in
@@ -62,7 +62,7 @@ class Nodes:
 
 
 class Mark(NamedTuple):
-    """How far the run was, by the clock and by the server's use of a processor."""
+    """Record of how far the run was, by the clock and by the server's use of a processor."""
 
     done: int
     at: float
@@ -133,7 +133,7 @@ def measure(count: int) -> list[Row]:
 
 
 def figures() -> dict[str, float]:
-    """What goes into the table of all numbers, for a million elements."""
+    """Return what goes into the table of all numbers, for a million elements."""
     names = (
         *("held_kib", "held_view_bytes", "alternating_kib", "alternating_built_bytes", "alternating_followed_bytes"),
         *("alternating_longest_ms", "million_per_s", "million_first_per_s", "million_last_per_s", "million_flat"),

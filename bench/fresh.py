@@ -1,4 +1,5 @@
-"""What depends on how a cluster came up: a chain and submit-to-start on several fresh clusters, the worst of each.
+"""Measure what depends on how a cluster came up: a chain and submit-to-start on several fresh clusters, the worst
+of each.
 
 By hand: ``python -m bench.fresh``.
 """

@@ -1,4 +1,5 @@
-"""What a million elements cost while they wait: memory of the server and of the scheduler, whole and alternating.
+"""Measure what a million elements cost while they wait: memory of the server and of the scheduler, whole and
+alternating.
 
 "Alternating": every second element was held, then changed, then cancelled, the worst that a set of ranges can meet. The
 stream of events is trimmed behind recorder and leader before memory is read, as both do all the time.

@@ -86,7 +86,7 @@ def one_day() -> tuple[float, float]:
 
 
 def queries() -> Iterator[tuple[str, Query]]:
-    """What people ask: of a user with few jobs and of the one with most; of a day and of all time."""
+    """Yield what people ask: of a user with few jobs and of the one with most; of a day and of all time."""
     day = Span(*one_day())
     for who, user in (("few", USER_OF_FEW), ("most", USER_OF_MOST)):
         yield f"user of {who}, one day", Query(users=(user,), end=day)

@@ -1,4 +1,5 @@
-"""What ``ccancel`` of one job that another one waits for costs the server, with 10 and with 100,000 others pending.
+"""Measure what ``ccancel`` of one job that another one waits for costs the server, with 10 and with 100,000 others
+pending.
 
 A gateway's service on a real server, which has been asked before: the first question reads everything. Both sizes are
 measured in turn. By hand: ``python -m bench.one_cancel [many]``.
@@ -87,7 +88,7 @@ def measure(many: int = MANY) -> dict[int, Cost]:
 
 
 def figures() -> dict[str, float]:
-    """What goes into the table of all numbers: microseconds of the server."""
+    """Return what goes into the table of all numbers: microseconds of the server."""
     few, many = measure().values()
     return {"cancel_few_us": few.server_us, "cancel_many_us": many.server_us}
 

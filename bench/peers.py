@@ -35,7 +35,7 @@ def measure(name: str, env: dict[str, str] | None = None) -> Figures:
 
 
 def missing(name: str) -> str:
-    """What a peer lacks here to be measured, and how to get it; "" for nothing."""
+    """Return what a peer lacks here to be measured, and how to get it; "" for nothing."""
     if not SHARED.exists():
         return f"its script is not there ({SHARED})"
     if name == "hyperqueue" and importlib.util.find_spec("hyperqueue") is None:

@@ -58,7 +58,7 @@ def cell(value: float | None, unit: str = "") -> str:
 
 
 class Columns(NamedTuple):
-    """What was measured, by system."""
+    """Record of what was measured, by system."""
 
     us: Figures
     s: float  # seconds of one bare start of Python

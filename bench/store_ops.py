@@ -1,4 +1,4 @@
-"""What the store costs: jobs a second through start + report in batches, and the server's time for each verb.
+"""Measure what the store costs: jobs a second through start + report in batches, and the server's time for each verb.
 
 Run ``python -m bench.store_ops [batch] [jobs]``. The server is a real one with ``appendfsync always``.
 """

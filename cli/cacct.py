@@ -65,7 +65,7 @@ def parser() -> Parser:
 
 
 def formats() -> dict[str, Formats]:
-    """What ``-o`` can show: of runs and steps, and of arrays."""
+    """Return what ``-o`` can show: of runs and steps, and of arrays."""
     from cli.output import accounting_columns as acct
 
     summary = {**acct.columns(), **acct.summary_columns()}
@@ -107,7 +107,7 @@ def _what(options: argparse.Namespace) -> str:
 
 
 def _request(options: argparse.Namespace) -> dict[str, Any]:
-    """What is asked of the gateway; intervals go as typed, with the zone that they are meant in."""
+    """Return what is asked of the gateway; intervals go as typed, with the zone that they are meant in."""
     asked = filters_of(options)
     if options.state:
         asked["states"] = split_list(options.state)

@@ -105,7 +105,8 @@ def _send(verb: str, request: dict[str, Any], given: dict[str, Any]) -> int:
 
 
 def _retry(given: dict[str, Any]) -> dict[str, Any]:
-    """What ``--array-retry`` asks, other options than before with it. Raises InputError for what cannot change."""
+    """Return what ``--array-retry`` asks, other options than before with it. Raises InputError for what cannot
+    change."""
     for name in _NOT_WITH_RETRY:
         if given.get(name):
             option = f"--{name.replace('_', '-')}" if name not in ("script", "args") else repr(given["script"])

@@ -83,7 +83,7 @@ def body(argv: list[str]) -> int:
 
 
 def confirmed(filters: dict[str, Any], chosen: str) -> bool:
-    """Whether the person says yes; no answer is no."""
+    """Return whether the person says yes; no answer is no."""
     what = f"job {chosen}" if chosen else "all jobs"
     which = "".join(f", {name} {' or '.join(values)}" for name, values in filters.items())
     complain(f"Cancel {what}{which}? [y/N] ", "", end="")

@@ -132,7 +132,7 @@ def _show(words: list[str], as_json: bool) -> int:
 
 
 def kind_of(word: str) -> str:
-    """What ``show`` is to show: ``job`` for ``Jobs`` or ``jobid``. InputError for anything else."""
+    """Return what ``show`` is to show: ``job`` for ``Jobs`` or ``jobid``. InputError for anything else."""
     from crane_celery.grammar.names import did_you_mean
 
     what = word.lower().removesuffix("id").removesuffix("name").removesuffix("s")
@@ -158,7 +158,7 @@ def _update(words: list[str], as_json: bool) -> int:
 
 
 def _node_change(names: str, wanted: dict[str, str]) -> dict[str, Any]:
-    """What to ask for a change of nodes. InputError for a key of another name, or a drain without a reason."""
+    """Return what to ask for a change of nodes. InputError for a key of another name, or a drain without a reason."""
     from crane_celery.grammar.names import did_you_mean
 
     for key in wanted:

@@ -48,7 +48,7 @@ def parser() -> Parser:
 
 
 def formats() -> dict[str, Formats]:
-    """What ``-o`` can show: of partitions, and of nodes."""
+    """Return what ``-o`` can show: of partitions, and of nodes."""
     from cli.output import node_columns
 
     return {"": Formats(DEFAULT, columns()), "--node": Formats(node_columns.DEFAULT, node_columns.columns())}

@@ -66,7 +66,7 @@ def parser() -> Parser:
 
 
 def formats() -> dict[str, Formats]:
-    """What ``-o`` can show: of jobs, and of steps."""
+    """Return what ``-o`` can show: of jobs, and of steps."""
     from cli.output import queue_columns as columns
 
     return {"": Formats(columns.DEFAULT, columns.jobs()), "--step": Formats(columns.STEPS, columns.steps())}
@@ -200,7 +200,8 @@ def _one_per_element(options: argparse.Namespace) -> bool:
 
 
 def _short(options: argparse.Namespace) -> int:
-    """How many characters of indexes an id shows at most, 0 = all. InputError where a variable is no such number."""
+    """Return how many characters of indexes an id shows at most, 0 = all. InputError where a variable is no such
+    number."""
     import os
 
     name = next((each for each in LENGTHS if os.environ.get(each)), "")

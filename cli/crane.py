@@ -55,7 +55,7 @@ def body(argv: list[str]) -> int:
 
 
 def usage() -> str:
-    """What ``crane --help`` prints."""
+    """Return what ``crane --help`` prints."""
     width = max(map(len, COMMANDS))
     lines = [f"  {name.ljust(width)}  {what}" for name, (_, what) in COMMANDS.items()]
     first = "usage: crane COMMAND [options]\n\nAdministration of a cluster; $CRANE_HOME chooses which.\n"

@@ -120,7 +120,7 @@ def _check(given: argparse.Namespace) -> None:
 
 
 def tasks_of(given: argparse.Namespace) -> int:
-    """How many tasks the step has. Raises InputError, Refused, NotSupported."""
+    """Return how many tasks the step has. Raises InputError, Refused, NotSupported."""
     found = given.ntasks if given.ntasks is not None else given.ntasks_per_node
     if found is None:
         found = 1 if given.nodes else _of_job("CRANE_NTASKS")

@@ -155,7 +155,8 @@ class Cluster:
         return list(self._call("jobs", {"selectors": ",".join(map(str, ids)), **_lists(filters)}))
 
     def history(self, *ids: int | str, steps: bool = False, **filters: Any) -> list[Row]:
-        """What has run, newest first, all of it without a ``limit``; filters as of ``cacct``, intervals as text under
+        """Return what has run, newest first, all of it without a ``limit``; filters as of ``cacct``, intervals as
+        text under
         start, end and submit; with ``last`` only the last run of each."""
         asked: Row = {"selectors": ",".join(map(str, ids)), "steps": steps, "limit": 0}
         asked.update(
@@ -168,7 +169,8 @@ class Cluster:
         return list(self._call("show", {"what": what, "names": [str(each) for each in names]}))
 
     def output(self, id: int | str, error: bool = False, lines: int | None = None) -> str:
-        """What a job or element has written, from where it lies in this host's reach, read as this user; of an array
+        """Return what a job or element has written, from where it lies in this host's reach, read as this user; of
+        an array
         all of it in the order of its elements. ``error``: standard error; ``lines``: only the last of them, of each.
 
         Bytes that are not UTF-8 are kept as ``os.fsdecode`` keeps them. Raises NotFound, Refused: why there is nothing.

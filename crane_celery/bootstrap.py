@@ -1,4 +1,4 @@
-"""Where concrete parts meet: settings in; store, history and service out. Nothing else picks an implementation.
+"""Define where concrete parts meet: settings in; store, history and service out. Nothing else picks an implementation.
 
 Imports stand inside the functions: a node needs no SQL, and a recorder no service.
 """

@@ -23,7 +23,7 @@ def broker_url(server_url: str) -> str:
 
 
 def configuration(settings: Settings) -> dict[str, object]:
-    """What Celery is told. Sources: reference/peers.md sections 5.3 to 5.6."""
+    """Return what Celery is told. Sources: reference/peers.md sections 5.3 to 5.6."""
     return {
         "broker_url": broker_url(settings.server_url),
         "broker_connection_retry_on_startup": True,

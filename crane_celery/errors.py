@@ -35,12 +35,12 @@ class CraneError(Exception):
 
     @property
     def message(self) -> str:
-        """What is shown to the person: the first argument, else the class's own sentence."""
+        """Return what is shown to the person: the first argument, else the class's own sentence."""
         return str(self.args[0]) if self.args else (self.__doc__ or self.code)
 
 
 class InputError(CraneError):
-    """What was typed cannot be meant."""
+    """Raised when what was typed cannot be meant."""
 
     code = "E_INPUT"
     status = 2

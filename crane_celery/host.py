@@ -1,4 +1,4 @@
-"""What this host has for jobs: the CPUs that this process may use and the memory that it may have.
+"""Define what this host has for jobs: the CPUs that this process may use and the memory that it may have.
 
 A container or a service manager may give less than the machine has: CPUs by affinity (cpusets come as that) or by a
 quota of processor time, memory by a limit. Limits hold for all that is below them, so each group from our own up to the
@@ -17,14 +17,14 @@ _RESERVE = 512 * _MIB, 8192 * _MIB
 
 
 class Host(NamedTuple):
-    """What there is."""
+    """Record of what there is."""
 
     cpus: float  # CPUs, or a fraction of one
     memory: int  # bytes
 
     @property
     def offer(self) -> Host:
-        """What nodes may promise: whole CPUs (at least one), and memory in MiB without what the daemons need."""
+        """Return what nodes may promise: whole CPUs (at least one), and memory in MiB without what the daemons need."""
         least, most = _RESERVE
         reserve = min(max(least, min(self.memory // 10, most)), self.memory // 2)
         return Host(max(1, int(self.cpus)), (self.memory - reserve) // _MIB * _MIB)

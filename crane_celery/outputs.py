@@ -24,7 +24,7 @@ def path_of(row: Mapping[str, Any], error: bool = False) -> str:
 
 
 def began(row: Mapping[str, Any]) -> bool:
-    """Whether its newest run has begun, so that there is something to read."""
+    """Return whether its newest run has begun, so that there is something to read."""
     return bool(row["began_at"]) and row["state"] not in _WAITING
 
 
@@ -60,7 +60,7 @@ def _fault(name: str, path: str, row: Mapping[str, Any], fault: Exception) -> Re
 
 
 def tail_start(fd: int, lines: int | None) -> int:
-    """Where the last ``lines`` lines of a file begin (None: its beginning)."""
+    """Return where the last ``lines`` lines of a file begin (None: its beginning)."""
     size = os.fstat(fd).st_size
     if lines is None:
         return 0

@@ -31,7 +31,7 @@ class Item(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """What it is: event (the recorder's), report (a node's)."""
+        """Return what it is: event (the recorder's), report (a node's)."""
         return self.id.partition("-")[0]
 
 

@@ -1,4 +1,4 @@
-"""What the environment of a caller is, and what of it a job gets that he submits.
+"""Define what the environment of a caller is, and what of it a job gets that he submits.
 
 Between a caller and us stand a shell (``packaging/bin``), which loses variables, and an interpreter, which may add one:
 where the locale is C, Python sets ``LC_CTYPE`` in its own environment (PEP 538). What the kernel was given stays

@@ -1,4 +1,4 @@
-"""Whether what lies on the disk, or listens on a socket, is ours to believe. Standard library only.
+"""Decide whether what lies on the disk, or listens on a socket, is ours to believe. Standard library only.
 
 Run directories may lie below /tmp, where everybody can make files and sockets of any name. Believed is only what
 belongs to this process's user or to root and what no group and nobody else can write; a symbolic link is never
@@ -105,7 +105,8 @@ def check_server(sock: socket.socket | Any, path: str) -> None:
 
 
 def _in_everybodys(path: str) -> bool:
-    """Whether a directory on the way, such as /tmp, is everybody's, and what lies in it is not ours or root's."""
+    """Return whether a directory on the way, such as /tmp, is everybody's, and what lies in it is not ours or
+    root's."""
     while path != "/":
         above = os.path.dirname(path)
         try:

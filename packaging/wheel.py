@@ -1,4 +1,4 @@
-"""What the wheel has beside the packages: the commands that people type, their manual pages, and completions.
+"""Define what the wheel has beside the packages: the commands that people type, their manual pages, and completions.
 
 The commands are no entry points: those start Python without -I (crane_celery/isolated.py).
 """

@@ -74,7 +74,7 @@ def _basics(home: str) -> Iterator[Finding]:
 
 
 def _defects(home: str) -> Iterator[Finding]:
-    """What daemons of this host met and were not made for, and what they have set aside."""
+    """Yield what daemons of this host met and were not made for, and what they have set aside."""
     met = faults.recorded(os.path.join(home, "log"))
     last = max(met, key=lambda fault: fault.at, default=None)
     if last is None:
@@ -91,7 +91,7 @@ def _defects(home: str) -> Iterator[Finding]:
 
 
 def _history() -> Iterator[Finding]:
-    """Whether the history can be read; one in a database server is not asked."""
+    """Yield whether the history can be read; one in a database server is not asked."""
     try:
         url = load().history_url
     except ConfigError:
@@ -136,7 +136,7 @@ def _configuration() -> Finding:
 
 
 def _capacity() -> Iterator[Finding]:
-    """Whether the nodes of this host promise more than it has."""
+    """Yield whether the nodes of this host promise more than it has."""
     try:
         settings = load()
     except ConfigError:
@@ -157,7 +157,7 @@ def _capacity() -> Iterator[Finding]:
 
 
 def _unheeded() -> Iterator[Finding]:
-    """What is configured and has no effect yet: nobody may take it for in force."""
+    """Yield what is configured and has no effect yet: nobody may take it for in force."""
     try:
         settings = load()
     except ConfigError:
@@ -174,7 +174,7 @@ def _unheeded() -> Iterator[Finding]:
 
 
 def _isolates(driver: str) -> bool:
-    """Whether nodes of this host can: their own program knows."""
+    """Return whether nodes of this host can: their own program knows."""
     argv = command("workers.cgroup", "isolates", driver)
     try:
         return subprocess.run(argv, capture_output=True, timeout=_ASK_TIMEOUT_S, check=False).returncode == 0
@@ -213,7 +213,7 @@ def _overcommit() -> Finding:
 
 
 def _groups() -> list[Finding]:
-    """What the cgroup drivers say, asked by their own program: they belong to the nodes."""
+    """Return what the cgroup drivers say, asked by their own program: they belong to the nodes."""
     argv = command("workers.cgroup", "explain")
     try:
         said = subprocess.run(argv, capture_output=True, text=True, timeout=_ASK_TIMEOUT_S, check=True)
@@ -236,7 +236,7 @@ def _containers() -> Iterator[Finding]:
 
 
 def _subordinate_ids() -> Finding:
-    """Whether this user has ids for a user namespace of a container (subuid(5)); root may map any."""
+    """Return whether this user has ids for a user namespace of a container (subuid(5)); root may map any."""
     if os.geteuid() == 0:
         return Finding("subordinate ids", True, "root needs none")
     import pwd

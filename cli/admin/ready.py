@@ -1,4 +1,4 @@
-"""Whether a starting cluster can accept jobs: what is still missing, part by part."""
+"""Decide whether a starting cluster can accept jobs: what is still missing, part by part."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Check:
         self.total = len(settings.nodes) + 3  # server, scheduler, nodes, gateway
 
     def missing(self) -> list[Missing]:
-        """What is still missing, the most basic first; empty when jobs can be accepted."""
+        """Return what is still missing, the most basic first; empty when jobs can be accepted."""
         nodes = [Missing(f"node {name} has not registered", f"node.{name}") for name in self._settings.nodes]
         gateway = [] if self._answers() else [Missing("the gateway does not answer", "gateway")]
         leader = Missing("no scheduler leads", "scheduler")

@@ -10,7 +10,7 @@ from crane_celery.grammar.memory import parse_memory
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """What each of ``nodes`` nodes offers; ``memory`` and ``gres`` as typed."""
+    """Record of what each of ``nodes`` nodes offers; ``memory`` and ``gres`` as typed."""
 
     nodes: int
     cpus: int

@@ -118,7 +118,7 @@ def _configured(home: str, asked: argparse.Namespace) -> Settings:
 
 
 def _sizes(asked: argparse.Namespace) -> Sizes:
-    """What was asked for; the rest is what this host has, shared out among the nodes."""
+    """Return what was asked for; the rest is what this host has, shared out among the nodes."""
     nodes, host = asked.nodes or 1, look().offer
     return Sizes(
         nodes=nodes,

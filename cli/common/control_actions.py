@@ -1,4 +1,4 @@
-"""What each action of ``ccontrol`` takes: for ``ccontrol ACTION --help``, its manual page and completion.
+"""Define what each action of ``ccontrol`` takes: for ``ccontrol ACTION --help``, its manual page and completion.
 
 ``tests/unit/cli/common/test_control_actions.py`` compares the keys with those that the gateway takes.
 """

@@ -94,7 +94,7 @@ def _misspelt(name: str, known: list[str]) -> list[str]:
 
 
 def distance(one: str, other: str) -> int:
-    """How many letters are wrong, missing, too many, or two of them exchanged (optimal string alignment)."""
+    """Return how many letters are wrong, missing, too many, or two of them exchanged (optimal string alignment)."""
     before: list[int] = []
     row = list(range(len(other) + 1))
     for at, char in enumerate(one, 1):

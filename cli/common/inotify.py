@@ -64,7 +64,7 @@ class Watch:
 
 
 def remote(path: str) -> bool:
-    """Whether other hosts may write there without this kernel's knowing."""
+    """Return whether other hosts may write there without this kernel's knowing."""
     try:
         number = os.stat(path).st_dev
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:

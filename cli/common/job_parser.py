@@ -74,7 +74,7 @@ class JobParser(Parser):
         return super().unknown(words)
 
     def _takes_next(self, word: str) -> bool:
-        """Whether the value of this option is the next word."""
+        """Return whether the value of this option is the next word."""
         options = self.options
         if word.startswith("--"):
             if "=" in word:
@@ -98,7 +98,7 @@ class JobParser(Parser):
             raise InputError(f"{word[:60]}: an option of several letters has two dashes: write {name}")
 
     def _get_option_tuples(self, option_string: str) -> list[Any]:
-        """What argparse takes for a beginning of an option, without what could mean another one."""
+        """Return what argparse takes for a beginning of an option, without what could mean another one."""
         from crane_celery.model.fields.refused import abbreviates
 
         found = super()._get_option_tuples(option_string)

@@ -1,4 +1,4 @@
-"""What all commands share at their outermost edge: output, errors that become a line and an exit code, colours.
+"""Define what all commands share at their outermost edge: output, errors that become a line and an exit code, colours.
 
 A command is ``main() -> int``::
 

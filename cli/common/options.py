@@ -67,13 +67,13 @@ class Parser(argparse.ArgumentParser):
         self.add_common()
 
     def add_common(self) -> None:
-        """What every command has."""
+        """Add the options that every command has."""
         self.add_argument("-h", "--help", action="help", help="show this help and exit")
         self.add_argument("-v", "--version", action=_Version, nargs=0, help="show the version and exit")
         self.add_argument("-C", "--config", metavar="FILE", help="the cluster of this configuration file")
 
     def error(self, message: str) -> NoReturn:
-        """What argparse finds wrong, as InputError."""
+        """Return what argparse finds wrong, as InputError."""
         raise InputError(message)
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
@@ -113,7 +113,7 @@ class Parser(argparse.ArgumentParser):
 
     @property
     def shown(self) -> list[argparse.Action]:
-        """What the help tells of, in its order."""
+        """Return what the help tells of, in its order."""
         return [action for action in self._actions if action.help != argparse.SUPPRESS]
 
     def unknown(self, extra: Iterable[str]) -> str:
@@ -166,7 +166,7 @@ class _Version(argparse.Action):
 
 
 class Formats(NamedTuple):
-    """What ``-o`` of a listing can show."""
+    """Record of what ``-o`` of a listing can show."""
 
     #: the format in force without ``-o``
     default: str

@@ -1,4 +1,5 @@
-"""Where options come from besides the command line: the script's directives, and variables of the environment."""
+"""Define where options come from besides the command line: the script's directives, and variables of the
+environment."""
 
 from __future__ import annotations
 
@@ -55,7 +56,7 @@ _FOREIGN = ("SLURM", "LSB_", "LS_SUBCWD", "PBS_", "SGE_")
 
 
 class Source:
-    """Where the script comes from: a file, ``--wrap`` or standard input."""
+    """Record of where the script comes from: a file, ``--wrap`` or standard input."""
 
     def __init__(self, given: dict[str, Any]) -> None:
         """Read it, as the user; a byte order mark is left out. Raises InputError."""
@@ -134,7 +135,7 @@ def _words(source: Source, line: Directive, of_lsf: Sequence[str]) -> tuple[str,
 
 
 def _tell_unset(source: Source, dialects: list[str]) -> None:
-    """What a script reads of systems that it does not speak of."""
+    """Tell which variables of other systems a script reads."""
     from crane_celery.grammar.dialects import not_set
 
     notices = not_set(source.text, dialects, os.environ)
@@ -145,7 +146,7 @@ def _tell_unset(source: Source, dialects: list[str]) -> None:
 
 
 def _always_slurms() -> bool:
-    """Whether every job of this cluster has Slurm's variables."""
+    """Return whether every job of this cluster has Slurm's variables."""
     from crane_celery.errors import ConfigError
     from crane_celery.settings import load
 
@@ -166,7 +167,7 @@ def _tell_absent(source: Source, dialects: list[str]) -> None:
 
 
 def _on_path(name: str) -> bool:
-    """Whether there is such a command."""
+    """Return whether there is such a command."""
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
     return any(os.access(os.path.join(folder or ".", name), os.X_OK) for folder in folders)
 

@@ -28,7 +28,7 @@ _RIVALS = (("mem", "mem_per_cpu"), ("array_each_line", "array_from_json"), ("arr
 
 
 def add_options(parser: JobParser, front: str = "ours") -> None:
-    """What describes a job, by the names of a front end: the same on the command line and in a directive."""
+    """Add the options that describe a job, by the names of a front end: on the command line as in directives."""
     one_of: dict[str, Any] = {}
     for field in OPTIONS:
         names = field.names(front)
@@ -52,7 +52,7 @@ def add_options(parser: JobParser, front: str = "ours") -> None:
 
 
 def add_ways(parser: JobParser) -> None:
-    """How the command itself goes on and answers; a script may ask for it, too."""
+    """Add the options of how the command itself goes on and answers; a script may ask for it, too."""
     parser.add_argument("--parsable", action="store_true", help="print the job id only")
     parser.add_argument("-W", "--wait", action="store_true", help="wait for the job and exit with its exit code")
     parser.add_argument("--json", action="store_true", help="answer in one line of JSON")

@@ -71,11 +71,11 @@ class Followed:
 
     @property
     def path(self) -> str:
-        """Where it lies."""
+        """Return where it lies."""
         return outputs.path_of(self.row, self._error)
 
     def update(self, row: Row) -> None:
-        """What is known of the job now; another run writes another file, or the same from its beginning."""
+        """Take what is known of the job now; another run writes another file, or the same from its beginning."""
         again = row["run"] != self.row["run"]
         moved = outputs.path_of(row, self._error) != self.path
         self.row = row
@@ -117,7 +117,7 @@ class Followed:
         self._fd, self._at, self._end = -1, 0, b""
 
     def _replaced(self) -> bool:
-        """Whether another file has come under the name."""
+        """Return whether another file has come under the name."""
         try:
             now, ours = os.stat(self.path), os.fstat(self._fd)
         except OSError:

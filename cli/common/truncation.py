@@ -1,4 +1,5 @@
-"""What a listing says when it leaves something out: on stderr, where it breaks no pipe, or as a field of ``--json``."""
+"""Define what a listing says when it leaves something out: on stderr, where it breaks no pipe, or as a field of
+``--json``."""
 
 from __future__ import annotations
 

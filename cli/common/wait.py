@@ -56,7 +56,8 @@ def _follow(ids: Sequence[int | str], show: Callable[[dict[str, Any]], None]) ->
 
 
 class Pace:
-    """What a progress bar says beside the bar: how many are where, ends a second, and how long the rest will take."""
+    """Record of what a progress bar says beside the bar: how many are where, ends a second, and how long the rest
+    will take."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """The first ``note`` starts the clock."""

@@ -1,4 +1,5 @@
-"""What a wait says on a terminal: how the jobs stand meanwhile, what failed at the end, what an interrupt leaves.
+"""Define what a wait says on a terminal: how the jobs stand meanwhile, what failed at the end, what an interrupt
+leaves.
 
 The gateway tells of each change; nothing is asked again and again. On a pipe nothing of it is shown.
 """
@@ -41,7 +42,7 @@ class Standing:
             threading.Thread(target=self._follow, name="standing", daemon=True).start()
 
     def count(self, ended: int, total: int, note: str) -> None:
-        """How many of how many have ended, and more about them."""
+        """Show how many of how many have ended, and more about them."""
         with self._lock:
             self._counts = (ended, total, note)
             self._draw()

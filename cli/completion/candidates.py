@@ -39,7 +39,7 @@ _LISTS = ("ids", "nodes", "partitions", "states", "node states", "kinds")
 
 
 class Found:
-    """What to offer: a kind that shells know (words is empty then), or ``words``."""
+    """Record of what to offer: a kind that shells know (words is empty then), or ``words``."""
 
     def __init__(self, kind: str, words: Words = ()) -> None:
         """``words``: each with what it means, or ""."""
@@ -91,7 +91,7 @@ def _argument(name: str, made: Parser, seen: Seen, current: str) -> Found:
 
 
 class Seen:
-    """What stands before the cursor."""
+    """Record of what stands before the cursor."""
 
     def __init__(self, made: Parser, words: Sequence[str]) -> None:
         """Read the words by the options of a parser."""

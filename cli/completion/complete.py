@@ -1,4 +1,4 @@
-"""What may stand where the cursor is, for the completion of bash, zsh and fish (``cli/completion``).
+"""Define what may stand where the cursor is, for the completion of bash, zsh and fish (``cli/completion``).
 
 ``crane-complete words WORD... CURRENT`` prints a line that says what to offer (``words``, or ``files``, ``folders``,
 ``programs``, ``users``, which shells list themselves), then words with a tab and what they mean.

@@ -1,4 +1,4 @@
-"""What the parsers know, as pages: ``make docs`` writes docs/commands."""
+"""Define what the parsers know, as pages: ``make docs`` writes docs/commands."""
 
 from __future__ import annotations
 

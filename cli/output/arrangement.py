@@ -14,7 +14,7 @@ else:
 
 
 class Arrangement(NamedTuple):
-    """How the lines of ``cqueue`` are arranged."""
+    """Record of how the lines of ``cqueue`` are arranged."""
 
     limit: int
     #: a line for each element of an array
@@ -26,12 +26,12 @@ class Arrangement(NamedTuple):
 
     @property
     def whole(self) -> bool:
-        """Whether all lines are needed before the first ``limit`` are known."""
+        """Return whether all lines are needed before the first ``limit`` are known."""
         return bool(self.order) or self.tree
 
     @property
     def _apart(self) -> bool:
-        """Whether elements of one line have places of their own in the order."""
+        """Return whether elements of one line have places of their own in the order."""
         return self.each and any(key in NUMBERS for key, _ in self.order)
 
     def needs(self) -> set[str]:

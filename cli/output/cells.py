@@ -1,4 +1,4 @@
-"""What listings of jobs can show, and the cells of times, sizes and node lists that all commands share.
+"""Define what listings of jobs can show, and the cells of times, sizes and node lists that all commands share.
 
 Rows come from the gateway (crane_celery/history/rows.py lists their keys).
 """
@@ -33,7 +33,8 @@ def when(at: float | None) -> str:
 
 
 def elapsed(row: Mapping[str, Any]) -> str:
-    """How long it ran, up to now if it still does, less the time in which it was suspended; ``-``: it never began."""
+    """Return how long it ran, up to now if it still does, less the time in which it was suspended; ``-``: it never
+    began."""
     return "-" if row["elapsed"] is None else duration(int(row["elapsed"]))
 
 

@@ -1,4 +1,4 @@
-"""What ``ccontrol explain`` and ``ccontrol story`` print. Pure."""
+"""Define what ``ccontrol explain`` and ``ccontrol story`` print. Pure."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def job_info(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_several(row: dict[str, Any]) -> dict[str, Any]:
-    """What JobInfo makes of several fields, or calls otherwise as long as it waits."""
+    """Return what JobInfo makes of several fields, or calls otherwise as long as it waits."""
     from cli.output.cells import hosts
 
     pending = row["state"] == "Pending"

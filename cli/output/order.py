@@ -52,7 +52,7 @@ def picked(answer: Answer, order: Sequence[int]) -> Answer:
 
 
 def tree(answer: Answer) -> Answer:
-    """What waits stands under the first listed job that it waits for, indented. Needs job, jobid and depends."""
+    """Return what waits stands under the first listed job that it waits for, indented. Needs job, jobid and depends."""
     jobs, shown = values(answer, "job"), values(answer, "jobid")
     lines: dict[int, list[int]] = {}
     for at, job in enumerate(jobs):

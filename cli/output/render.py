@@ -68,7 +68,7 @@ def parse_format(text: str, columns: Mapping[str, Column], *, dot_right: bool = 
 
 
 def _literal(text: str) -> str:
-    """What a caller wants between columns; tabs and line breaks are meant."""
+    """Return what a caller wants between columns; tabs and line breaks are meant."""
     return re.sub(r"[^\t\n]+", lambda piece: visible(piece[0]), text)
 
 

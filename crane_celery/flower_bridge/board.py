@@ -33,7 +33,7 @@ class Message(NamedTuple):
 
 
 class Label(NamedTuple):
-    """What is the same for all tasks of a submission."""
+    """Record of what is the same for all tasks of a submission."""
 
     id: int
     name: str
@@ -65,7 +65,7 @@ class Running:
         return f"{self.shown}.{step}" + (f"#{self.run}" if self.run > 1 else "")
 
     def identity(self, step: int = 1) -> dict[str, Any]:
-        """What every event of a task repeats, so that Flower may join at any moment."""
+        """Return what every event of a task repeats, so that Flower may join at any moment."""
         return {
             "uuid": self.uuid(step),
             "name": self.label.name,
@@ -77,7 +77,7 @@ class Running:
 
 
 class Board:
-    """What Flower should know. Feed it a snapshot, then every event after it."""
+    """Record of what Flower should know. Feed it a snapshot, then every event after it."""
 
     def __init__(self, snapshot: Snapshot, *, commands: bool = True) -> None:
         """Take what lives now. ``commands``: show command lines: Flower cannot tell who looks at it."""
@@ -112,13 +112,13 @@ class Board:
                 yield self._worker(kind, name, node, period_s)
 
     def refresh(self, limit: int) -> Iterator[Message]:
-        """What runs, told again for a Flower that came late: up to ``limit`` tasks."""
+        """Yield what runs, told again for a Flower that came late: up to ``limit`` tasks."""
         began = (each for each in self._running.values() if each.began_at)
         for each, _ in zip(began, range(limit), strict=False):
             yield self._started(each)
 
     def take(self, event: Event) -> Iterator[Message]:
-        """What an event means to Flower."""
+        """Yield what an event means to Flower."""
         match event.kind:
             case "submit" | "revive":
                 self._name(job_from_json(event.data["job"]))

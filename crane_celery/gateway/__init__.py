@@ -1,1 +1,1 @@
-"""What every command talks to: a Unix socket whose other end the kernel names (see docs/architecture.md)."""
+"""Define what every command talks to: a Unix socket whose other end the kernel names (see docs/architecture.md)."""

@@ -39,7 +39,8 @@ def use(path: str) -> None:
 
 
 def socket_path(environ: Mapping[str, str] = os.environ) -> str:
-    """Where this caller's gateway listens: ``$CRANE_SOCKET``, ``$CRANE_HOME``, the default home, ``/run/crane``."""
+    """Return where this caller's gateway listens: ``$CRANE_SOCKET``, ``$CRANE_HOME``, the default home,
+    ``/run/crane``."""
     if environ.get("CRANE_SOCKET"):
         return environ["CRANE_SOCKET"]
     if environ.get("CRANE_HOME"):

@@ -106,7 +106,7 @@ def _standings(
 
 
 def _insist(request: Request, ask: Callable[[], T]) -> T:
-    """What ``ask`` returns, asked again while the server is away, for ``OUTAGE_S`` at most.
+    """Return what ``ask`` returns, asked again while the server is away, for ``OUTAGE_S`` at most.
 
     Raises Unreachable then; EOFError when the client goes away or the gateway stops.
     """

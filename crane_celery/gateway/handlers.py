@@ -178,7 +178,7 @@ def _jobs(service: Service, request: Request) -> object:
 
 
 def _viewer(service: Service, request: Request) -> Viewer:
-    """Who looks, and what is hidden from them of others' jobs."""
+    """Return who looks, and what is hidden from them of others' jobs."""
     caller, settings = request.caller, service.settings
     return viewer(caller.uid, settings.private, privileged=service.operator(caller))
 
@@ -242,7 +242,7 @@ def _history(service: Service, request: Request) -> object:
 
 
 def _output(service: Service, request: Request) -> object:
-    """Where output lies; ``failed``: of so many at most that did not complete."""
+    """Return where output lies; ``failed``: of so many at most that did not complete."""
     read.only(request.args, "selectors", "failed")
     return service.query.output(_named(request), read.number(request.args, "failed", 0, high=1000))
 

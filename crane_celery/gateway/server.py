@@ -59,7 +59,7 @@ _SOCKET_PATH_MAX = 107
 
 
 def peer(sock: socket.socket) -> Caller:
-    """Who is at the other end, from SO_PEERCRED."""
+    """Return who is at the other end, from SO_PEERCRED."""
     pid, uid, gid = _UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
     return Caller(uid, gid, pid)
 
@@ -288,7 +288,7 @@ def _end(listener: socket.socket, thread: threading.Thread | None) -> None:
 
 
 def _alive(path: str) -> bool:
-    """Whether somebody accepts connections there."""
+    """Return whether somebody accepts connections there."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(path)

@@ -99,7 +99,7 @@ class Waiters:
 
     @property
     def stopped(self) -> bool:
-        """Whether the gateway is going down."""
+        """Return whether the gateway is going down."""
         return self._stopped.is_set()
 
     def _read(self, after: str) -> None:

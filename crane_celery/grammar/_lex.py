@@ -1,4 +1,4 @@
-"""What all grammars share: showing an input in a message, and reading whole numbers.
+"""Define what all grammars share: showing an input in a message, and reading whole numbers.
 
 Numbers are ASCII digits only (``str.isdigit`` accepts other scripts) and bounded, so no text can make a parser build a
 number of a million digits, nor run into Python's own limit on converting one.

@@ -36,7 +36,8 @@ def folded(runs: Sequence[Run]) -> Iterator[Run]:
 
 
 def _pattern(runs: Sequence[Run], at: int) -> tuple[int, list[Run]]:
-    """How many runs from ``at`` on are one pattern over and over, and its progressions; none where there is none."""
+    """Return how many runs from ``at`` on are one pattern over and over, and its progressions; none where there is
+    none."""
     for size in range(1, min(_MOST_RUNS, len(runs) - at - 1) + 1):
         hop = runs[at + size][0] - runs[at][0]
         end = at + size
@@ -49,7 +50,7 @@ def _pattern(runs: Sequence[Run], at: int) -> tuple[int, list[Run]]:
 
 
 def _is_later(run: Run, earlier: Run, hop: int) -> bool:
-    """Whether a run is another one, so much further on."""
+    """Return whether a run is another one, so much further on."""
     return run[0] - earlier[0] == hop == run[1] - earlier[1] and run[2] == earlier[2]
 
 

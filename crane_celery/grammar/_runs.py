@@ -38,7 +38,7 @@ PIECES, MORE_PIECES = 4, 1 << 14
 
 
 def count(run: Run) -> int:
-    """How many numbers a run holds."""
+    """Return how many numbers a run holds."""
     return (run[1] - run[0]) // run[2] + 1
 
 
@@ -148,7 +148,7 @@ def canonical(runs: Iterable[Run]) -> list[Run]:
 
 
 def _is_solid(run: Run) -> bool:
-    """Whether a run is two or more neighbours."""
+    """Return whether a run is two or more neighbours."""
     return run[2] == 1 and run[1] > run[0]
 
 

@@ -153,7 +153,7 @@ class IndexSet:
         return _cut(items, limit) if limit > 0 else ",".join(items)
 
     def _shown(self, ranks: RangeSet) -> Iterator[Run]:
-        """What is shown of the indexes at ``ranks``: a long stretch of one pattern is not gone through."""
+        """Yield what is shown of the indexes at ``ranks``: a long stretch of one pattern is not gone through."""
         for part, numbers, hop in ranks.stretches():
             last = part.last if part else 0
             runs = [(number, last - (last - number) % hop, hop) for number in numbers]
@@ -174,7 +174,7 @@ class IndexSet:
                 low = end + hop
 
     def __contains__(self, index: object) -> bool:
-        """Whether ``index`` is in the set."""
+        """Return whether ``index`` is in the set."""
         return isinstance(index, int) and self.rank_of(index) is not None
 
     def __iter__(self) -> Iterator[int]:
@@ -183,7 +183,7 @@ class IndexSet:
             yield from range(start, stop + 1, step)
 
     def __len__(self) -> int:
-        """How many indexes there are."""
+        """Return how many indexes there are."""
         return self._bases[-1]
 
     def _key(self) -> tuple[Run, ...]:
@@ -204,7 +204,7 @@ class IndexSet:
 
 
 class ArraySpec(NamedTuple):
-    """What ``--array`` asks for."""
+    """Record of what ``--array`` asks for."""
 
     #: the indexes of the elements
     indexes: IndexSet

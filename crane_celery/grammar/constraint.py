@@ -49,7 +49,7 @@ def format_constraint(constraint: Constraint) -> str:
 
 
 def satisfies(features: Collection[str], constraint: Constraint) -> bool:
-    """Whether a node with these features will do."""
+    """Return whether a node with these features will do."""
     return any(each <= set(features) for each in constraint)
 
 

@@ -1,4 +1,4 @@
-"""What of Slurm's and LSF's surroundings a job finds here, and what a script uses of the rest.
+"""Define what of Slurm's and LSF's surroundings a job finds here, and what a script uses of the rest.
 
 A script that runs under another system reads its variables and calls its commands. Those that a node makes are listed
 here (workers.agent.dialects makes them); what else a script reads or calls is named once, when it is submitted.
@@ -101,7 +101,7 @@ def not_set(script: str, dialects: Iterable[str], environ: Container[str]) -> li
 
 
 def _foreseen(name: str, text: str) -> bool:
-    """Whether the script sets the variable itself, or provides for its absence."""
+    """Return whether the script sets the variable itself, or provides for its absence."""
     return bool(re.search(rf"\b{name}=|\$\{{{name}:?[-+=?]", text))
 
 
@@ -111,7 +111,7 @@ def _read(text: str, prefix: str) -> list[str]:
 
 
 def _calls(text: str, command: str) -> bool:
-    """Whether a line of a shell has this word where commands stand."""
+    """Return whether a line of a shell has this word where commands stand."""
     return bool(re.search(rf"(?m)(?:^|[;&|(`]|\b(?:then|do|else|exec|time)\b)[ \t]*{command}(?=\s|$)", text))
 
 

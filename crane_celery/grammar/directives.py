@@ -50,7 +50,7 @@ class Directive(NamedTuple):
 
 
 class Script(NamedTuple):
-    """What a batch script says about itself."""
+    """Record of what a batch script says about itself."""
 
     #: program and at most one argument of the ``#!`` line, as the kernel splits it; () without one
     interpreter: tuple[str, ...]

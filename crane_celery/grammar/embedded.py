@@ -138,7 +138,7 @@ class _Shell:
         return end
 
     def _arithmetic(self, begin: int) -> int:
-        """Where the arithmetic that begins with ``((`` here ends; 0 when it is something else."""
+        """Return where the arithmetic that begins with ``((`` here ends; 0 when it is something else."""
         depth = 0
         for match in re.compile(r"[()]").finditer(self._text, begin):
             depth += 1 if match[0] == "(" else -1

@@ -44,7 +44,7 @@ _TOKEN = r"(?as)%(\d*)(.?)"
 
 
 class FilenameContext(NamedTuple):
-    """What the letters stand for in one task of one step."""
+    """Record of what the letters stand for in one task of one step."""
 
     job: int
     #: the array's id, None outside arrays

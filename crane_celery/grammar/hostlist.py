@@ -118,7 +118,7 @@ def _span(span: str, text: str) -> Span:
 
 
 def _size(pieces: list[Piece]) -> int:
-    """How many names an item stands for."""
+    """Return how many names an item stands for."""
     return prod(sum(high - low + 1 for low, high, _ in each) for each in pieces if not isinstance(each, str))
 
 

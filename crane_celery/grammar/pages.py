@@ -143,7 +143,7 @@ def _pattern(bits: int) -> tuple[list[int], int, int]:
 
 
 def range_count(bits: int) -> int:
-    """How many ranges there are: each has two edges."""
+    """Return how many ranges there are: each has two edges."""
     return (bits ^ (bits << 1)).bit_count() // 2
 
 

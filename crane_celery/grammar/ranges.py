@@ -180,7 +180,7 @@ class RangeSet:
         return self.of_bits(laid[0] & ~laid[1])
 
     def __contains__(self, number: object) -> bool:
-        """Whether ``number`` is in the set, by bisection."""
+        """Return whether ``number`` is in the set, by bisection."""
         if not isinstance(number, int):
             return False
         if self._bits:
@@ -194,11 +194,11 @@ class RangeSet:
             yield from range(low, high + 1)
 
     def __len__(self) -> int:
-        """How many numbers the set holds."""
+        """Return how many numbers the set holds."""
         return self._bits.bit_count() if self._bits else sum(high - low + 1 for low, high in self._ranges)
 
     def __bool__(self) -> bool:
-        """Whether the set holds any number."""
+        """Return whether the set holds any number."""
         return bool(self._ranges or self._bits)
 
     def __eq__(self, other: object) -> bool:
@@ -269,7 +269,7 @@ def _common(left: tuple[Pair, ...], right: tuple[Pair, ...]) -> Iterator[Pair]:
 
 
 def _left_over(left: tuple[Pair, ...], right: tuple[Pair, ...]) -> Iterator[Pair]:
-    """What remains of ``left`` after cutting ``right`` out of it, both walked once."""
+    """Yield what remains of ``left`` after cutting ``right`` out of it, both walked once."""
     j = 0
     for low, high in left:
         while j < len(right) and right[j][1] < low:

@@ -1,4 +1,4 @@
-"""How commands name jobs, array elements and steps: ``12``, ``12.3``, ``12_4``, ``12_4.2``, ``12_[1-3,5]``.
+"""Define how commands name jobs, array elements and steps: ``12``, ``12.3``, ``12_4``, ``12_4.2``, ``12_[1-3,5]``.
 
 A comma list, blanks around an item tolerated. A bare id is the job, or the whole array; ``12_*`` says the same (Slurm).
 A step's id names a job by its plain id: ``12.3`` is a step of an array's first element, ``12_*.3`` of all of them.

@@ -39,7 +39,7 @@ def strange_blank(text: str) -> str:
 
 
 def _unquoted(piece: re.Match[str]) -> str:
-    """What one quoted or plain piece of a word stands for."""
+    """Return what one quoted or plain piece of a word stands for."""
     if piece["soft"] is not None:
         return re.sub(_ESCAPE, r"\1", piece["soft"])
     return next(text for text in (piece["raw"], piece["one"], piece["plain"]) if text is not None)

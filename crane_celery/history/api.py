@@ -1,4 +1,4 @@
-"""What the history can be asked, as a Protocol. Implementation: history.sql. Writer: history.recorder.
+"""Define what the history can be asked, as a Protocol. Implementation: history.sql. Writer: history.recorder.
 
 A row is a plain dict of JSON-able values (``rows.element_row``); the service joins rows of live runs, made by the same
 function, to those of the history.
@@ -26,7 +26,7 @@ ANY_TIME = Span()
 
 
 class Total(NamedTuple):
-    """How many there are: at least, unless ``exact``."""
+    """Record of how many there are: at least, unless ``exact``."""
 
     number: int
     exact: bool = True
@@ -69,7 +69,7 @@ class History(Protocol):
         """Ended runs, and elements that ended before they ran (run 0), newest first. Raises SystemFault."""
 
     def count(self, want: Query) -> Total:
-        """How many rows ``query`` would return without a limit."""
+        """Return how many rows ``query`` would return without a limit."""
 
     def elements(self, want: Query) -> dict[int, tuple[str, RangeSet]]:
         """Submission -> (its index text, "" for a plain job, the ranks that ``query`` would return without a limit)."""
@@ -84,7 +84,8 @@ class History(Protocol):
         """All ended runs of these plain ids, newest first, without steps."""
 
     def told(self, job: int) -> list[Row]:
-        """What happened to a submission beside its runs, in order: ``at``, ``kind``, ``ranks`` (range text, "" = all),
+        """Return what happened to a submission beside its runs, in order: ``at``, ``kind``, ``ranks`` (range text,
+        "" = all),
         ``detail`` (as model.event has it) and ``by_uid`` (-1 = nobody said)."""
 
     def sums(self, ids: RangeSet) -> list[Row]:
@@ -110,7 +111,8 @@ class History(Protocol):
         ended so. Conditions on nodes and on times of runs are not looked at."""
 
     def usage(self, selectors: Sequence[Selector], without: RangeSet) -> list[Row]:
-        """What the last runs of these elements used, but for those ids: a row for each submission, state and shape of
+        """Return what the last runs of these elements used, but for those ids: a row for each submission, state and
+        shape of
         what was held, with ``count``, the sums ``cpu_s``, ``wall_s`` and ``held_s`` (CPU seconds held), the highest
         ``code`` and ``memory_peak``, and per run ``nodes``, ``alloc_cpus`` and ``alloc_memory``."""
 

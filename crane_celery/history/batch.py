@@ -15,7 +15,7 @@ from crane_celery.model.states import TERMINATED, State
 
 
 class Started(NamedTuple):
-    """What the end of a run needs of its start."""
+    """Record of what the end of a run needs of its start."""
 
     job: int
     rank: int
@@ -53,7 +53,7 @@ class Cancelled(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What happened to ranks of a submission beside their runs (schema.TOLD)."""
+    """Record of what happened to ranks of a submission beside their runs (schema.TOLD)."""
 
     job: int
     ms: int
@@ -97,7 +97,7 @@ class Batch:
     _place: tuple[str, int] = ("", 0)
 
     def note(self, event: Event, job: int, ranks: str, kind: str = "", **detail: Any) -> Told:
-        """What is to be told of an event; its place in the stream is its key."""
+        """Return what is to be told of an event; its place in the stream is its key."""
         nth = self._place[1] + 1 if self._place[0] == event.seq else 0
         self._place = event.seq, nth
         text = json.dumps(detail, separators=(",", ":")) if detail else ""
@@ -181,7 +181,7 @@ def _revive(batch: Batch, event: Event) -> None:
 
 
 def without(each: Cancelled, job: int, ranks: RangeSet) -> Cancelled | None:
-    """What is left of it when these ranks of a submission are pending again; None = nothing."""
+    """Return what is left of it when these ranks of a submission are pending again; None = nothing."""
     if each.job != job:
         return each
     left = each.ranks - ranks

@@ -1,4 +1,5 @@
-"""How many rows match where a list of them was cut: counted by SQL up to a bound, read where SQL says only nearly."""
+"""Define how many rows match where a list of them was cut: counted by SQL up to a bound, read where SQL says only
+nearly."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -27,7 +28,7 @@ class Decoded(Protocol):
         """One of the elements of a cancel."""
 
     def of_all(self, row: SqlRow[Any]) -> Row:
-        """What is the same in all rows of a submission of which nothing was changed."""
+        """Return what is the same in all rows of a submission of which nothing was changed."""
 
 
 class _Tally(NamedTuple):

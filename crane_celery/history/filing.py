@@ -42,7 +42,7 @@ _CACHED = 20_000
 
 
 class _Open(NamedTuple):
-    """What is known of a run that has not ended; nothing where nobody saw its start."""
+    """Record of what is known of a run that has not ended; nothing where nobody saw its start."""
 
     job: int = 0
     rank: int = 0
@@ -115,7 +115,7 @@ class Filing:
             self._forget()
 
     def has_gap(self) -> bool:
-        """Whether a gap was seen that nobody has closed yet."""
+        """Return whether a gap was seen that nobody has closed yet."""
         with self._database.reading() as db:
             return bool(db.scalar(select(CURSOR.c.gap)))
 
@@ -182,7 +182,7 @@ class Filing:
             self._shares.meet(db, owners.values())
 
     def _write_changes(self, db: Connection, changes: dict[int, str]) -> None:
-        """What is the same for all of a submission goes into the columns that are searched."""
+        """Move what is the same for all of a submission into the columns that are searched."""
         for job, text in changes.items():
             db.execute(update(SUBMISSION).where(SUBMISSION.c.job == job), {"changes": text})
             if not text:

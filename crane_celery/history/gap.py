@@ -1,4 +1,4 @@
-"""What to do when events are gone that were never filed: ask the store for what it still knows.
+"""Define what to do when events are gone that were never filed: ask the store for what it still knows.
 
 That can only be after the database lost what it had filed (it was replaced, or restored from a backup), since the
 stream is trimmed behind the recorder's cursor only. The events that are left are filed first; then, for each
@@ -28,12 +28,13 @@ _LOST = "its end fell into a gap of the event stream"
 
 
 def is_open(at: Position, store: Store, consumer: str) -> bool:
-    """Whether events after ``at`` were trimmed: the store was told of a later cursor, and keeps nothing that old."""
+    """Return whether events after ``at`` were trimmed: the store was told of a later cursor, and keeps nothing that
+    old."""
     return at < Position.parse(store.cursor(consumer)) and at < Position.parse(store.first_event())
 
 
 def close(store: Store, filing: Filing, snapshot: Snapshot) -> Batch:
-    """What the history misses, given that all events up to the snapshot's are filed."""
+    """Return what the history misses, given that all events up to the snapshot's are filed."""
     batch = Batch()
     known = {job.id: job for job in [*snapshot.jobs, *_newer(store, filing.last_id() + 1)]}
     unfinished = filing.unfinished()
@@ -73,7 +74,7 @@ def _compare(batch: Batch, job: Job, store: Store, filing: Filing) -> None:
 
 
 def _take_back(batch: Batch, job: Job, store: Store) -> None:
-    """What is pending and ran before: its last run is filed, and was not the end of it."""
+    """File elements that are pending and ran before: their last run is filed, and was not the end of it."""
     again = RangeSet()
     for ranks, _run in tagged.decode(job.again):
         again |= ranks & RangeSet.parse(job.pending)

@@ -97,7 +97,7 @@ def _from_2(db: Connection) -> None:
 
 
 def _from_3(db: Connection) -> None:
-    """How long runs were suspended; of runs on file nobody knows."""
+    """Add how long runs were suspended; of runs on file nobody knows."""
     for statement in (
         "ALTER TABLE run ADD COLUMN suspended_s DOUBLE PRECISION NOT NULL DEFAULT 0",
         "ALTER TABLE open_run ADD COLUMN suspended_at DOUBLE PRECISION NOT NULL DEFAULT 0",

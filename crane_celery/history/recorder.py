@@ -85,7 +85,7 @@ class Recorder:
                 stop.wait(pause)
 
     def _resume(self) -> Position:
-        """Where the history stands. Sees whether the stream still reaches back to there."""
+        """Return where the history stands. Sees whether the stream still reaches back to there."""
         at = self._filing.cursor()
         if gap.is_open(at, self._store, CONSUMER):
             _LOG.error("events after %s are gone from the stream: what is left will be compared", at.text)

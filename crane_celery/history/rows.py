@@ -43,7 +43,7 @@ Row = dict[str, Any]
 
 
 def job_row(job: Job) -> Row:
-    """What is true of every element of a submission."""
+    """Return what is true of every element of a submission."""
     spec = job.spec
     return {
         "job": job.id,
@@ -107,7 +107,7 @@ def in_force(job: Job, rank: int) -> Job:
 
 
 class Gone(NamedTuple):
-    """How an element ended that never ran, or was pending again: by a cancel, or by the leader's word."""
+    """Record of how an element ended that never ran, or was pending again: by a cancel, or by the leader's word."""
 
     at: float
     state: str = State.CANCELLED.value

@@ -45,7 +45,7 @@ USUAL_KIND = "Batch"
 
 
 class Way(Enum):
-    """How runs are looked for."""
+    """Record of how runs are looked for."""
 
     BY_INDEX = "what users, states and times say, by an index of runs; the newest of it"
     NEWEST_FIRST = "all runs from the newest on, until there are enough"
@@ -176,7 +176,7 @@ def sum_runs(ids: RangeSet) -> Select[Any]:
 
 
 def sum_ends(ids: RangeSet) -> Select[Any]:
-    """How many runs of these ids ended in which state, when, and whether they were the last of their element."""
+    """Return how many runs of these ids ended in which state, when, and whether they were the last of their element."""
     table = RUN.c
     times = func.min(table.leased_at).label("leased_at"), func.max(table.ended_at).label("ended_at")
     columns = table.state, table.again, func.count().label("count"), *times
@@ -184,7 +184,8 @@ def sum_ends(ids: RangeSet) -> Select[Any]:
 
 
 def _any_of(column: ColumnElement[int], ids: RangeSet) -> ColumnElement[bool]:
-    """Whether it is one of these ids; where they are to be sifted, whether it is between the first and the last."""
+    """Return whether it is one of these ids; where they are to be sifted, whether it is between the first and the
+    last."""
     spanned = or_(false(), *(column.between(low, high) for low, high in _spans(ids)))
     if _few(ids) or sifts(ids):
         return spanned
@@ -205,7 +206,7 @@ def _mask(ids: RangeSet) -> bytes:
 
 
 def _few(ids: RangeSet) -> bool:
-    """Whether a statement can name each range."""
+    """Return whether a statement can name each range."""
     return len(list(islice(ids.spans(), MAX_RANGES + 1))) <= MAX_RANGES
 
 
@@ -220,7 +221,7 @@ def cancelled_within(ids: RangeSet) -> Select[Any]:
 
 
 def sifts(ids: RangeSet | None) -> bool:
-    """Whether the reader has to sift the rows by ids itself."""
+    """Return whether the reader has to sift the rows by ids itself."""
     return ids is not None and not _few(ids) and ids.last - ids.first >= MAX_MASK
 
 
@@ -276,7 +277,7 @@ def _users(want: Query, uid: ColumnElement[int]) -> list[ColumnElement[bool]]:
 
 
 def _about_submission(want: Query, job: ColumnElement[int]) -> list[ColumnElement[bool]]:
-    """What the submission decides, beside users."""
+    """Return what the submission decides, beside users."""
     table = SUBMISSION.alias().c
     asked = _of_submission(want, table)
     return [exists().where(table.job == job, *asked)] if asked else []
@@ -295,7 +296,7 @@ def _of_submission(want: Query, table: ReadOnlyColumnCollection[str, Column[Any]
 
 
 def _in_record(want: Query, record: ColumnElement[str], changes: ColumnElement[str]) -> list[ColumnElement[bool]]:
-    """What only the texts say (defaults are left out of them): what they may mean is sifted while reading."""
+    """Return what only the texts say (defaults are left out of them): what they may mean is sifted while reading."""
     found: list[ColumnElement[bool]] = []
     if want.kinds:
         usual = [~record.contains('"kind":')] if USUAL_KIND in want.kinds else []

@@ -10,7 +10,7 @@ from crane_celery.model.job import Job
 
 
 class Picked(NamedTuple):
-    """What selectors mean."""
+    """Record of what selectors mean."""
 
     ids: RangeSet
     #: ids of which only these steps are wanted, unless ``whole`` has them too
@@ -18,7 +18,7 @@ class Picked(NamedTuple):
     whole: RangeSet
 
     def among(self, ids: RangeSet) -> "Picked":
-        """What they mean of these ids."""
+        """Return what they mean of these ids."""
         return Picked(self.ids & ids, tuple((some & ids, step) for some, step in self.parts), self.whole & ids)
 
     def narrow(self, id: int, steps: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,4 +1,5 @@
-"""What people have held of the machine, decayed: the fair share's memory. Kept as one sum for each, at filing time.
+"""Define what people have held of the machine, decayed: the fair share's memory. Kept as one sum for each, at
+filing time.
 
 Held CPU seconds count half after each half-life. A sum and the moment it is true of say all: a contribution of another
 moment is decayed to that of the sum, or the sum to its, so the order of filing does not matter. Where the half-life is
@@ -26,7 +27,7 @@ class Owner(NamedTuple):
 
 
 class Sum(NamedTuple):
-    """So many CPU seconds, as they count at a moment."""
+    """Limit: so many CPU seconds, as they count at a moment."""
 
     used: float = 0.0
     at: float = 0.0
@@ -39,7 +40,7 @@ class Sum(NamedTuple):
 
 
 def decay(seconds: float, half_life_s: float) -> float:
-    """What is left of 1 after so long; with a half-life of 0 all of it."""
+    """Return what is left of 1 after so long; with a half-life of 0 all of it."""
     return float(2.0 ** (-seconds / half_life_s)) if half_life_s > 0 else 1.0
 
 
@@ -60,7 +61,7 @@ class Shares:
         self._new: dict[Owner, Sum] = {}
 
     def forget(self) -> None:
-        """What was kept in memory may not be true any more."""
+        """Forget what is held in memory: it may not be true any more."""
         self._sums = None
         self._met.clear()
         self._new.clear()

@@ -13,12 +13,12 @@ _IN_FORCE = searched()
 
 
 def needed(want: Query) -> bool:
-    """Whether there is such a condition."""
+    """Return whether there is such a condition."""
     return any(getattr(want, wanted) for wanted, _ in _IN_FORCE) or bool(want.licenses) or want.deadline != ANY_TIME
 
 
 def meant(row: Row, want: Query) -> bool:
-    """Whether a row, or one of what is true of all of a submission, passes them all."""
+    """Return whether a row, or one of what is true of all of a submission, passes them all."""
     return (
         all(not (values := getattr(want, wanted)) or row[key] in values for wanted, key in _IN_FORCE)
         and (not want.licenses or _asks_for(row["licenses"], want.licenses))

@@ -235,7 +235,7 @@ def _group(job: Job, row: Row) -> Row:
 
 
 def _unused(count: int, state: str, code: int) -> Row:
-    """So many elements that ended while pending, as a row of ``search.sum_runs``."""
+    """Return the number of elements that ended while pending, as a row of ``search.sum_runs``."""
     sums = {
         "cpu_s": 0.0,
         "wall_s": 0.0,
@@ -283,7 +283,7 @@ class _Jobs:
         return rows.cancelled_row(job, rank, rows.Gone(row.at, row.state, row.code, row.reason), base)
 
     def of_all(self, row: SqlRow[Any]) -> Row:
-        """What is the same in all rows of a submission of which nothing was changed."""
+        """Return what is the same in all rows of a submission of which nothing was changed."""
         return self._of(row, 0)[1]
 
     def _of(self, row: SqlRow[Any], rank: int) -> tuple[Job, Row]:

@@ -1,4 +1,4 @@
-"""What is wrong with a history, and what helps: from the words of the database. Pure, but for `examine`."""
+"""Define what is wrong with a history, and what helps: from the words of the database. Pure, but for `examine`."""
 
 import os
 import re

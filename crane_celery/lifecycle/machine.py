@@ -1,4 +1,4 @@
-"""What may follow what: one table for runs and one for nodes. Pure; an illegal step raises and changes nothing.
+"""Define what may follow what: one table for runs and one for nodes. Pure; an illegal step raises and changes nothing.
 
 Every run (element, step) and every node is in exactly one state; ended states stand in the table with no way out.
 Replay and the in-memory store go through here; the server's scripts get their tables from here (store.lua_tables).
@@ -13,7 +13,7 @@ from crane_celery.model.states import ENDED, WORST, State
 
 
 class Cause(StrEnum):
-    """What happens to a run."""
+    """Record of what happens to a run."""
 
     START = "start"  # the leader committed it to a node
     BEGIN = "begin"  # its processes exist
@@ -28,7 +28,7 @@ class Cause(StrEnum):
 
 
 class NodeCause(StrEnum):
-    """What happens to a node."""
+    """Record of what happens to a node."""
 
     REGISTER = "register"  # its worker started
     HEAR = "hear"  # a heartbeat

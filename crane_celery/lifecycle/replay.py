@@ -27,7 +27,7 @@ from crane_celery.model.states import HOLDING, TERMINATED, State
 
 @dataclass(slots=True)
 class Records:
-    """What is known: submissions and elements by id, nodes by name, steps by (element, run, step)."""
+    """Record of what is known: submissions and elements by id, nodes by name, steps by (element, run, step)."""
 
     jobs: dict[int, Job] = field(default_factory=dict)
     elements: dict[int, Element] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Whether another run follows the end of one: one table (reference/cranesched.md sections 2.7 and 9). Pure.
+"""Decide whether another run follows the end of one: one table (reference/cranesched.md sections 2.7 and 9). Pure.
 
 The ends of the store's scripts decide by the same rule in Lua (store/lua/lib/ends.lua), which gets the sets below
 (store.lua_tables); the contract suite compares.
@@ -19,7 +19,7 @@ def policy_of(spec: JobSpec) -> str:
 
 
 def follows(spec: JobSpec, run: Element, state: State, code: int) -> str:
-    """What follows when ``run`` ends so: "" = nothing, "requeue", or "hold" (pending again, and held).
+    """Return what follows when ``run`` ends so: "" = nothing, "requeue", or "hold" (pending again, and held).
 
     ``spec`` is the one in force for it. A cancel wins over everything; what somebody asked for wins over the policy,
     whatever the end; after ``max_requeue`` requeues it is held.

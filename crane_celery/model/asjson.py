@@ -28,7 +28,7 @@ _TUPLES = ("nodelist", "exclude", "features")
 
 
 def _plain(record: T, known: dict[str, Any]) -> Json:
-    """What differs from the defaults."""
+    """Return what differs from the defaults."""
     pairs = ((name, getattr(record, name), default) for name, default in known.items())
     return {name: value for name, value, default in pairs if value != default}
 
@@ -96,7 +96,7 @@ def node_from_json(value: Json) -> Node:
 
 
 def allocation_to_json(parts: tuple[Allocation, ...]) -> list[list[Any]]:
-    """What a run holds: ``[[node, cpus, memory, {gres: [slots]}], ...]``."""
+    """Return what a run holds: ``[[node, cpus, memory, {gres: [slots]}], ...]``."""
     return [[a.node, a.cpus, a.memory, a.gres] for a in parts]
 
 

@@ -1,4 +1,5 @@
-"""What a submission runs, as it is stored: one line of JSON, then, for arrays made from a list, their items. Pure.
+"""Define what a submission runs, as it is stored: one line of JSON, then, for arrays made from a list, their items.
+Pure.
 
 The items follow as a table of offsets and one block of bytes, so that a node reads the one it needs and nothing is paid
 for each of them when they are submitted or when an element starts.

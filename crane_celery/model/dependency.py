@@ -48,7 +48,7 @@ class Resolved(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What the store knows of a block's ids."""
+    """Record of what the store knows of a block's ids."""
 
     began: int  # of them, how many reached Running or ended
     ended: int
@@ -62,7 +62,7 @@ class Facts(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What becomes of a dependant."""
+    """Record of what becomes of a dependant."""
 
     dep: Resolved  # with what came true, or cannot any more, stamped
     ready: float  # as Job.ready
@@ -94,7 +94,7 @@ def blocks_of(dep: str) -> list[Block]:
 
 
 def undecided(dep: str, ready: float, judged_at: float, corr: str) -> bool:
-    """Whether another verdict may follow one with this ``ready``: what is waited for may still matter.
+    """Return whether another verdict may follow one with this ``ready``: what is waited for may still matter.
 
     Of alternatives (``?``) the first to come true may bring a delay, which a later one without would outrun.
     """
@@ -145,7 +145,7 @@ _OF_ENDS = frozenset({"afterok", "afternotok", "afterany", "afterexcept", "after
 
 
 def outdated(block: Block, facts: Facts) -> bool:
-    """Whether what is stamped of a block is true no longer, since some of its ids were requeued.
+    """Return whether what is stamped of a block is true no longer, since some of its ids were requeued.
 
     A ``singleton`` keeps its turn, and so does what came true while an ``expand``'s job ran. The same rules as in
     store/lua/lib/reopen.lua.
@@ -174,7 +174,7 @@ def unstamped(dep: Resolved, facts: Callable[[Block], Facts], ends: bool = False
 
 
 def judge(dep: Resolved, facts: Mapping[Block, Facts]) -> Verdict:
-    """What becomes of the dependant by these facts, which are keyed by the blocks of ``dep`` as given."""
+    """Return what becomes of the dependant by these facts, which are keyed by the blocks of ``dep`` as given."""
     groups = tuple(tuple(fire(block, facts[block]) for block in group) for group in dep.groups)
     stamped, sides = Resolved(dep.any_of, groups), []
     open_ = [block for group in dep.groups for block in group if block.kind == "aftercorr" and block.fired_at <= 0]

@@ -12,7 +12,7 @@ from crane_celery.model.states import State
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
-    """What the user asked for; never changes after submission (changes are overrides on the ``Job``)."""
+    """Record of what the user asked for; never changes after submission (changes are overrides on the ``Job``)."""
 
     name: str
     #: who, as the kernel told the gateway
@@ -148,13 +148,13 @@ class Job:
 
     @property
     def is_array(self) -> bool:
-        """Whether it was submitted with an index set."""
+        """Return whether it was submitted with an index set."""
         return bool(self.spec.array)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allocation:
-    """What one run holds on one node."""
+    """Record of what one run holds on one node."""
 
     node: str
     cpus: float

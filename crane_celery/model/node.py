@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class NodeState(StrEnum):
-    """What a node is good for. idle / mix / alloc are shown, not stored: they follow from the allocations."""
+    """Record of what a node is good for. idle / mix / alloc are shown, not stored: they follow from the allocations."""
 
     UP = "up"
     DOWN = "down"  # not heard of for NodeTimeout

@@ -1,4 +1,4 @@
-"""What was changed of a submission after it was accepted: fields of its specification, by ranks. Pure.
+"""Define what was changed of a submission after it was accepted: fields of its specification, by ranks. Pure.
 
 The text is JSON, ``[[ranks, {field: value}], ...]`` with disjoint ranges in the order of their first rank, so that it
 costs the number of differing parts, never the number of elements. "" = nothing was changed.

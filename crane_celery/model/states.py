@@ -77,7 +77,7 @@ def show_code(code: int) -> str:
 
 
 def show_deaths(deaths: int) -> str:
-    """How many processes were killed because memory ran out, for people; "" for none."""
+    """Return how many processes were killed because memory ran out, for people; "" for none."""
     if not deaths:
         return ""
     return f"{deaths} {'process was' if deaths == 1 else 'processes were'} killed: out of memory"

@@ -1,4 +1,5 @@
-"""What makes a job come first: weights of the multifactor priority (reference/cranesched.md section 7.2). Data only."""
+"""Define what makes a job come first: weights of the multifactor priority (reference/cranesched.md section 7.2).
+Data only."""
 
 from dataclasses import dataclass
 
@@ -26,7 +27,8 @@ class Priority:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draining:
-    """How far nodes are drained towards jobs that find no room, where nobody knows when what runs there ends."""
+    """Record of how far nodes are drained towards jobs that find no room, where nobody knows when what runs there
+    ends."""
 
     #: jobs of one partition that nodes are drained for at once; an array counts as one; 0 = none
     jobs: int = 4

@@ -36,7 +36,7 @@ class Move(NamedTuple):
 
 
 def moves(view: View, plan: Plan, now: float) -> list[Move]:
-    """What could start at once in another shape, in the order of priority. Changes nothing of view or plan."""
+    """Return what could start at once in another shape, in the order of priority. Changes nothing of view or plan."""
     found: list[Move] = []
     if not view.queue.flexible:
         return found
@@ -54,7 +54,7 @@ def moves(view: View, plan: Plan, now: float) -> list[Move]:
 
 
 def _turned_down(part: Part, plan: Plan) -> bool:
-    """Whether the cycle looked for nodes for it, and found none."""
+    """Return whether the cycle looked for nodes for it, and found none."""
     why = plan.blocked.get(part.queued.kind) if part.queued is not None else None
     return why is not None and why.reason in (Reason.RESOURCES, Reason.RESERVED)
 
@@ -92,7 +92,7 @@ def _shapes(spec: JobSpec) -> Iterator[Mapping[str, Any]]:
 
 
 class _Room:
-    """What is free after the starts of a plan, and until when nobody else is to have it."""
+    """Record of what is free after the starts of a plan, and until when nobody else is to have it."""
 
     def __init__(self, view: View, plan: Plan, now: float) -> None:
         self._view = view
@@ -113,7 +113,7 @@ class _Room:
         return RangeSet.of(self._started.get(job, ()))
 
     def allows(self, spec: JobSpec) -> bool:
-        """Whether its user may have one more at work in that partition."""
+        """Return whether its user may have one more at work in that partition."""
         most = self._view.max_jobs(spec.partition)
         return not most or self._view.work.active_in.get((spec.uid, spec.partition), 0) < most
 

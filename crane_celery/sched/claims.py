@@ -1,4 +1,5 @@
-"""What is withheld from those behind an element that waits for room: one of its user's elements at work, and one of its
+"""Define what is withheld from those behind an element that waits for room: one of its user's elements at work, and
+one of its
 array's. Without that it would find itself at the limit when it has room at last. Pure."""
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ Key = int | tuple[int, str]
 
 
 class Limit(NamedTuple):
-    """So many elements at work at most; 0 = no limit."""
+    """Limit: so many elements at work at most; 0 = no limit."""
 
     key: Key
     most: int

@@ -76,11 +76,12 @@ class Clearing:
         return members[first:] + members[:first]
 
     def _could(self, at: int, want: Want) -> bool:
-        """Whether a node is open and, empty, could hold it."""
+        """Return whether a node is open and, empty, could hold it."""
         return self._pool.is_open(at) and could_hold(self._pool.nodes[at], want)
 
     def _by_any(self, at: int, want: Want) -> bool:
-        """Whether the end of any run on a full node gives it room: there is nothing to be gathered, and so to keep."""
+        """Return whether the end of any run on a full node gives it room: there is nothing to be gathered, and so
+        to keep."""
         return (
             self._pool.cpu[at] == 0
             and not (want.exclusive or want.gres or want.whole_memory or at in self._timeline.holds)
@@ -91,11 +92,11 @@ class Clearing:
         )
 
     def holds(self, at: int, want: Want) -> bool:
-        """Whether a node may still be drained for it."""
+        """Return whether a node may still be drained for it."""
         return at in self._pool.members.get(want.partition, ()) and self._could(at, want) and self._beside(at, want)
 
     def _beside(self, at: int, want: Want) -> bool:
-        """Whether it fits beside the rooms kept there, once nothing runs."""
+        """Return whether it fits beside the rooms kept there, once nothing runs."""
         spec, kept = self._pool.nodes[at].spec, self._timeline.holds.get(at, ())
         if kept and (want.exclusive or any(hold.want.exclusive for hold in kept)):
             return False
@@ -118,7 +119,7 @@ class Clearing:
         return None if count is None else [id for id, _ in runs[:count]]
 
     def _needed(self, at: int, want: Want, runs: list[Release], gone: list[Release]) -> int | None:
-        """How many of these, in their order, have to end beside those that are ``gone``, until it has room."""
+        """Return how many of these, in their order, have to end beside those that are ``gone``, until it has room."""
         kept = self._timeline.holds.get(at, ())
         cpu = self._pool.cpu[at] + sum(each.cpu for each in gone) - sum(hold.want.cpu for hold in kept)
         memory = self._pool.memory[at] + sum(each.memory for each in gone) - self._kept_memory(at)

@@ -1,4 +1,4 @@
-"""What can never start once something is cancelled: the exact transitive closure over dependants. Pure.
+"""Define what can never start once something is cancelled: the exact transitive closure over dependants. Pure.
 
 A cancelled dependee makes ``afterok`` and the like impossible and lets ``after``, ``afterany`` and ``afternotok`` come
 true; a job with other ways to go (``?``) is lost only when all of them are. Costs the edges met; no depth is too deep.

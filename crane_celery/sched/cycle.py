@@ -109,7 +109,7 @@ class _Cycle:
         return Plan(self._starts, self._blocked, partial, self._holds, drains, self._drains.hungry, bool(heap))
 
     def _rank(self, found: Class, at: int) -> Rank:
-        """Where the unit at this place of its class stands now."""
+        """Return where the unit at this place of its class stands now."""
         unit = found.ids[at]
         entry = self._entries[unit // PARTS]
         value = self._config.ranking.value(entry.job, entry.parts[unit % PARTS].spec, self._now)
@@ -278,7 +278,7 @@ class _Cycle:
         return None
 
     def _kept(self, at: int, want: Want) -> bool:
-        """Whether the rooms kept on a node leave room from now on."""
+        """Return whether the rooms kept on a node leave room from now on."""
         return at not in self._timeline.holds or self._timeline.clear(at, want, self._now)
 
     def _until(self, want: Want) -> float:
@@ -286,13 +286,13 @@ class _Cycle:
         return self._now + want.limit if want.limit else inf
 
     def _limit(self, entry: Entry, want: Want) -> Why | None:
-        """Whether its user has as many elements at work as allowed."""
+        """Return whether its user has as many elements at work as allowed."""
         uid, partition = entry.job.spec.uid, want.partition
         limits = Limit(uid, self._config.max_jobs), Limit((uid, partition), self._view.max_jobs(partition))
         return self._claims.lack(limits, self._until(want))
 
     def _part(self, at: int, want: Want) -> Allocation:
-        """What it gets on a node; equal ones are one object, unless slots are named."""
+        """Return what it gets on a node; equal ones are one object, unless slots are named."""
         if want.gres:
             return self._pool.part(at, want)
         part = self._parts.get((at, want))

@@ -104,12 +104,13 @@ class Drains:
         self._known.pop((job, rank), None)
 
     def stirs(self, partition: str) -> bool:
-        """Whether a class of a partition that got none may get one now."""
+        """Return whether a class of a partition that got none may get one now."""
         live = any(each.partition == partition and not each.room for each in self._known.values())
         return partition in self.stirred or not live
 
     def is_due(self, kind: Kind) -> bool:
-        """Whether a class is to be looked at for the drain that it has: the choice is over, or none is made yet."""
+        """Return whether a class is to be looked at for the drain that it has: the choice is over, or none is made
+        yet."""
         return kind in self._due or (kind in self.kinds and kind.want.partition in self.stirred)
 
     def rest(self) -> list[Drain]:
@@ -155,7 +156,8 @@ class Drains:
             self._passed.add(known.partition)
 
     def _may_turn(self, partition: str, known: Drain | None) -> bool:
-        """Whether a job may have its turn: all ahead of it wait in vain, and it comes after the one that had it."""
+        """Return whether a job may have its turn: all ahead of it wait in vain, and it comes after the one that had
+        it."""
         if partition in self._turns or not self._jobs[partition] or self._vain[partition] < self._jobs[partition]:
             return False
         if known is not None and known.turn:

@@ -1,4 +1,4 @@
-"""What the view keeps of a submission and of a run: one entry for a job, and one for a million elements."""
+"""Define what the view keeps of a submission and of a run: one entry for a job, and one for a million elements."""
 
 from __future__ import annotations
 
@@ -136,17 +136,17 @@ class Entry:
 
     @property
     def want(self) -> Want:
-        """What its first part asks for."""
+        """Return what its first part asks for."""
         return self.parts[0].want
 
     @property
     def queued(self) -> bool:
-        """Whether any of it stands in the queue."""
+        """Return whether any of it stands in the queue."""
         return any(part.queued for part in self.parts)
 
     @property
     def room(self) -> int:
-        """How many more of its elements may hold an allocation; a large number where it has no throttle."""
+        """Return how many more of its elements may hold an allocation; a large number where it has no throttle."""
         throttle = self.spec.throttle
         return max(0, throttle - self.active) if throttle else 1 << 62
 
@@ -188,7 +188,7 @@ class Run:
 
     @property
     def node(self) -> str:
-        """Where its script runs, and its launch goes."""
+        """Return where its script runs, and its launch goes."""
         return self.parts[0].node
 
     @property
@@ -199,7 +199,7 @@ class Run:
 
 
 def blocks_in_force(job: Job) -> tuple[Block, ...]:
-    """What it waits for; nothing once it has been judged for good."""
+    """Return what it waits for; nothing once it has been judged for good."""
     return tuple(blocks_of(job.dep)) if undecided(job.dep, job.ready, job.judged_at, job.corr) else ()
 
 

@@ -1,4 +1,5 @@
-"""Where a request cannot start now, node by node, in numbers. Pure; asked by a person, never by a cycle: a look at each
+"""Define where a request cannot start now, node by node, in numbers. Pure; asked by a person, never by a cycle: a
+look at each
 node of the partition.
 
 A node is counted once, under the first condition that it fails, those that no end of a run can change coming first.
@@ -69,7 +70,7 @@ def count(pool: Pool, want: Want, kept: Kept | None = None) -> Counted:
 
 
 def _lasting(pool: Pool, at: int, want: Want) -> Fallout | None:
-    """What keeps a node from serving it even when it is idle."""
+    """Return what keeps a node from serving it even when it is idle."""
     node = pool.nodes[at]
     spec = node.spec
     if want.nodelist and spec.name not in want.nodelist:
@@ -91,7 +92,7 @@ def _lasting(pool: Pool, at: int, want: Want) -> Fallout | None:
 
 
 def _now(pool: Pool, at: int, want: Want) -> Fallout | None:
-    """What keeps a node that could serve it from doing so now."""
+    """Return what keeps a node that could serve it from doing so now."""
     if want.exclusive and pool.holders[at]:
         return Fallout(1, "in use, and whole nodes were asked for")
     if pool.cpu[at] < want.cpu:

@@ -45,7 +45,7 @@ class Ahead(NamedTuple):
 
 
 def standing(view: View, config: Config, now: float, found: Class, unit: int, active: int) -> Rank:
-    """Where a unit of a class stands, when its user has so many elements at work."""
+    """Return where a unit of a class stands, when its user has so many elements at work."""
     entry = view.entries[unit // PARTS]
     value = config.ranking.value(entry.job, entry.parts[unit % PARTS].spec, now)
     return -found.kind.partition, -value, active, unit
@@ -72,7 +72,7 @@ def ahead(view: View, config: Config, now: float, job: int, number: int = 0) -> 
 
 
 def _why(theirs: Rank, mine: Rank) -> str:
-    """What puts one before the other."""
+    """Return what puts one before the other."""
     if theirs[0] != mine[0]:
         return f"its partition goes first, {-theirs[0]:g} over {-mine[0]:g}"
     if theirs[1] != mine[1]:

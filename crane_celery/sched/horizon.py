@@ -19,7 +19,7 @@ Key = tuple[int, int]
 
 
 class Release(NamedTuple):
-    """What a node gets back, and when."""
+    """Record of what a node gets back, and when."""
 
     end: float
     cpu: int  # thousandths

@@ -55,12 +55,12 @@ class Licences:
         return Why(Reason.LICENSES, f"licences {item.name}", item.number, max(0, free))
 
     def _left(self, name: str, until: float) -> int:
-        """How many are free for a run that is over by then."""
+        """Return how many are free for a run that is over by then."""
         count, start = self._claims.get(name, (0, inf))
         return self._free.get(name, 0) - (count if until > start else 0)
 
     def _chosen(self, request: LicenseRequest, until: float) -> tuple[License, ...] | None:
-        """What of a request is taken: all of it, or the first alternative that is free."""
+        """Return what of a request is taken: all of it, or the first alternative that is free."""
         free = [item for item in request.items if self._left(item.name, until) >= item.number]
         if request.any_of:
             return (free[0],) if free else None

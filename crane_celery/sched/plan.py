@@ -1,4 +1,4 @@
-"""What a cycle decided: starts, and for every class that found no room, why. Data only."""
+"""Define what a cycle decided: starts, and for every class that found no room, why. Data only."""
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ class Why(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What a cycle may be told."""
+    """Record of what a cycle may be told."""
 
     #: so many starts at most, so that the leader reads events in between; the rest waits for the next cycle
     max_starts: int = 512

@@ -1,4 +1,4 @@
-"""What is free on every node, in columns, with a bound for each block of nodes.
+"""Define what is free on every node, in columns, with a bound for each block of nodes.
 
 Columns of whole numbers are copied in microseconds, so a cycle plans on a copy and the view stays as it is. A search
 passes over blocks of 64 nodes whose largest free CPU or memory is too small: on 10,000 nodes that are 90 % full it
@@ -134,7 +134,7 @@ class Pool:
         return [self.number[name] for name in expand(compress(self.names[at] for at in found), len(found))]
 
     def is_open(self, at: int) -> bool:
-        """Whether a node may get anything new."""
+        """Return whether a node may get anything new."""
         return self.nodes[at].state is NodeState.UP
 
     def fitting(self, want: Want, start: int = 0) -> Iterator[int]:
@@ -164,7 +164,7 @@ class Pool:
         )
 
     def _has(self, at: int, constraint: str) -> bool:
-        """Whether a node has the features."""
+        """Return whether a node has the features."""
         key = (at, constraint)
         known = self._features.get(key)
         if known is None:
@@ -190,7 +190,7 @@ class Pool:
         return self.nodes[at].spec.memory if want.whole_memory else want.memory
 
     def part(self, at: int, want: Want) -> Allocation:
-        """What a want gets on a node that ``find`` named: with ``exclusive`` all its CPUs and memory."""
+        """Return what a want gets on a node that ``find`` named: with ``exclusive`` all its CPUs and memory."""
         spec = self.nodes[at].spec
         gres = (self.pick(at, want.gres) or {}) if want.gres else {}
         if want.exclusive:

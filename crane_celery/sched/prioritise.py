@@ -1,4 +1,4 @@
-"""Who comes first: the multifactor priority (reference/cranesched.md section 7.2), and turns among equals. Pure.
+"""Decide who comes first: the multifactor priority (reference/cranesched.md section 7.2), and turns among equals. Pure.
 
 Priorities are rounded to whole numbers: among those that are equal, the user with the fewest elements at work goes
 first, so an array never starves anybody else's jobs; then the order of submission counts.
@@ -15,7 +15,8 @@ from crane_celery.model.weights import Priority
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """What priorities are made of. ``shares``: uid -> 1 for who used nothing lately, towards 0 for who used much."""
+    """Record of what priorities are made of. ``shares``: uid -> 1 for who used nothing lately, towards 0 for who
+    used much."""
 
     weights: Priority = field(default_factory=Priority)
     shares: Mapping[int, float] = field(default_factory=dict)

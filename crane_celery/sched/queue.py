@@ -17,7 +17,7 @@ PARTS = 1 << 20
 
 
 class Kind(NamedTuple):
-    """What a class's units have in common."""
+    """Record of what a class's units have in common."""
 
     partition: int  # the partition's priority
     fixed: float  # of the priority, what neither time nor use changes
@@ -26,7 +26,7 @@ class Kind(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a part stands in the queue."""
+    """Record of where a part stands in the queue."""
 
     kind: Kind
     unit: int
@@ -78,5 +78,5 @@ class Queue:
         return iter(self._classes.values())
 
     def __len__(self) -> int:
-        """How many classes there are."""
+        """Return how many classes there are."""
         return len(self._classes)

@@ -70,7 +70,7 @@ def lasting(pool: Pool, want: Want) -> Why | None:
 
 
 def shortfall(pool: Pool, want: Want) -> Why:
-    """What a want that found no room lacks most plainly, from the bounds of the pool alone (cheap)."""
+    """Return what a want that found no room lacks most plainly, from the bounds of the pool alone (cheap)."""
     cpu, memory = pool.most_free()
     if cpu < want.cpu:
         return Why(Reason.RESOURCES, "CPUs on one node", want.cpu / MILLI, cpu / MILLI)

@@ -26,7 +26,7 @@ from crane_celery.sched.want import MILLI, Want
 
 
 class _Step(NamedTuple):
-    """What is free on a node from a moment on, or how much that changes then."""
+    """Record of what is free on a node from a moment on, or how much that changes then."""
 
     moment: float
     cpu: int
@@ -52,7 +52,7 @@ class Hold(NamedTuple):
 
 
 class Timeline:
-    """What is free when, on top of a scratch pool that the cycle takes its starts from."""
+    """Record of what is free when, on top of a scratch pool that the cycle takes its starts from."""
 
     def __init__(self, horizon: Horizon, pool: Pool, now: float, budget: int) -> None:
         """``budget``: ends looked at by all searches together, at most."""
@@ -67,12 +67,12 @@ class Timeline:
 
     @property
     def spent(self) -> bool:
-        """Whether the budget is used up: no room will be found any more."""
+        """Return whether the budget is used up: no room will be found any more."""
         return self._budget < 0
 
     @property
     def endless(self) -> bool:
-        """Whether the end of anything at work is not known."""
+        """Return whether the end of anything at work is not known."""
         return bool(self._horizon.endless or self._fresh.endless)
 
     def keep(self, hold: Hold) -> None:
@@ -89,7 +89,7 @@ class Timeline:
             self._fresh.put(self._seq, at, part, self._now + limit if limit else inf)
 
     def clear(self, at: int, want: Want, start: float) -> bool:
-        """Whether a node holds it from ``start`` for its whole time beside all rooms that are kept there."""
+        """Return whether a node holds it from ``start`` for its whole time beside all rooms that are kept there."""
         end = start + want.limit if want.limit else inf
         steps = self._steps_of(at)
         first = bisect_right(steps, start, key=_moment) - 1
@@ -102,7 +102,7 @@ class Timeline:
         return not want.gres or all(self._has_slots(at, want, moment) for moment in self._begins(at, start, end))
 
     def _steps_of(self, at: int) -> list[_Step]:
-        """What is free on a node from when on, in order; the first is before all times."""
+        """Return what is free on a node from when on, in order; the first is before all times."""
         steps = self._steps.get(at)
         if steps is None:
             pool = self._pool
@@ -117,7 +117,7 @@ class Timeline:
         return steps
 
     def _changes(self, at: int) -> Iterator[_Step]:
-        """What is given back and taken on a node, and when."""
+        """Yield what is given back and taken on a node, and when."""
         for horizon in (self._horizon, self._fresh):
             for release in horizon.by_node.get(at, {}).values():
                 if release.end < inf:
@@ -129,7 +129,7 @@ class Timeline:
             yield _Step(hold.end, want.cpu, memory, -1, -alone)
 
     def releases(self, at: int) -> Iterator[tuple[int, Release]]:
-        """What runs on a node, by id; starts of this cycle have negative ones."""
+        """Yield what runs on a node, by id; starts of this cycle have negative ones."""
         for horizon in (self._horizon, self._fresh):
             yield from horizon.by_node.get(at, {}).items()
 
@@ -141,7 +141,7 @@ class Timeline:
                 yield hold.start
 
     def _has_slots(self, at: int, want: Want, moment: float) -> bool:
-        """Whether a node has its devices at one moment."""
+        """Return whether a node has its devices at one moment."""
         slots = {name: sum(1 for users in held if not users) for name, held in self._pool.slots[at].items()}
         for horizon in (self._horizon, self._fresh):
             for release in horizon.by_node.get(at, {}).values():
@@ -193,7 +193,7 @@ class Timeline:
 
 
 def could_hold(node: Node, want: Want) -> bool:
-    """Whether an empty node could serve it, by its name, size, resources and features."""
+    """Return whether an empty node could serve it, by its name, size, resources and features."""
     spec = node.spec
     return (
         spec.name not in want.exclude

@@ -1,4 +1,4 @@
-"""What is asked of the leader beside planning: by events, and by time alone. Data, and one pure question."""
+"""Define what is asked of the leader beside planning: by events, and by time alone. Data, and one pure question."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from crane_celery.sched.entry import Entry
 
 @dataclass(slots=True)
 class Todo:
-    """What events asked of the leader since it last looked."""
+    """Record of what events asked of the leader since it last looked."""
 
     plan: bool = False  # something may start that could not before
     due: bool = False  # a time has come for something
@@ -34,7 +34,7 @@ class Due(NamedTuple):
 
 
 def due(entries: Iterable[Entry], now: float) -> Iterator[Due]:
-    """What time alone has decided by now: holds that end, and what is pending at its deadline."""
+    """Yield what time alone has decided by now: holds that end, and what is pending at its deadline."""
     for entry in entries:
         for some, at in tagged.decode(entry.job.until):
             if at <= now and (over := some & entry.held):

@@ -1,4 +1,5 @@
-"""What users have used lately: CPU seconds, each halved after a half-life. Pure; exact however often it is asked.
+"""Define what users have used lately: CPU seconds, each halved after a half-life. Pure; exact however often it is
+asked.
 
 A use counts from the end of its run. The leader starts from what the history knows and keeps it current itself.
 """

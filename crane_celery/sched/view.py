@@ -115,11 +115,11 @@ class View:
 
     @property
     def watches(self) -> bool:
-        """Whether any submission waits for a dependency."""
+        """Return whether any submission waits for a dependency."""
         return bool(self.waits)
 
     def take_todo(self) -> Todo:
-        """What events asked for since the last call."""
+        """Return what events asked for since the last call."""
         todo, self.todo = self.todo, Todo()
         return todo
 

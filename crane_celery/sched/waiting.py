@@ -1,4 +1,5 @@
-"""Who waits for whom, as the leader sees it: what an end concerns, whose turn it is by name, what can never start."""
+"""Decide who waits for whom, as the leader sees it: what an end concerns, whose turn it is by name, what can never
+start."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ class Waiting:
         return bool(self._watched)
 
     def __contains__(self, job: int) -> bool:
-        """Whether anything waits for this submission."""
+        """Return whether anything waits for this submission."""
         return job in self._watched
 
     def watch(self, entry: Entry) -> bool:
@@ -60,7 +61,7 @@ class Waiting:
         entry.dep = ()
 
     def concerns(self, job: int, id: int, done: bool) -> bool:
-        """Whether anybody has to know at once that an element began or ended."""
+        """Return whether anybody has to know at once that an element began or ended."""
         return any(first <= id < first + count and (count <= _SMALL or done) for first, count in self._watched[job])
 
     # -- singletons

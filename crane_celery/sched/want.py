@@ -1,4 +1,4 @@
-"""What a request asks of each node, in whole numbers: the part of a job that decides where it fits.
+"""Define what a request asks of each node, in whole numbers: the part of a job that decides where it fits.
 
 Requests that want the same are one class: the scheduler looks for room once for all of them.
 """
@@ -35,7 +35,7 @@ class Want(NamedTuple):
 
     @property
     def plain(self) -> bool:
-        """Whether CPUs and memory alone decide on a node."""
+        """Return whether CPUs and memory alone decide on a node."""
         return not (
             self.gres
             or self.nodelist
@@ -47,11 +47,12 @@ class Want(NamedTuple):
         )
 
     def ends_no_later(self, other: "Want") -> bool:
-        """Whether it takes no more time than ``other``."""
+        """Return whether it takes no more time than ``other``."""
         return not other.limit or 0 < self.limit <= other.limit
 
     def covers(self, other: "Want") -> bool:
-        """Whether this asks for no more than ``other`` in every respect: if this finds no room, nor does the other."""
+        """Return whether this asks for no more than ``other`` in every respect: if this finds no room, nor does the
+        other."""
         return (
             self.cpu <= other.cpu
             and self.memory <= other.memory

@@ -1,4 +1,5 @@
-"""What is at work: how much of each user, which licences are in use, and when it all is expected to end. Pure."""
+"""Define what is at work: how much of each user, which licences are in use, and when it all is expected to end.
+Pure."""
 
 from __future__ import annotations
 

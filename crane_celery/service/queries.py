@@ -74,7 +74,7 @@ class Queries:
         return made
 
     def dependents(self, selectors: Sequence[Selector]) -> list[Row]:
-        """Who waits for the jobs named. Raises NotFound for one that is not there."""
+        """Return who waits for the jobs named. Raises NotFound for one that is not there."""
         found, missed = targets(tuple(selectors), self._store)
         if missed:
             raise NotFound(f"{missed[0].shown}: {missed[0].error.message}")
@@ -183,7 +183,7 @@ class Queries:
         return summaries(self._history, chosen, want)
 
     def usage(self, selectors: Sequence[Selector]) -> list[Row]:
-        """What jobs used of what they held, in groups (``History.usage``); none for what never was."""
+        """Return what jobs used of what they held, in groups (``History.usage``); none for what never was."""
         want = listing.Wanted(tuple(selectors), past=self._history is None)
         chosen = listing.live(self.queue.alive(), want, self._store)
         found = [listing.used(row) for row in (*map(pending_row, chosen.lines), *chosen.rows)]
@@ -194,14 +194,14 @@ class Queries:
         return found
 
     def story(self, selectors: Sequence[Selector]) -> list[Row]:
-        """What has happened to jobs, whether they live or not (service.query.story). Raises NotFound."""
+        """Return what has happened to jobs, whether they live or not (service.query.story). Raises NotFound."""
         alive = self.queue.alive().elements  # before the history is asked: what ends meanwhile is in one of the two
         if self._history:
             self._filing.wait()
         return story.stories(selectors, story.Sources(self._store, self._history), alive)
 
     def output(self, selectors: Sequence[Selector], failed: int = 0) -> list[Row]:
-        """Where the output of jobs lies (service.query.output). Raises NotFound, Refused."""
+        """Return where the output of jobs lies (service.query.output). Raises NotFound, Refused."""
         past = story.Sources(self._store, self._history)
         return output.outputs(selectors, past, lambda want: self.history(want).rows, failed)
 
@@ -222,5 +222,5 @@ class Queries:
         return parse_spans(texts, datetime.fromtimestamp(self._store.now(), zone_of(zone)))
 
     def goals(self, selectors: Sequence[Selector]) -> list[progress.Goal]:
-        """What somebody waits for."""
+        """Return what somebody waits for."""
         return progress.goals(selectors, self._store, self._past)

@@ -28,11 +28,11 @@ class Service:
         self.query = Queries(store, settings, history, self.past, queue, outlook)
 
     def operator(self, caller: Caller) -> bool:
-        """Whether the caller may act on everybody's jobs."""
+        """Return whether the caller may act on everybody's jobs."""
         return is_operator(caller, self.settings.operators)
 
     def ping(self, caller: Caller) -> Row:
-        """Who and what answers."""
+        """Return who and what answers."""
         return {
             "version": _version(),
             "cluster": self.settings.cluster,

@@ -1,4 +1,4 @@
-"""What one cluster is configured to be: read once from one YAML file, then handed around as frozen records.
+"""Define what one cluster is configured to be: read once from one YAML file, then handed around as frozen records.
 
 ``load()`` finds the file, reads it and fills in defaults; every error names file, line and key. Where things lie on the
 host (home, run directory) is decided here too, so that no other part has an opinion on it (docs/architecture.md).

@@ -1,4 +1,4 @@
-"""Whether the device files that a node is configured with are there (`devices` in docs/configuration.md)."""
+"""Decide whether the device files that a node is configured with are there (`devices` in docs/configuration.md)."""
 
 import os
 import stat
@@ -9,7 +9,8 @@ FAULT = "device file "
 
 
 def fault_of(devices: Mapping[str, Sequence[str]]) -> str:
-    """What is wrong with the first file that is not as it should be, "" = nothing. ``devices``: files by resource."""
+    """Return what is wrong with the first file that is not as it should be, "" = nothing. ``devices``: files by
+    resource."""
     for kind, files in devices.items():
         for file in files:
             if why := _wrong(file):

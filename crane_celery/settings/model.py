@@ -93,12 +93,12 @@ class Settings:
 
     @property
     def prefix(self) -> str:
-        """What every key of this cluster begins with: one hash tag, so that a script's keys share a slot."""
+        """Return what every key of this cluster begins with: one hash tag, so that a script's keys share a slot."""
         return f"{{{self.cluster}}}"
 
     @property
     def group_root(self) -> str:
-        """What the names of this cluster's cgroups begin with; two clusters of one host may have one name.
+        """Return what the names of this cluster's cgroups begin with; two clusters of one host may have one name.
 
         It is the ``cluster`` of a shepherd's configuration and the ``root_hint`` of workers.cgroup.probe.
         """
@@ -116,13 +116,13 @@ class Settings:
 
     @property
     def log_dir(self) -> str:
-        """Where each process has its log file."""
+        """Return where each process has its log file."""
         return f"{self.home}/log"
 
     def spool(self, node: str) -> str:
-        """Where a node keeps its journal and scripts."""
+        """Return where a node keeps its journal and scripts."""
         return f"{self.home}/spool/{node}"
 
     def node_run_dir(self, node: str) -> str:
-        """Where the sockets of a node are."""
+        """Return where the sockets of a node are."""
         return f"{self.run_dir}/node.{node}"

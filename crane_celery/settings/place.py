@@ -1,4 +1,4 @@
-"""Where a cluster lies on the host: its home, and a run directory whose socket paths are short enough.
+"""Define where a cluster lies on the host: its home, and a run directory whose socket paths are short enough.
 
 A Unix socket's path holds 107 bytes (sockaddr_un), and a URL wants a plain one. Where ``<home>/run`` is long or has
 unusual characters, it is a symbolic link to a directory ``/tmp/crane-<uid>-<hash>`` that must be ours.
@@ -45,7 +45,7 @@ def run_dir_of(home: str) -> str:
 
 
 def fits(path: str) -> bool:
-    """Whether sockets below this directory have paths that are short and plain enough."""
+    """Return whether sockets below this directory have paths that are short and plain enough."""
     return len(os.fsencode(path)) + _ROOM <= _PATH_MAX and _PLAIN.fullmatch(path) is not None
 
 

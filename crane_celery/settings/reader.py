@@ -56,7 +56,7 @@ class Value(NamedTuple):
         return number
 
     def parsed(self, parse: Callable[[str], T]) -> T:
-        """What a grammar makes of the text."""
+        """Return what a grammar makes of the text."""
         try:
             return parse(self.text())
         except InputError as error:

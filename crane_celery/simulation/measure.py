@@ -1,4 +1,4 @@
-"""What people compare schedulers by, from one run of a trace."""
+"""Define what people compare schedulers by, from one run of a trace."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ Mark = Text | Line
 
 
 def marks(panels: Sequence[Panel], across: str) -> list[Mark]:
-    """What is to be drawn: two panels, one above the other; ``across`` says what the time axis spans."""
+    """Return what is to be drawn: two panels, one above the other; ``across`` says what the time axis spans."""
     found: list[Mark] = [Text(WIDTH - RIGHT, HEIGHT - GAP // 3, across, _INK, True)]
     for number, panel in enumerate(panels):
         found += _panel(panel, GAP + number * (_PANEL + GAP))

@@ -36,7 +36,7 @@ Observer = Callable[[View, Plan, float], None]
 
 
 class Ran(NamedTuple):
-    """What became of a job. Times since the first submission."""
+    """Record of what became of a job. Times since the first submission."""
 
     job: TraceJob
     start: float
@@ -108,7 +108,7 @@ class Replay:
             yield len(self._ran) - len(self._ends), len(self._jobs)
 
     def result(self) -> Result:
-        """What came of it, once ``run`` is through."""
+        """Return what came of it, once ``run`` is through."""
         ran = [self._ran[id] for id in sorted(self._ran)]
         return Result(self._policy, ran, self._samples, self._considered, self._spent)
 

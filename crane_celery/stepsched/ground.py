@@ -1,4 +1,5 @@
-"""What the nodes of a job have and what of it is free. Changed by take, give, put and drop, and by nothing else."""
+"""Define what the nodes of a job have and what of it is free. Changed by take, give, put and drop, and by nothing
+else."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Distribution(NamedTuple):
-    """How tasks go round the nodes: ``plane`` tasks to a node at a time; 0 = fill a node before the next."""
+    """Record of how tasks go round the nodes: ``plane`` tasks to a node at a time; 0 = fill a node before the next."""
 
     plane: int = 0
 

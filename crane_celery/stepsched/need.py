@@ -1,4 +1,4 @@
-"""What a step asks for, in whole numbers. Steps of equal needs are interchangeable and are looked at once."""
+"""Define what a step asks for, in whole numbers. Steps of equal needs are interchangeable and are looked at once."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ def milli(cpus: float) -> int:
 
 
 class Need(NamedTuple):
-    """What one step asks for; immutable and hashable, the key of a class of steps."""
+    """Record of what one step asks for; immutable and hashable, the key of a class of steps."""
 
     tasks: int = 1
     cpu: int = 0  # thousandths of a CPU for each task
@@ -47,7 +47,7 @@ class Need(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What a step holds on one node."""
+    """Record of what a step holds on one node."""
 
     node: str
     tasks: int

@@ -28,7 +28,8 @@ class Step(NamedTuple):
 
     @property
     def key(self) -> Key:
-        """Where it stands in the order: by request time less AGEING_S for each point of priority, then by number.
+        """Return where it stands in the order: by request time less AGEING_S for each point of priority, then by
+        number.
 
         As all wait alike, this is priority with linear ageing, and the order of two steps never changes.
         """

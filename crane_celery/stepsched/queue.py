@@ -37,7 +37,7 @@ class Reservation(NamedTuple):
 
 
 class Running(NamedTuple):
-    """What a running step holds and when its limit ends it (inf: never)."""
+    """Record of what a running step holds and when its limit ends it (inf: never)."""
 
     parts: tuple[Part, ...]
     ends: float

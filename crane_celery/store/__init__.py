@@ -1,1 +1,2 @@
-"""Where the truth lives: one narrow set of verbs, implemented on Redis and in memory under one contract suite."""
+"""Define where the truth lives: one narrow set of verbs, implemented on Redis and in memory under one contract
+suite."""

@@ -116,7 +116,7 @@ class Keys:
 
 
 def idempotency(key: str) -> str:
-    """What of a caller's key gets into a key's name: bounded, and free of the caller's characters."""
+    """Return what of a caller's key gets into a key's name: bounded, and free of the caller's characters."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:40] if key else ""
 
 

@@ -177,7 +177,7 @@ class Link:
 
     @property
     def address(self) -> str:
-        """Where the server is, without its password."""
+        """Return where the server is, without its password."""
         parts = urlsplit(self._url)
         return parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
 
@@ -199,14 +199,15 @@ def _too_large(most: str, held: str, more: str) -> LimitReached:
 
 
 def tcp(url: str) -> dict[str, Any]:
-    """What the client is told of a connection over TCP; nothing for a Unix socket, whose peer cannot get lost."""
+    """Return what the client is told of a connection over TCP; nothing for a Unix socket, whose peer cannot get
+    lost."""
     if urlsplit(url).scheme == "unix":
         return {}
     return {"socket_connect_timeout": LOST_S, "socket_keepalive": True, "socket_keepalive_options": TCP_OPTIONS}
 
 
 def _unix(url: str) -> dict[str, Any]:
-    """What the client is told of a connection over a Unix socket: to look who listens there."""
+    """Return what the client is told of a connection over a Unix socket: to look who listens there."""
     return {"connection_class": _UnixConnection} if urlsplit(url).scheme == "unix" else {}
 
 

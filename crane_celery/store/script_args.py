@@ -32,7 +32,7 @@ WINDOW, _SHORT = 1 << 18, 500
 
 
 def by(uid: int) -> str:
-    """Who asked, as the first members of an event's JSON object."""
+    """Return who asked, as the first members of an event's JSON object."""
     return f'"uid":{uid},' if uid >= 0 else ""
 
 
@@ -82,7 +82,7 @@ def _submission(job: Submission, key: str, body: bytes) -> tuple[str | bytes | i
 
 
 def policy(spec: JobSpec) -> str:
-    """What follows a run's end, as the scripts read it."""
+    """Return what follows a run's end, as the scripts read it."""
     return f"{policy_of(spec)}:{spec.max_requeue}:{spec.max_fails}"
 
 
@@ -145,7 +145,7 @@ def question(row: list[bytes]) -> Question:
 
 
 def _facts(block: Block, values: Iterator[bytes]) -> Facts:
-    """What it tells of one block, taken off the row."""
+    """Return what it tells of one block, taken off the row."""
     began, ended, ok, at, lost, last = (next(values) for _ in range(6))
     facts = Facts(int(began), int(ended), int(ok), float(at), int(lost), int(last) > 0)
     if block.kind != "aftercorr":

@@ -94,7 +94,7 @@ class Space:
 
 
 def is_local(url: str) -> bool:
-    """Whether a server's address is one of this host's own."""
+    """Return whether a server's address is one of this host's own."""
     parts = urlsplit(url)
     if parts.scheme == "unix":
         return True

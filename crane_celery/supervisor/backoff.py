@@ -1,4 +1,4 @@
-"""How long a process that died waits before it is started again."""
+"""Define how long a process that died waits before it is started again."""
 
 FIRST_S = 0.1
 LONGEST_S = 5.0

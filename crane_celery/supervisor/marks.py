@@ -1,4 +1,4 @@
-"""How the daemons of a cluster are known without any file that names a pid.
+"""Define how the daemons of a cluster are known without any file that names a pid.
 
 Each has a file of its cluster's home open, ``<home>/marks/<role>``, under one fixed descriptor: ``/proc/<pid>/fd/198``
 says whose daemon a process is and which. That survives what overwrites arguments and environment (setproctitle), a lost
@@ -19,7 +19,7 @@ _GONE = " (deleted)"
 
 
 def folder(home: str) -> str:
-    """Where the files are; links resolved, as /proc shows them."""
+    """Return where the files are; links resolved, as /proc shows them."""
     return os.path.join(os.path.realpath(home), "marks")
 
 

@@ -1,4 +1,4 @@
-"""Who runs which role: one small file per role in the run directory, ``<pid> <start time>``.
+"""Decide who runs which role: one small file per role in the run directory, ``<pid> <start time>``.
 
 They outlive the supervisor, so that ``crane down`` finds everything after a crash of it, and a new supervisor finds
 what the old one left. A file is believed only where nobody else can have written it (trust).
@@ -13,7 +13,7 @@ from crane_celery.supervisor.processes import Record, alive
 
 
 def folder(run_dir: str) -> str:
-    """Where the files are."""
+    """Return where the files are."""
     return os.path.join(run_dir, "pids")
 
 

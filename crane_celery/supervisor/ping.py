@@ -1,4 +1,5 @@
-"""Whether a server on a Unix socket answers, asked in its own protocol: the supervisor imports no client library."""
+"""Decide whether a server on a Unix socket answers, asked in its own protocol: the supervisor imports no client
+library."""
 
 import socket
 

@@ -39,7 +39,7 @@ def record_of(pid: int) -> Record | None:
 
 
 def alive(record: Record) -> bool:
-    """Whether this very process still runs."""
+    """Return whether this very process still runs."""
     return start_time(record.pid) == record.start
 
 

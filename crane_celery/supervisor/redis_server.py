@@ -68,7 +68,7 @@ def _wheel_binaries(folder: str) -> Iterable[str]:
 
 
 def _ask(program: str) -> Server | None:
-    """What ``--version`` says, None when it does not run or says something else."""
+    """Return what ``--version`` says, None when it does not run or says something else."""
     try:
         said = subprocess.run(
             [program, "--version"], capture_output=True, text=True, timeout=_ASK_TIMEOUT_S, check=False
@@ -133,7 +133,8 @@ def prepare(settings: Settings) -> list[str]:
 
 
 def explain_failure(log: str, settings: Settings) -> str:
-    """What to tell a person about a server that will not stay up, from the end of its log; "" when it says nothing."""
+    """Return what to tell a person about a server that will not stay up, from the end of its log; "" when it says
+    nothing."""
     if _CORRUPT.search(log):
         folder = f"{settings.home}/server/appendonlydir"
         return (

@@ -53,7 +53,7 @@ def flower_argv(address: str, port: int) -> tuple[str, ...]:
 
 
 def bridge_argv() -> tuple[str, ...]:
-    """What tells Flower of nodes and steps."""
+    """Return what tells Flower of nodes and steps."""
     return command("crane_celery.flower_bridge")
 
 
@@ -63,7 +63,8 @@ def crane_argv(role: str) -> tuple[str, ...]:
 
 
 def environment(settings: Settings, base: Mapping[str, str]) -> dict[str, str]:
-    """What every daemon has in its environment: which cluster it belongs to, and nothing of a job or for Python."""
+    """Return what every daemon has in its environment: which cluster it belongs to, and nothing of a job or for
+    Python."""
     kept = {name: value for name, value in without_python(base).items() if name not in _JOB_VARIABLES}
     return {**kept, "CRANE_HOME": settings.home, "CRANE_CONFIG": settings.path, MARK: settings.home}
 

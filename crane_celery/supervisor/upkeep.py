@@ -1,4 +1,4 @@
-"""What of a run directory is lost, and made again: a cleaner of /tmp may take all of it, or single sockets.
+"""Define what of a run directory is lost, and made again: a cleaner of /tmp may take all of it, or single sockets.
 
 The gateways and shepherds make their own sockets again (gateway.server, workers.shepherd.listener).
 """

@@ -149,7 +149,7 @@ def objects(path: Path) -> Iterator[ast.ClassDef]:
 
 
 def attributes(node: ast.ClassDef) -> set[str]:
-    """What its methods assign to ``self``, and what its body declares."""
+    """Return what its methods assign to ``self``, and what its body declares."""
     stored = (each for each in ast.walk(node) if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store))
     declared = (each.target for each in node.body if isinstance(each, ast.AnnAssign))
     return {each.attr for each in stored if ast.unparse(each.value) == "self"} | {

@@ -25,8 +25,13 @@ def test_a_count_is_of_what_it_says() -> None:
     assert counts["docstrings"]["there are"] > 1000
 
 
+def test_docstrings_begin_with_a_verb_or_name_the_thing() -> None:
+    counts = {row.what: row.counts for row in metrics.rows()}
+    assert counts["docstrings"]["first word What, Who, Whether, Where, How or So"] == 0
+
+
 def _row(line: str) -> tuple[str, dict[str, int]]:
-    """What was counted, and the numbers by their names."""
+    """Return what was counted, and the numbers by their names."""
     _, what, found, _ = line.split("|")
     parts = re.findall(r"(.+?) ([\d,]*\d)(?:, |$)", found.strip())
     return what.strip(), {name: int(count.replace(",", "")) for name, count in parts}

@@ -34,11 +34,11 @@ class Stack:
         return run(*self._compose, "-p", self.project, *args, env=self.env, timeout=timeout)
 
     def execute(self, service: str, *argv: str, user: str = "root") -> str:
-        """What a program prints inside a service."""
+        """Return what a program prints inside a service."""
         return self.compose("exec", "-T", "-u", user, service, *argv)
 
     def ada(self, *argv: str) -> str:
-        """What a command says to ada on the login service."""
+        """Return what a command says to ada on the login service."""
         return self.execute("login", *argv, user="ada")
 
     def submit(self, *args: str) -> int:
@@ -62,7 +62,7 @@ class Stack:
         return self.execute("server", "sh", "-c", ask).strip().partition(":")[0]
 
     def nodes(self) -> str:
-        """What cinfo says."""
+        """Return what cinfo says."""
         return self.ada("cinfo")
 
     @staticmethod

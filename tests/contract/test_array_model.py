@@ -55,16 +55,16 @@ class Naive:
 
     @property
     def live(self) -> bool:
-        """Whether it holds an allocation."""
+        """Return whether it holds an allocation."""
         return self.state in ("starting", "running")
 
     @property
     def failed(self) -> bool:
-        """Whether it ended by a run that failed."""
+        """Return whether it ended by a run that failed."""
         return self.told not in (None, State.COMPLETED, State.CANCELLED) and not self.lapsed
 
     def follows(self, state: str, code: int, policy: str) -> str:
-        """What follows when this run ends so."""
+        """Return what follows when this run ends so."""
         if self.cancelled or self.then:
             return "" if self.cancelled else self.then
         wanted = code == 326 if policy == "node" else policy == "failure" and state != "Completed"
@@ -88,7 +88,7 @@ class Naive:
             self.cancelled = True
 
     def chosen(self, completed: bool) -> bool:
-        """Whether a requeue is for it, and it has ended."""
+        """Return whether a requeue is for it, and it has ended."""
         return self.state == "over" and (completed or self.told is not State.COMPLETED)
 
     def requeue(self, hold: bool, completed: bool, running: bool) -> None:
@@ -110,7 +110,7 @@ class Dependant:
     started: bool = False
 
     def verdict(self) -> float:
-        """What its dependency comes to by what is true now, whatever was true before: 1.0, WAITING or NEVER."""
+        """Return what its dependency comes to by what is true now, whatever was true before: 1.0, WAITING or NEVER."""
         over = all(one.told for one in self.of)
         bad = any(one.told and one.told is not State.COMPLETED for one in self.of)
         match self.kind:
@@ -219,7 +219,7 @@ class ArrayModel(RuleBasedStateMachine):
 
     @rule(hopeless=st.sampled_from(_KINDS))
     def end_hopeless(self, hopeless: str) -> None:
-        """What the leader cancels since it can never start is nothing that a requeue gave another chance."""
+        """Check that what the leader cancels since it can never start is nothing that a requeue gave another chance."""
         for each in self.dependants:
             if each.kind == hopeless and not each.started:
                 did = self.store.expire(self.fence, each.id, "", "Cancelled", 320, "never", hopeless=True)
@@ -402,7 +402,7 @@ class ArrayModel(RuleBasedStateMachine):
                 assert (run.state, run.code) == (one.told, one.code)
 
     def same_sums(self, job: Job) -> None:
-        """What is kept for the whole."""
+        """Compare the counts of the whole."""
         over = [one for one in self.each if one.told]
         ok = [one for one in over if one.told is State.COMPLETED]
         counts = (len(over) * self.times, len(ok) * self.times)

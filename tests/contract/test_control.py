@@ -38,7 +38,7 @@ def record(world: World, job: int) -> Job:
 
 
 def agreed(world: World) -> bool:
-    """Whether a replay of the events gives the records."""
+    """Return whether a replay of the events gives the records."""
     again = replay(world.store.events("0", 0, 100_000))
     ids = sorted(again.jobs)
     return [again.jobs[i] for i in ids] == world.store.jobs(ids)

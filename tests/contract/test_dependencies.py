@@ -23,7 +23,7 @@ def answer(world: World) -> None:
 
 
 def gate(world: World, job: int) -> tuple[float, str, str]:
-    """What stands in the way of a job, after judging."""
+    """Return what stands in the way of a job, after judging."""
     answer(world)
     found = world.store.job(job)
     assert found

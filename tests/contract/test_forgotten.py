@@ -1,4 +1,4 @@
-"""What a server holds of a job after it left the window: its bits, and nothing else."""
+"""Test what a server holds of a job after it left the window: its bits, and nothing else."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ _ONE = ("next", "events", "cursors", "fence", "leader", "submitted", "plan")
 
 
 def held(store: RedisStore, prefix: str) -> dict[str, Any]:
-    """What every key holds, but for the bits and what is of the cluster or of a node itself."""
+    """Return what every key holds, but for the bits and what is of the cluster or of a node itself."""
     reads = {"zset": ("ZRANGE", "0", "-1"), "hash": ("HGETALL",), "set": ("SMEMBERS",), "string": ("GET",)}
     found = {}
     for key in store.link.do("KEYS", f"{prefix}:*"):

@@ -34,7 +34,7 @@ class Wide(World):
         self.store.report(name, self.epochs[name], Report((), [row]))
 
     def told(self, name: str) -> tuple[list[tuple[int, int, int]], list[float]]:
-        """What a node's heartbeat tells: stops, and whether the script may go."""
+        """Return what a node's heartbeat tells: stops, and whether the script may go."""
         beat = self.store.heartbeat(name, self.epochs[name], 3600)
         return beat.kills, [wanted.get("go", 0) for *_, wanted in beat.orders]
 
@@ -44,7 +44,7 @@ class Wide(World):
 
     @property
     def state(self) -> tuple[State, int, str]:
-        """How the run is, or ended."""
+        """Return how the run is, or ended."""
         [element] = self.store.elements([self.job])
         return element.state, element.code, element.reason
 

@@ -1,4 +1,4 @@
-"""What only a real server can show: durability, memory, its errors, and the Lua parts against the Python ones."""
+"""Test what only a real server can show: durability, memory, its errors, and the Lua parts against the Python ones."""
 
 from __future__ import annotations
 

@@ -268,7 +268,7 @@ class SideBySide(RuleBasedStateMachine):
 
     @rule()
     def look(self) -> None:
-        """What a gateway keeps in memory is what the store has, however long nobody looked."""
+        """Check that what a gateway keeps in memory is what the store has, however long nobody looked."""
         for store, live in zip(self.pair, self.live, strict=True):
             shot = live.current()
             assert list(map(uncounted, shot.jobs)) == list(map(uncounted, store.jobs()))

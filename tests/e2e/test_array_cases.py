@@ -91,7 +91,7 @@ def test_released_one_by_one_and_together(crane: Cluster) -> None:
     ],
 )
 def test_a_range_wider_than_its_array(crane: Cluster, command: list[str], said: str) -> None:
-    """What exists is acted on, the rest is told; a range of nothing changes nothing."""
+    """Check that what exists is acted on, the rest is told; a range of nothing changes nothing."""
     job = crane.submit("--hold", "--array=0-8:2", "--wrap", "true")
     done = crane.run(*command, f"{job}_[3-99]", code=4)
     assert f"{job}_[4,6,8] {said} successfully." in done.stdout

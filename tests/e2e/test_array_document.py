@@ -33,7 +33,7 @@ def listed(crane: Cluster, ids: object, form: str = "%i", *args: str) -> list[st
 
 
 def field(crane: Cluster, job: object, name: str) -> list[str]:
-    """What ``ccontrol show job`` says of this field, of each record shown."""
+    """Return what ``ccontrol show job`` says of this field, of each record shown."""
     return re.findall(rf"\b{name}=(\S+)", crane.run("ccontrol", "show", "job", str(job)).stdout)
 
 

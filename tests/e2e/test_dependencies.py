@@ -18,7 +18,7 @@ def ended(crane: Cluster, script: str = "true", *args: str) -> int:
 
 
 def display(crane: Cluster, job: int) -> str:
-    """What ``ccontrol show job`` says after ``Dependency=``."""
+    """Return what ``ccontrol show job`` says after ``Dependency=``."""
     found = re.search(r"Dependency=(.*)", crane.run("ccontrol", "show", "job", str(job)).stdout)
     return found[1] if found else ""
 

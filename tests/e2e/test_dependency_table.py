@@ -1,4 +1,4 @@
-"""What each type of dependency makes of each thing that can happen to the job it names (design.md section 11).
+"""Test what each type of dependency makes of each thing that can happen to the job it names (design.md section 11).
 
 One table on one cluster: all dependees are submitted held, all dependants on them, then everything happens at once.
 """
@@ -66,7 +66,7 @@ def happen(crane: Cluster, ids: dict[str, int]) -> None:
 
 
 def outcome(crane: Cluster, job: int, sign: str) -> str:
-    """What became of a dependant, as a sign; one that should start is waited for."""
+    """Return what became of a dependant, as a sign; one that should start is waited for."""
     if sign == "+":
         return "+" if crane.wait(job) == {job: 0} else "?"
     return {"DependencyNeverSatisfied": "-", "Dependency": "."}.get(reason(crane, job), "?")

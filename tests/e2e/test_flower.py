@@ -1,4 +1,4 @@
-"""What a person sees in Flower, read in a real headless Chromium."""
+"""Test what a person sees in Flower, read in a real headless Chromium."""
 
 import os
 import re
@@ -46,7 +46,7 @@ class Flower:
 
     @property
     def port(self) -> str:
-        """Where Flower is to listen."""
+        """Return where Flower is to listen."""
         return self.url.rpartition(":")[2]
 
     @contextmanager
@@ -77,7 +77,7 @@ class Flower:
             process.wait(timeout=PATIENCE_S)
 
     def get(self, path: str) -> str:
-        """What Flower answers, "" while it does not."""
+        """Return what Flower answers, "" while it does not."""
         try:
             with urllib.request.urlopen(self.url + path, timeout=10) as reply:
                 return str(reply.read().decode())

@@ -30,7 +30,7 @@ def hooked() -> Iterator[Cluster]:
 
 
 def said(crane: Cluster, job: int) -> list[tuple[str, str]]:
-    """What ran around a job, in order: (hook or script, node)."""
+    """Return what ran around a job, in order: (hook or script, node)."""
     lines = [line.split() for line in (crane.folder / "said").read_text().splitlines()]
     return [(words[1], words[2]) for words in lines if words[0] == str(job)]
 

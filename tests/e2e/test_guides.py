@@ -1,4 +1,4 @@
-"""What the guides tell people to type works as it stands there."""
+"""Test what the guides tell people to type works as it stands there."""
 
 import re
 import subprocess

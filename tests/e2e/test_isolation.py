@@ -55,7 +55,7 @@ def surrounded() -> Iterator[Installed]:
 
 
 def block(path: Path) -> dict[str, str]:
-    """What ``env -0`` wrote."""
+    """Return what ``env -0`` wrote."""
     entries = (os.fsdecode(entry).partition("=") for entry in path.read_bytes().split(b"\0") if entry)
     return {name: value for name, _, value in entries}
 

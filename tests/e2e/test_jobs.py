@@ -1,4 +1,4 @@
-"""What a user does with jobs, by command, on a real cluster: each option does what it says."""
+"""Test what a user does with jobs, by command, on a real cluster: each option does what it says."""
 
 import os
 import re

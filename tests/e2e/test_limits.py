@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 
 def state(crane: Cluster, job: int) -> str:
-    """What ``ccontrol show job`` says it is."""
+    """Return what ``ccontrol show job`` says it is."""
     found = re.search(r"JobState=(\w+)", crane.run("ccontrol", "show", "job", str(job)).stdout)
     assert found
     return found[1]

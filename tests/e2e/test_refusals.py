@@ -1,4 +1,4 @@
-"""What cannot be meant, or not be done, is refused: the exact message, the exit code, and no job id taken."""
+"""Test what cannot be meant, or not be done, is refused: the exact message, the exit code, and no job id taken."""
 
 import os
 import re
@@ -37,7 +37,7 @@ class Counter:
         return self.crane.submit("--hold", "--wrap", "true")
 
     def unchanged(self) -> bool:
-        """Whether nobody has taken an id since the last look."""
+        """Return whether nobody has taken an id since the last look."""
         before, self.last = self.last, self._take()
         return self.last == before + 1
 
@@ -56,7 +56,7 @@ def refuses(crane: Cluster, counter: Counter) -> Iterator[Cluster]:
 
 
 def told(text: str) -> str:
-    """What is printed for an InputError."""
+    """Return what is printed for an InputError."""
     return f"cbatch: error: {text}\ntry 'cbatch --help'\n"
 
 

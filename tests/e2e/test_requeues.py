@@ -1,4 +1,4 @@
-"""What a requeue takes back: codes, counts, states, and verdicts; `requeue incomplete` in all its forms."""
+"""Test what a requeue takes back: codes, counts, states, and verdicts; `requeue incomplete` in all its forms."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What people see of a real cluster, by the commands they type."""
+"""Test what people see of a real cluster, by the commands they type."""
 
 import re
 import subprocess

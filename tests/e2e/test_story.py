@@ -1,4 +1,4 @@
-"""What has happened to a job, told by ``ccontrol story`` on a real cluster."""
+"""Test what has happened to a job, told by ``ccontrol story`` on a real cluster."""
 
 import re
 

@@ -35,7 +35,7 @@ def commands(text: str) -> list[tuple[str, str]]:
 
 
 def fits(shown: str, wanted: str) -> bool:
-    """Whether this is what was to be shown: blanks by words, ``...`` for anything."""
+    """Return whether this is what was to be shown: blanks by words, ``...`` for anything."""
     pieces = [r"\s+".join(map(re.escape, piece.split())) for piece in wanted.split("...")]
     return re.fullmatch(r"\s*" + r"(?s:.*?)\s*".join(pieces) + r"\s*", shown) is not None
 

@@ -1,4 +1,4 @@
-"""What a cleaner of /tmp, or a clumsy rm, takes is made again; what somebody else puts there is not believed."""
+"""Test what a cleaner of /tmp, or a clumsy rm, takes is made again; what somebody else puts there is not believed."""
 
 import os
 import shutil

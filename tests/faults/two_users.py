@@ -34,7 +34,7 @@ _LOOKS = (("cqueue", "-F", "-m", "200"), ("cinfo",), ("ccontrol", "show", "node"
 
 
 class Health(NamedTuple):
-    """What one daemon uses."""
+    """Record of what one daemon uses."""
 
     mib: int
     fds: int
@@ -96,7 +96,7 @@ def _start(argv: Sequence[str], env: dict[str, str], out: IO[bytes]) -> "subproc
 
 
 class Work:
-    """What the victim and root do meanwhile, and whether it went as it must."""
+    """Record of what the victim and root do meanwhile, and whether it went as it must."""
 
     def __init__(self, cluster: Cluster) -> None:
         """Nothing is submitted yet."""

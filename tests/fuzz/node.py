@@ -163,7 +163,7 @@ class Closer:
 
 
 class Node:
-    """What a shepherd is made of, over one journal."""
+    """Record of what a shepherd is made of, over one journal."""
 
     def __init__(self, lines: bytes = b"") -> None:
         with open(JOURNAL, "wb") as file:
@@ -191,7 +191,7 @@ class Node:
         self.turn()
 
     def turn(self) -> None:
-        """What is due, and the journal: what a turn of the loop ends with."""
+        """Do what is due, and write the journal: what a turn of the loop ends with."""
         self.timers.run()
         self.timers.wait()
         self.ledger.commit()

@@ -51,7 +51,7 @@ class Probe:
             os.close(gate)
 
     def rest(self) -> str:
-        """What else it says until all its processes are gone."""
+        """Return what else it says until all its processes are gone."""
         said = ""
         while piece := self._hear():
             said += piece
@@ -68,6 +68,6 @@ class Probe:
 
     @property
     def witness(self) -> list[str]:
-        """What it wrote down: "start", and "end" when it was not killed."""
+        """Return what it wrote down: "start", and "end" when it was not killed."""
         lines = (self._path.parent / f"{self._path.name}.witness").read_text().splitlines()
         return [line.partition(" ")[0] for line in lines if line.endswith(f" {self.job}")]

@@ -142,7 +142,7 @@ class Site:
         return str(self.folder / host / "config.yaml")
 
     def env(self, host: str) -> dict[str, str]:
-        """What a person on that host has in the environment."""
+        """Return what a person on that host has in the environment."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("CRANE_", "SLURM_"))}
         path = f"{self.folder / 'bin'}:{kept['PATH']}"
         home = str(self.folder / host)
@@ -215,7 +215,7 @@ class Site:
         return done
 
     def argv(self, command: str, *args: str) -> list[str]:
-        """How the login host runs a command."""
+        """Return how the login host runs a command."""
         return self.hosts["login"].inside(sys.executable, "-m", f"cli.{command}", *args)
 
     def submit(self, *args: str) -> int:

@@ -1,4 +1,4 @@
-"""What a formatter writes, its parser reads back; and no text makes a parser fail in any way but its own error."""
+"""Test what a formatter writes, its parser reads back; and no text makes a parser fail in any way but its own error."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

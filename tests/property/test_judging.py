@@ -26,7 +26,7 @@ class Change(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What a job has done so far: the moments, 0 = not yet."""
+    """Record of what a job has done so far: the moments, 0 = not yet."""
 
     began: float = 0.0
     ended: float = 0.0
@@ -59,7 +59,7 @@ dependencies = st.builds(
 
 
 def seen(changes: Iterable[Change]) -> dict[int, Seen]:
-    """What each job has done after these changes."""
+    """Return what each job has done after these changes."""
     known = dict.fromkeys(range(1, JOBS + 1), Seen())
     for at, job, what in changes:
         known[job] = Seen(known[job].began or at, known[job].ended if what == "began" else at, what)

@@ -76,7 +76,7 @@ def check_pool(pool: Pool) -> None:
 
 
 def check_plan(seen: View, made: Plan) -> None:
-    """What starts may start, each element once, within its throttle and its named nodes."""
+    """Check that what starts may start, each element once, within its throttle and its named nodes."""
     assert len(set(ids(made))) == len(made.starts)
     started = Counter(start.job for start in made.starts)
     for start in made.starts:

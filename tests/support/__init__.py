@@ -1,1 +1,1 @@
-"""What several kinds of tests need."""
+"""Define what several kinds of tests need."""

@@ -180,7 +180,7 @@ class Node:
         return [row[0] for frame in self.shepherd.said("launch") for row in frame["rows"]]
 
     def states(self, ids: list[int]) -> list[State]:
-        """What the store has of them."""
+        """Return what the store has of them."""
         return [element.state for element in self.store.elements(ids)]
 
 

@@ -92,7 +92,7 @@ class Cluster:
         return {int(job): int(code) for job, code in answer["codes"].items()}
 
     def json(self, command: str, *args: str) -> Any:
-        """What a command prints with ``--json``."""
+        """Return what a command prints with ``--json``."""
         return json.loads(self.run(command, *args, "--json").stdout)
 
     def pids(self) -> dict[str, Record]:

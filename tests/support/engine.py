@@ -25,7 +25,7 @@ class NoEngineError(Exception):
 
 
 def run(*argv: str, env: Mapping[str, str], timeout: float = 60.0) -> str:
-    """What a program prints. Raises CalledProcessError, whose text has its standard error."""
+    """Return what a program prints. Raises CalledProcessError, whose text has its standard error."""
     done = subprocess.run(argv, env=dict(env), capture_output=True, text=True, timeout=timeout, cwd=ROOT, check=False)
     if done.returncode:
         raise subprocess.CalledProcessError(done.returncode, argv, done.stdout, done.stderr)
@@ -33,7 +33,7 @@ def run(*argv: str, env: Mapping[str, str], timeout: float = 60.0) -> str:
 
 
 def answers(env: Mapping[str, str]) -> bool:
-    """Whether an engine is there."""
+    """Return whether an engine is there."""
     try:
         run("docker", "version", env=env)
     except (OSError, subprocess.SubprocessError):

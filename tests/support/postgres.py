@@ -16,7 +16,8 @@ _DEBIAN = Path("/usr/lib/postgresql")
 
 
 def binaries() -> Path:
-    """Where ``initdb`` and ``postgres`` are: beside one on PATH, or the newest of Debian's, which are not on it."""
+    """Return where ``initdb`` and ``postgres`` are: beside one on PATH, or the newest of Debian's, which are not on
+    it."""
     if there := shutil.which("initdb"):
         return Path(there).resolve().parent
     found = sorted(_DEBIAN.glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))

@@ -12,7 +12,8 @@ SLOW_US = 50_000
 
 
 class Slow:
-    """What SLOWLOG tells of the calls since the last look, less the time for which other processes had the processor.
+    """Record of what SLOWLOG tells of the calls since the last look, less the time for which other processes had
+    the processor.
 
     SLOWLOG counts by the clock on the wall: on a busy machine an entry may be the wait for a processor and no work.
     """

@@ -33,7 +33,7 @@ class Page:
 
     @property
     def text(self) -> str:
-        """What stands on it."""
+        """Return what stands on it."""
         return "\n".join(self.rows.get(row, "").rstrip() for row in range(max(self.rows, default=-1) + 1)).rstrip()
 
     def put(self, text: str) -> None:
@@ -70,7 +70,7 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """What is seen."""
+        """Return what is seen."""
         return self.page.text
 
     def resize(self, columns: int, lines: int) -> None:
@@ -88,7 +88,7 @@ class Terminal:
 
     @property
     def since(self) -> str:
-        """What came since the mark."""
+        """Return what came since the mark."""
         return self.raw[self._marked :]
 
     def until(self, holds: Callable[[], bool], what: str = "") -> None:

@@ -1,4 +1,4 @@
-"""What grammars read, written again: tests read it once more and compare."""
+"""Define what grammars read, written again: tests read it once more and compare."""
 
 from collections.abc import Mapping
 

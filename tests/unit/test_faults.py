@@ -1,4 +1,4 @@
-"""What daemons meet and were not made for: counted once for each place, with the item, and shown by doctor."""
+"""Test what daemons meet and were not made for: counted once for each place, with the item, and shown by doctor."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""What lies on the disk or listens on a socket is believed only where it is ours alone."""
+"""Test what lies on the disk or listens on a socket is believed only where it is ours alone."""
 
 import os
 import signal

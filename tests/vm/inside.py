@@ -1,4 +1,5 @@
-"""What runs inside the virtual machine: the driver's checks, and those of places that only a machine of our own has."""
+"""Define what runs inside the virtual machine: the driver's checks, and those of places that only a machine of our
+own has."""
 
 import ctypes
 import os

@@ -30,7 +30,7 @@ def jobs_run_in_their_groups(node: Herder) -> None:
 
 
 def limits_are_set(node: Herder) -> None:
-    """What the job asked for is what its group says."""
+    """Check that what the job asked for is what its group says."""
     node.launch(
         [1], "g=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup); cat ${g%/*}/memory.max ${g%/*}/cpu.max", cpus=0.5
     )

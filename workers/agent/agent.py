@@ -150,7 +150,7 @@ class Agent:
         return launch.build(message, self._bodies, self._place, self._settings.kill_grace_s, self._time.now())
 
     def _order(self, orders: Sequence[tuple[int, int, Wanted]]) -> None:
-        """What is wanted of runs; a deadline in the shepherd's own time."""
+        """Forward the desired state of runs; a deadline in the shepherd's own time."""
         rows = [[id_, run, self._ours(wanted)] for id_, run, wanted in orders]
         if rows:
             self._shepherd.send({"op": "orders", "rows": rows})

@@ -75,7 +75,7 @@ class Node(bootsteps.StartStopStep):
 
 
 def place_of(settings: Settings, node: str) -> Place:
-    """What jobs are told of the node. The commands' directory only where they are not found without it."""
+    """Return what jobs are told of the node. The commands' directory only where they are not found without it."""
     run = os.path.realpath(settings.node_run_dir(node))
     beside = os.path.dirname(sys.executable)
     found = shutil.which("crun", path=os.defpath + ":/usr/local/bin")

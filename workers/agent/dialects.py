@@ -57,7 +57,8 @@ def twins(made: Mapping[str, str]) -> dict[str, str]:
 
 
 def slurm_of_job(spec: JobSpec, node: str, memory: int, forced: bool) -> dict[str, str]:
-    """What all runs of a submission share, beside the twins. ``memory``: bytes on this node; ``forced``: for each job,
+    """Return what all runs of a submission share, beside the twins. ``memory``: bytes on this node; ``forced``: for
+    each job,
     by the configuration, which adds what CraneSched sets for its jobs."""
     asked = spec.asked
     made = {
@@ -91,7 +92,7 @@ def slurm_of_job(spec: JobSpec, node: str, memory: int, forced: bool) -> dict[st
 
 
 def slurm_of_run(launch: Launch, spec: JobSpec, now: float) -> dict[str, str]:
-    """What one run adds. ``now``: server time, seconds."""
+    """Return what one run adds. ``now``: server time, seconds."""
     nodes = listed(launch.nodes)
     slots = sorted(s for name, held in launch.gres.items() if name.split(":")[0] == "gpu" for s in held)
     made = {
@@ -109,7 +110,7 @@ def slurm_of_run(launch: Launch, spec: JobSpec, now: float) -> dict[str, str]:
 
 
 def lsf_of_job(spec: JobSpec, job: int, cluster: str) -> dict[str, str]:
-    """What all runs of a submission share."""
+    """Return what all runs of a submission share."""
     made = {
         "LSB_QUEUE": spec.partition,
         "LSB_DJOB_NUMPROC": str(spec.ntasks),
@@ -129,7 +130,7 @@ def lsf_of_job(spec: JobSpec, job: int, cluster: str) -> dict[str, str]:
 
 
 def lsf_of_run(launch: Launch, spec: JobSpec, bounds: Mapping[str, str]) -> dict[str, str]:
-    """What one run adds. ``bounds``: CRANE_ARRAY_TASK_MAX and _STEP of an array."""
+    """Return what one run adds. ``bounds``: CRANE_ARRAY_TASK_MAX and _STEP of an array."""
     tasks = tasks_on_each(spec)
     each = list(zip(launch.nodes, tasks, strict=False))
     made = {
@@ -151,7 +152,8 @@ def lsf_of_run(launch: Launch, spec: JobSpec, bounds: Mapping[str, str]) -> dict
 
 
 def tasks_on_each(spec: JobSpec) -> list[int]:
-    """How many tasks each node gets: so many of ``--ntasks-per-node`` until none is left, else an even spread."""
+    """Return how many tasks each node gets: so many of ``--ntasks-per-node`` until none is left, else an even
+    spread."""
     nodes, per_node = max(1, spec.nodes), spec.ntasks_per_node
     if per_node:
         return [max(0, min(per_node, spec.ntasks - at * per_node)) for at in range(nodes)]

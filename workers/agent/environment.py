@@ -21,7 +21,7 @@ _NEVER_SUBMITTED = ("CRANE_HOME", "CRANE_CONFIG", "CRANE_NODE", "CRANE_DAEMON")
 
 
 class Place(NamedTuple):
-    """What the node knows of itself."""
+    """Record of what the node knows of itself."""
 
     node: str
     cluster: str
@@ -37,7 +37,8 @@ class Place(NamedTuple):
 def of_job(
     spec: JobSpec, job: int, submitted: Mapping[str, str], place: Place, account: Mapping[str, str], memory: int = 0
 ) -> dict[str, str]:
-    """What all runs of one submission share. ``account``: HOME, SHELL, USER, LOGNAME of the passwd entry; ``memory``:
+    """Return what all runs of one submission share. ``account``: HOME, SHELL, USER, LOGNAME of the passwd entry;
+    ``memory``:
     bytes that they hold here, which counts where all of the node was asked for."""
     memory = memory if spec.whole_memory else spec.memory
     tasks_per_node = spec.ntasks_per_node or -(-spec.ntasks // max(1, spec.nodes))
@@ -83,7 +84,7 @@ def _travelled(submitted: Mapping[str, str], place: Place) -> dict[str, str]:
 
 
 def _slurm(spec: JobSpec, place: Place) -> bool:
-    """Whether the script finds Slurm's variables: by its dialect, or by the configuration."""
+    """Return whether the script finds Slurm's variables: by its dialect, or by the configuration."""
     return place.slurm or "slurm" in spec.dialect
 
 
@@ -105,7 +106,8 @@ def _of_array(spec: JobSpec, job: int) -> dict[str, str]:
 
 
 def of_run(launch: Launch, spec: JobSpec, place: Place, now: float, item: str | None = None) -> dict[str, str]:
-    """What one run adds. ``now``: server time, seconds; ``item``: the element's value, where the array has a list."""
+    """Return what one run adds. ``now``: server time, seconds; ``item``: the element's value, where the array has a
+    list."""
     made = {
         "CRANE_JOB_ID": str(launch.id),
         "CRANE_JOB_NODELIST": ";".join(launch.nodes),
@@ -136,7 +138,8 @@ def _devices(launch: Launch) -> dict[str, str]:
 
 
 def of_hooks(spec: JobSpec, job: int, place: Place) -> dict[str, str]:
-    """What a prolog or epilog is told of a submission, beside what a run adds. Nothing of it is a name that the user
+    """Return what a prolog or epilog is told of a submission, beside what a run adds. Nothing of it is a name that
+    the user
     chose, nor is any other variable of the user there: these programs are the daemon's."""
     made = {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

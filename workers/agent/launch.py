@@ -89,7 +89,7 @@ def refused(message: Message, known: Callable[[tuple[int, int]], bool], why: str
 def template(
     launch: Launch, spec: JobSpec, bodies: Bodies, place: Place, grace_s: float, ahead_s: float
 ) -> dict[str, Any]:
-    """What runs of one specification share. ``ahead_s``: monotonic time - server time."""
+    """Return what runs of one specification share. ``ahead_s``: monotonic time - server time."""
     body = bodies.get(launch.job, spec)
     account, groups = account_of(spec.uid, spec.gid)
     guest = launch.place > 0  # there is no script here, and so no time for it

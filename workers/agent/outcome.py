@@ -9,7 +9,7 @@ from crane_celery.wire.node import RunEnded
 
 
 class Verdict(NamedTuple):
-    """How a run or step ended."""
+    """Record of how a run or step ended."""
 
     state: State
     code: int

@@ -1,4 +1,4 @@
-"""What the shepherd tells goes to the store, batch by batch: the next gathers while one is under way."""
+"""Define what the shepherd tells goes to the store, batch by batch: the next gathers while one is under way."""
 
 import logging
 import queue

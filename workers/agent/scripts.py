@@ -33,7 +33,7 @@ class SpoolFault(SystemFault):
 
 
 class Body(NamedTuple):
-    """What one submission runs."""
+    """Record of what one submission runs."""
 
     argv: list[str]
     env: dict[str, str]
@@ -127,7 +127,7 @@ class Bodies:
             self._runs.update(runs)
 
     def holds(self, run: Key) -> bool:
-        """Whether this one is here."""
+        """Return whether this one is here."""
         return run in self._runs
 
     def ended(self, runs: Iterable[Key]) -> None:

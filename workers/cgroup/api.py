@@ -1,4 +1,4 @@
-"""What a node asks of a cgroup driver: groups for jobs, leaves for steps, limits, counters and signals.
+"""Define what a node asks of a cgroup driver: groups for jobs, leaves for steps, limits, counters and signals.
 
 A *job group* holds one job's limits. It is pooled: `take` gives it to a job, `release` makes it ready for the next.
 A *leaf* holds one step's processes, because cgroup v2 lets no process live in an inner group.
@@ -31,7 +31,7 @@ class CgroupError(Exception):
 
 
 class Limits(NamedTuple):
-    """What a job may use; None is no limit. `memory` is in bytes, `cpus` a quota that may be a fraction.
+    """Record of what a job may use; None is no limit. `memory` is in bytes, `cpus` a quota that may be a fraction.
 
     `devices` has every device that is shared out by slots, as the devices controller names it ("c 195:0"), and whether
     the job holds it.
@@ -45,7 +45,8 @@ class Limits(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """What was used since the group was taken. `pids` are the tasks alive now; a `memory_peak` of 0 is unknown."""
+    """Record of what was used since the group was taken. `pids` are the tasks alive now; a `memory_peak` of 0 is
+    unknown."""
 
     cpu_s: float
     memory_peak: int
@@ -164,7 +165,7 @@ class Driver(Protocol):
 
     @property
     def can_oom(self) -> bool:
-        """Whether a kill for want of memory can be told apart from any other."""
+        """Return whether a kill for want of memory can be told apart from any other."""
 
     @property
     def controllers(self) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""What the two cgroup drivers share: leaves, counting from a base, signals, release and removal.
+"""Define what the two cgroup drivers share: leaves, counting from a base, signals, release and removal.
 
 A driver adds its directories, its limits and its `Meter`.
 """

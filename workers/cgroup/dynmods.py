@@ -32,7 +32,7 @@ def favour() -> bool:
 
 
 def favoured() -> bool:
-    """Whether some hierarchy has it: one is enough, as the lock that makes a move wait is one for all."""
+    """Return whether some hierarchy has it: one is enough, as the lock that makes a move wait is one for all."""
     return any(_OPTION in mount.controllers for mount in _mounts())
 
 

@@ -1,4 +1,4 @@
-"""Where this process' own cgroups are: /proc/self/mountinfo and /proc/self/cgroup, also inside containers."""
+"""Define where this process' own cgroups are: /proc/self/mountinfo and /proc/self/cgroup, also inside containers."""
 
 import os
 import re

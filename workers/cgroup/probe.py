@@ -69,7 +69,7 @@ def _open_v1(layouts: list[Layout], directory: str) -> Driver:
 
 
 def isolates(want: str = "auto") -> bool:
-    """Whether a node of this host would keep jobs from devices that they do not hold. Changes nothing."""
+    """Return whether a node of this host would keep jobs from devices that they do not hold. Changes nothing."""
     host = here()
     base = None if host.v2 is None else base_of(host.v2)
     whole = base is not None and "memory" in read_or(f"{base}/cgroup.controllers", "").split()

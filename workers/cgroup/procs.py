@@ -12,7 +12,8 @@ _ROUNDS = 16  # a group that forks faster than this is one for SIGKILL on a froz
 
 
 class Stat(NamedTuple):
-    """What /proc/PID/stat tells; `start` (field 22, clock ticks since boot) and pid together name a process."""
+    """Record of what /proc/PID/stat tells; `start` (field 22, clock ticks since boot) and pid together name a
+    process."""
 
     pid: int
     state: str

@@ -14,7 +14,7 @@ _FREEZE_S = 0.1
 
 
 class Tracker(Protocol):
-    """What is done to all processes of a group and below. Every method takes the group's directory."""
+    """Protocol of what is done to all processes of a group and below. Every method takes the group's directory."""
 
     def populated(self, path: str) -> bool:
         """Return whether any live process is in it."""

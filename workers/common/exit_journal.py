@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Known(NamedTuple):
-    """What a journal tells of one key."""
+    """Record of what a journal tells of one key."""
 
     pid: int = 0
     start: int = 0
@@ -25,7 +25,7 @@ class Known(NamedTuple):
 
     @property
     def over(self) -> bool:
-        """Whether it has ended, or never started."""
+        """Return whether it has ended, or never started."""
         return self.status is not None or bool(self.stage)
 
 

@@ -28,7 +28,7 @@ _STALL_S = 20.0
 
 
 class Budget(NamedTuple):
-    """What one user may hold on this node; and connections of all users but the daemons' own together."""
+    """Record of what one user may hold on this node; and connections of all users but the daemons' own together."""
 
     links: int = 500
     fds: int = 1024

@@ -88,7 +88,8 @@ def _slots(value: object, what: str) -> list[int]:
 
 
 class StepRequest(NamedTuple):
-    """What crun asks: a step of a job, with its descriptors (``fds`` of them; three of ``io`` for each task)."""
+    """Record of what crun asks: a step of a job, with its descriptors (``fds`` of them; three of ``io`` for each
+    task)."""
 
     job: int
     argv: list[str]
@@ -105,7 +106,7 @@ class StepRequest(NamedTuple):
 
 
 class AttachRequest(NamedTuple):
-    """What crun asks of a shepherd that was restarted: how its step goes."""
+    """Record of what crun asks of a shepherd that was restarted: how its step goes."""
 
     job: int
     run: int

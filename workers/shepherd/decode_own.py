@@ -1,4 +1,4 @@
-"""What the node's own daemons write, read again: reports of spawners, lines of journals. Standard library only.
+"""Define what the node's own daemons write, read again: reports of spawners, lines of journals. Standard library only.
 
 Nobody but us writes these, but a full disk tears lines, a user may have a spawner end at any moment, and a file may be
 damaged: so a row has its types and bounds, or costs itself and nothing else.

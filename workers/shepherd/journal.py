@@ -93,7 +93,7 @@ class Ledger:
             raise
 
     def mark(self) -> int:
-        """Where `rollback` goes back to."""
+        """Return where `rollback` goes back to."""
         return len(self._pending)
 
     def rollback(self, mark: int) -> None:
@@ -110,7 +110,7 @@ class Ledger:
         self.note(*_step_line(run, step))
 
     def order(self, run: Run) -> None:
-        """What is wanted of a run has changed, or has come true."""
+        """Record that a run's desired state has changed, or was reached."""
         self.note("o", *run.key, run.limit, run.deadline, run.suspended_at, run.suspended_s)
 
     def warned(self, run: Run) -> None:

@@ -314,7 +314,7 @@ class Shepherd:
         self._told = 0
 
     def _keep(self, link: Link, live: set[tuple[int, int]]) -> None:
-        """What the store knows as live here goes on, all else ends; say which of it is unknown."""
+        """Keep what the store knows as live here, end all else; say which of it is unknown."""
         self._herd.kill_all_but(live)
         ended = ends(self._ledger.reports.values())
         missing = live - set(self._ledger.runs) - ended

@@ -49,7 +49,7 @@ def of_script(run: Run, deaths: int, log: KernelLog) -> str:
 
 
 def _of_memory(step: Step, task: int, log: KernelLog) -> bool:
-    """Whether memory is why a task was killed, or had a child killed, in a leaf with deaths."""
+    """Return whether memory is why a task was killed, or had a child killed, in a leaf with deaths."""
     if step.status[task] != -signal.SIGKILL:
         return not step.killed
     pid, _ = step.pids.get(task, (0, 0))
@@ -69,7 +69,7 @@ def untold(run: Run, cause: str, driver: Driver) -> str:
 
 
 def sentence(run: Run, deaths: int) -> str:
-    """What is said in the job's output."""
+    """Return what is said in the job's output."""
     processes = "1 process was" if deaths == 1 else f"{deaths} processes were"
     limit = f" (limit {-(-run.memory // (1 << 20))}M)" if run.memory else ""
     return f"crane: job {run.id} ran out of memory{limit}: {processes} killed"

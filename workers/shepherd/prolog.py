@@ -55,7 +55,7 @@ class Hooks:
             self._herd.timers.at(0.0, partial(self._ready, run))
 
     def _empty(self, run: Run) -> bool:
-        """Whether a run of which nothing is left may be closed; its epilog is started where it was not."""
+        """Return whether a run of which nothing is left may be closed; its epilog is started where it was not."""
         if run.stage == DONE or not run.hooks[EPILOG]:
             return True
         if run.stage != EPILOG:

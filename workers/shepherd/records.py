@@ -1,4 +1,4 @@
-"""What the shepherd keeps of runs and their steps, in memory. Seconds, on the host's monotonic clock."""
+"""Define what the shepherd keeps of runs and their steps, in memory. Seconds, on the host's monotonic clock."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ SCRIPT = 0
 
 
 class Ending(NamedTuple):
-    """How a run or step ended, as facts; workers.agent.outcome turns them into a state and a stored code.
+    """Record of how a run or step ended, as facts; workers.agent.outcome turns them into a state and a stored code.
 
     ``status``: >= 0 an exit code, < 0 minus the signal, None unknown (nobody saw it). ``cause``: why it was stopped, or
     "": cancel, limit, deadline, stale, oom, orphan (crun vanished), job (the job ended), or the stage at which a launch
@@ -39,7 +39,8 @@ class Ending(NamedTuple):
 
 
 class Killed(NamedTuple):
-    """How the last step ended that was killed, or had a child killed: whether for want of memory, and when."""
+    """Record of how the last step ended that was killed, or had a child killed: whether for want of memory, and
+    when."""
 
     memory: bool
     at: float
@@ -81,12 +82,12 @@ class Step:
 
     @property
     def done(self) -> bool:
-        """Whether every task has ended."""
+        """Return whether every task has ended."""
         return len(self.status) >= self.ntasks
 
     @property
     def over(self) -> bool:
-        """Whether every task has ended, and every task's epilog."""
+        """Return whether every task has ended, and every task's epilog."""
         return self.done and not self.epilogs
 
     @property
@@ -163,7 +164,7 @@ class Run:
 
     @property
     def guest(self) -> bool:
-        """Whether its script runs on another node."""
+        """Return whether its script runs on another node."""
         place: int = self.hooks.get("place", -1)
         return place > 0
 
@@ -174,7 +175,7 @@ class Run:
 
     @property
     def flying(self) -> bool:
-        """Whether a start is under way in its cgroup: then nothing may be killed there."""
+        """Return whether a start is under way in its cgroup: then nothing may be killed there."""
         return any(step.flying for step in self.steps.values())
 
     def staged(self) -> list[Any]:
@@ -232,12 +233,12 @@ def run_from(line: list[Any]) -> Run:
 
 
 def memory_line(run: Run) -> list[Any]:
-    """What is known of memory deaths in a run's steps, for the journal."""
+    """Return what is known of memory deaths in a run's steps, for the journal."""
     return ["m", *run.key, run.memory_deaths, run.last_killed, run.output_told]
 
 
 def task_key(run: Run, step: int, task: int) -> str:
-    """What the spawner knows a process by."""
+    """Return what the spawner knows a process by."""
     return f"{run.id}.{run.run}.{step}.{task}"
 
 
@@ -248,7 +249,7 @@ def parse_key(key: str) -> tuple[tuple[int, int], int, int]:
 
 
 def leaf_name(run: Run, step: int) -> str:
-    """What the spawners know a step's leaf by."""
+    """Return what the spawners know a step's leaf by."""
     return run.pen if step == PRIMARY else f"{run.pen}/{step}"
 
 
@@ -279,7 +280,7 @@ def of_task(step: int, task: int, *, slurm: bool) -> dict[str, str]:
 
 
 def of_step(env: Mapping[str, str], ntasks: int) -> dict[str, str]:
-    """What a step on one node adds to the environment of its caller, which is in Slurm's dialect."""
+    """Return what a step on one node adds to the environment of its caller, which is in Slurm's dialect."""
     return {
         **dict.fromkeys(("SLURM_NTASKS", "SLURM_NPROCS", "SLURM_STEP_NUM_TASKS"), str(ntasks)),
         "SLURM_STEP_TASKS_PER_NODE": str(ntasks),

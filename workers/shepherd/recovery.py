@@ -267,7 +267,7 @@ class Recovery:
 
 
 def _is(pid: int, marker: str) -> bool:
-    """Whether a living process carries this marker, or is on its way to its exec: it looks like us then, or like
+    """Return whether a living process carries this marker, or is on its way to its exec: it looks like us then, or like
     nothing for a moment (and its environment, being that of a process that is not dumpable, may be closed to us)."""
     with contextlib.suppress(OSError):
         with open(f"/proc/{pid}/cmdline", "rb") as file:
@@ -285,7 +285,7 @@ def _own_cmdline() -> bytes:
 
 
 def _leads(pid: int) -> bool:
-    """Whether it leads its session, as everything that a spawner starts."""
+    """Return whether it leads its session, as everything that a spawner starts."""
     with contextlib.suppress(ProcessLookupError):
         return os.getsid(pid) == pid
     return False

@@ -1,4 +1,5 @@
-"""What the shepherd does with runs: accept, start, hear of, stop, drain, close. Acts through pens, nursery and ledger.
+"""Define what the shepherd does with runs: accept, start, hear of, stop, drain, close. Acts through pens, nursery
+and ledger.
 
 Rules: a run is journalled before it is started and its end before it is told; nothing is killed in a cgroup while a
 start is under way there; a run is over when its script is over, its steps are, and its cgroup is empty.
@@ -297,7 +298,7 @@ class Herd:
         self.timers.at(time.monotonic() + pause, lambda: self.drain(run, min(pause * 2, _POLL_S[1])))
 
     def _drained(self, run: Run) -> bool:
-        """Whether there is nothing more to be done here: it is closed, or its epilog will have it closed."""
+        """Return whether there is nothing more to be done here: it is closed, or its epilog will have it closed."""
         group = self.group(run)
         empty = not run.flying and (self._bare(run) or group.empty())
         if empty and len(run.steps) == 1:
@@ -312,7 +313,7 @@ class Herd:
         return False
 
     def _bare(self, run: Run) -> bool:
-        """Whether it is sure, without asking its group, that no process of it is left."""
+        """Return whether it is sure, without asking its group, that no process of it is left."""
         steps = run.steps.values()
         return run.native and all(step.over for step in steps) and self.nursery.orphanless()
 

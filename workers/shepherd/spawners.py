@@ -109,7 +109,7 @@ class Nursery:
         self.pids: set[int] = {self._fork_server.pid}  # of our children that are no job's: spawners and the fork server
 
     def journal(self, user: User) -> str:
-        """Where a spawner writes its starts and exits."""
+        """Return where a spawner writes its starts and exits."""
         return f"{self._spool}/exits.{user[0]}.{user[1]}"
 
     def _socket(self, user: User) -> str:
@@ -242,7 +242,8 @@ class Nursery:
         return post
 
     def orphanless(self) -> bool:
-        """Whether no process that our spawners' children left behind is alive: it would be our child (subreaper).
+        """Return whether no process that our spawners' children left behind is alive: it would be our child
+        (subreaper).
 
         A question of one system call, where asking a job's group without cgroups reads all of /proc. False when it
         cannot be said: another shepherd's spawner is there, or the kernel has no CONFIG_PROC_CHILDREN.

@@ -56,7 +56,7 @@ class TaskEpilogs:
             self._herd.events(None, [Failed(key, "spawn", 0, "its job was stopped", time.monotonic())])
 
     def _start(self, run: Run, step: Step, task: int) -> bool:
-        """Whether it is on its way."""
+        """Return whether it is on its way."""
         key, user = task_key(run, step.number, ~task), (run.uid, run.gid)
         environ = {"CRANE_TASK_EXIT_CODE": status_text(step.status[task] or 0)}
         start = Start(
@@ -76,7 +76,7 @@ class TaskEpilogs:
         return False
 
     def hear(self, run: Run, step: Step, task: int, event: TaskEvent) -> None:
-        """What a spawner tells of an epilog; of one that is not under way nothing follows, but that it has begun."""
+        """Take what a spawner reports of an epilog; one that is not under way changes nothing, unless it has begun."""
         if step.epilogs.get(task) == _SENT:
             step.flying -= 1
         if isinstance(event, Started):

@@ -1,4 +1,4 @@
-"""What holds a run to its time: its limit, its deadline, the signals before the limit, and being suspended.
+"""Define what holds a run to its time: its limit, its deadline, the signals before the limit, and being suspended.
 
 A run's own clock stands still while it is suspended; its deadline does not. What is wanted of a run comes again and
 again (heartbeats), so it is absolute, and what is already so changes nothing.

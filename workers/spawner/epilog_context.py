@@ -1,4 +1,5 @@
-"""What a spawner keeps of a task for the epilog that follows it: environment, directory, output. Standard library only.
+"""Define what a spawner keeps of a task for the epilog that follows it: environment, directory, output. Standard
+library only.
 
 Only the spawner has them: the shepherd may be another one by then, and a crun's descriptors passed through it once. It
 keeps them from the task's start until its epilog starts or its end is acknowledged; so one runs once at most.

@@ -1,4 +1,4 @@
-"""What a job asks for: its size, its files, its environment, its elements."""
+"""Define what a job asks for: its size, its files, its environment, its elements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What real scripts of other systems have: recorded without effect, or refused with what serves instead."""
+"""Define what real scripts of other systems have: recorded without effect, or refused with what serves instead."""
 
 from __future__ import annotations
 

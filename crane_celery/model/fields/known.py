@@ -1,4 +1,4 @@
-"""What is known of a job beside what it asked for: who, since when, on what, with which end."""
+"""Define what is known of a job beside what it asked for: who, since when, on what, with which end."""
 
 from __future__ import annotations
 

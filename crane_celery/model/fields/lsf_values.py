@@ -58,7 +58,7 @@ def _rusage(text: str) -> Iterator[str]:
 
 
 def _span(text: str) -> Iterator[str]:
-    """How tasks are spread."""
+    """Yield how tasks are spread."""
     name, _, value = re.sub(r"\s+", "", text).partition("=")
     if name == "hosts" and value == "1":
         yield "--nodes=1"

@@ -1,4 +1,5 @@
-"""What Slurm's sbatch knows and we do not: by name, so that it is refused as what it is and never read as another."""
+"""Define what Slurm's sbatch knows and we do not: by name, so that it is refused as what it is and never read as
+another."""
 
 from __future__ import annotations
 

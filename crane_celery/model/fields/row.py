@@ -25,7 +25,7 @@ ACTS, RECORDED, REFUSED = "acts", "recorded", "refused"
 
 @dataclass
 class Change:
-    """How ``ccontrol update`` sets a field."""
+    """Record of how ``ccontrol update`` sets a field."""
 
     #: the key, and other names of it (Slurm's), separated by blanks
     keys: str

@@ -1,1 +1,1 @@
-"""What is done to jobs and nodes that are there: hold, change, suspend, requeue, cancel, drain."""
+"""Define what is done to jobs and nodes that are there: hold, change, suspend, requeue, cancel, drain."""

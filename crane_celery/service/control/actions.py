@@ -33,14 +33,14 @@ MAX_LOWERED = 1000
 
 
 class Who(NamedTuple):
-    """Who acts, and on whose jobs they may."""
+    """Record of who acts, and on whose jobs they may."""
 
     uid: int
     operator: bool
 
 
 class Site(NamedTuple):
-    """What the cluster offers, and the time in the caller's zone."""
+    """Record of what the cluster offers, and the time in the caller's zone."""
 
     nodes: Mapping[str, NodeSpec]
     partitions: Mapping[str, Partition]
@@ -99,7 +99,7 @@ def suspend(target: Target, on: bool, uid: int, store: Store, live: Live) -> Out
 
 
 class Plan(NamedTuple):
-    """What an update sets for ranks of one specification."""
+    """Record of what an update sets for ranks of one specification."""
 
     ranks: RangeSet
     spec: JobSpec
@@ -140,7 +140,8 @@ def changing(
     site: Site,
     encode: Callable[[str, Job], str],
 ) -> Changing:
-    """What is set for these ranks of a target, which are to run again; what is of the whole array is set for all of it.
+    """Return what is set for these ranks of a target, which are to run again; what is of the whole array is set for
+    all of it.
     Nothing is done. Raises CraneError."""
     plans, text = _planned(target, ranks, ranks, wanted, who, site)
     parts: list[tuple[str, Mapping[str, Any]]] = []
@@ -154,7 +155,8 @@ def changing(
 def _planned(
     target: Target, ranks: RangeSet, pending: RangeSet, wanted: Mapping[str, str], who: Who, site: Site
 ) -> tuple[list[Plan], str | None]:
-    """What these ranks of a target are to have, by specification, and the dependency of the whole as typed (None = as
+    """Return what these ranks of a target are to have, by specification, and the dependency of the whole as typed
+    (None = as
     it is). Raises CraneError."""
     job = target.job
     plans = [
@@ -187,7 +189,8 @@ def _ground(spec: JobSpec, who: Who, site: Site) -> update_keys.Ground:
 def _fields(
     some: RangeSet, pending: RangeSet, found: Mapping[str, update_keys.Change], spec: JobSpec
 ) -> list[tuple[RangeSet, dict[str, Any]]]:
-    """What is set for ranks of one specification: for all of them, and for the pending ones. Refused when a key is not
+    """Return what is set for ranks of one specification: for all of them, and for the pending ones. Refused when a
+    key is not
     for what has started and nothing is pending."""
     anyway: dict[str, Any] = {}
     waiting: dict[str, Any] = {}

@@ -18,7 +18,7 @@ from crane_celery.store.api import Store
 
 
 class How(NamedTuple):
-    """What a cancel sends."""
+    """Record of what a cancel sends."""
 
     #: 0 = TERM, grace, KILL, and what waits never starts; else this signal, to what runs
     signal: int = 0
@@ -32,7 +32,7 @@ CANCEL = How()
 
 
 class Outcome(NamedTuple):
-    """What a request on several jobs did."""
+    """Record of what a request on several jobs did."""
 
     done: list[str]
     failed: list[tuple[str, str]]  # (id as asked for, why not)
@@ -133,7 +133,8 @@ def _cancel_one(target: Target, uid: int, operator: bool, store: Store, live: Li
 
 
 def _how(target: Target, store: Store) -> str:
-    """How a target has ended: the whole of a submission by its worst end, an element by its own while it is known."""
+    """Return how a target has ended: the whole of a submission by its worst end, an element by its own while it is
+    known."""
     if target.whole and target.job.ended_at:
         return f" ({target.job.worst_state or State.CANCELLED})"
     ended = store.elements([target.job.id + target.ranks.first]) if len(target.ranks) == 1 else []
@@ -180,7 +181,8 @@ def own(job: Job, uid: int, operator: bool) -> None:
 
 
 def doomed(jobs: Iterable[Job], gone: Sequence[Target]) -> list[Target]:
-    """What of ``jobs`` can never start once these targets are cancelled, and what that takes along, and so on."""
+    """Return what of ``jobs`` can never start once these targets are cancelled, and what that takes along, and so
+    on."""
     by_id = {job.id: job for job in jobs if job.pending}
     ranks: dict[int, RangeSet] = {}
     for target in gone:

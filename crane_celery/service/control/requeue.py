@@ -21,7 +21,7 @@ _SHORT = 60
 
 
 class How(NamedTuple):
-    """What a requeue does."""
+    """Record of what a requeue does."""
 
     #: what runs again is held
     hold: bool = False
@@ -35,7 +35,7 @@ class How(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What a requeue of several jobs did."""
+    """Record of what a requeue of several jobs did."""
 
     done: list[str]
     failed: list[tuple[str, str]]  # (id as asked for, why not)
@@ -104,7 +104,7 @@ def requeue(
 def explained(
     missed: Sequence[Missed], selectors: Sequence[Selector], settings: Settings, store: Store, past: Past
 ) -> list[Missed]:
-    """What is not there any more, with what can be done instead."""
+    """Return what is not there any more, with what can be done instead."""
     by_name = {format_selector(each): each for each in selectors}
     found = []
     for each in missed:
@@ -116,7 +116,7 @@ def explained(
 
 
 def _left(target: Target, pending: RangeSet, completed: RangeSet, done: Requeued, running: bool, store: Store) -> Left:
-    """What was left, by the counts of before and after."""
+    """Return what was left, by the counts of before and after."""
     rest = len(target.ranks) - len(pending) - len(completed) - done.ended - len(done.running)
     if rest <= 0:
         return Left(len(pending), len(completed), 0, 0)
@@ -134,7 +134,7 @@ def _nothing(target: Target, how: How, left: Left) -> str:
 
 
 def _note(target: Target, done: Requeued, left: Left) -> str:
-    """What was done, in numbers."""
+    """Return what was done, in numbers."""
     parts = []
     if done.ended:
         never = f" ({done.never} of them had never started)" if done.never else ""
@@ -146,7 +146,7 @@ def _note(target: Target, done: Requeued, left: Left) -> str:
 
 
 def _lost(target: Target, lost: int) -> str:
-    """What is said of elements whose records are gone."""
+    """Return what is said of elements whose records are gone."""
     again = f"cbatch --array-retry {_brief(target)}" if target.job.is_array else "submit it again"
     which = f"{lost} of its elements have" if len(target.ranks) > 1 else "it has"
     return f"{which} left the server, where the window of ended jobs is over: {again}"

@@ -1,4 +1,4 @@
-"""What ``ccontrol update jobid=`` may set: each key with its grammar, and when it may still be set.
+"""Define what ``ccontrol update jobid=`` may set: each key with its grammar, and when it may still be set.
 
 Pure: what the cluster offers and the time come in as arguments. A bad value is an error that names key, value and
 remedy; all of a request's keys are read before anything is done.
@@ -30,7 +30,7 @@ _NONE = ("", "none", "(null)", "null", "0")
 
 
 class Ground(NamedTuple):
-    """What a change is read against."""
+    """Record of what a change is read against."""
 
     #: the specification in force for what is to be changed, or the first of several
     spec: JobSpec
@@ -42,7 +42,7 @@ class Ground(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What a key sets."""
+    """Record of what a key sets."""
 
     fields: Mapping[str, Any]
     #: it says how a job starts, so nothing that has started can be changed by it
@@ -50,7 +50,7 @@ class Change(NamedTuple):
 
 
 class _Key(NamedTuple):
-    """How a key is read."""
+    """Record of how a key is read."""
 
     read: Callable[[str, Ground], Mapping[str, Any]]
     pending_only: bool = False

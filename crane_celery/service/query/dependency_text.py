@@ -1,4 +1,4 @@
-"""How a job's dependency is shown (documents/job-dependency.txt, reference/cranesched.md section 3.3). Pure."""
+"""Define how a job's dependency is shown (documents/job-dependency.txt, reference/cranesched.md section 3.3). Pure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -1,4 +1,5 @@
-"""What ``explain`` says of elements that have started or ended: how, where, when, with how much of what, which limits
+"""Define what ``explain`` says of elements that have started or ended: how, where, when, with how much of what,
+which limits
 were reached, and where the output lies. The output itself is read by who asks, never here."""
 
 from collections import Counter

@@ -51,7 +51,7 @@ def waiting(target: Target, alive: Alive, seen: Seen, zone: str, store: Store) -
 
 
 def _depends(line: Line, store: Store) -> str:
-    """What has not come true yet."""
+    """Return what has not come true yet."""
     if not line.job.dep:
         return ""
     return dependency_text.show(*dependency_text.of_rank(line.job, line.ranks.first), store.ended_bits).pending
@@ -91,7 +91,7 @@ def part_of(entry: Entry, ranks: RangeSet) -> Part:
 
 
 def _numbers(why: Why) -> str:
-    """What was needed and what there is."""
+    """Return what was needed and what there is."""
     if why.needed <= 0 or why.what == "seconds":
         return ""
     if "memory" in why.what:
@@ -132,7 +132,7 @@ def start_line(expected: Expected | None, zone: str) -> str:
 
 
 def _wanted(want: Want) -> str:
-    """What it asks of each node."""
+    """Return what it asks of each node."""
     memory = "all of its memory" if want.whole_memory else f"{format_memory(want.memory)} of memory"
     asked = [f"{want.cpu / MILLI:g} CPUs", memory]
     asked += [f"{count} {name}" for name, count in want.gres]

@@ -36,7 +36,7 @@ _EQUAL = equal()
 
 
 class Asked(NamedTuple):
-    """What conditions look at in what was asked for; a specification has it, and a row."""
+    """Record of what conditions look at in what was asked for; a specification has it, and a row."""
 
     name: str
     user: str
@@ -65,20 +65,21 @@ class Filters(NamedTuple):
 
     @property
     def of_jobs(self) -> bool:
-        """Whether any condition concerns whole submissions."""
+        """Return whether any condition concerns whole submissions."""
         return self._replace(nodes=(), states=frozenset()) != Filters()
 
     @property
     def pending(self) -> bool:
-        """Whether what waits passes the conditions on state and nodes."""
+        """Return whether what waits passes the conditions on state and nodes."""
         return (not self.states or State.PENDING in self.states) and not self.nodes
 
     def job(self, job: Job) -> bool:
-        """Whether a submission, or some part of it that was changed since, may pass: ``row`` decides of those."""
+        """Return whether a submission, or some part of it that was changed since, may pass: ``row`` decides of
+        those."""
         return bool(job.changes) or not self.of_jobs or self.spec(job.spec)
 
     def spec(self, spec: Asked | JobSpec) -> bool:
-        """Whether what was asked for passes."""
+        """Return whether what was asked for passes."""
         return (
             all(not (values := getattr(self, name)) or getattr(spec, key) in values for name, key in _EQUAL)
             and (not (self.users or self.uids) or spec.user in self.users or spec.uid in self.uids)
@@ -86,7 +87,7 @@ class Filters(NamedTuple):
         )
 
     def row(self, row: Mapping[str, Any]) -> bool:
-        """Whether a row passes all conditions."""
+        """Return whether a row passes all conditions."""
         return (
             (not self.states or State(row["state"]) in self.states)
             and (not self.nodes or any(node in self.nodes for node in row["nodelist"]))

@@ -1,4 +1,5 @@
-"""What the scheduler would say, asked in the gateway: a view of the live records, planned on and never committed.
+"""Define what the scheduler would say, asked in the gateway: a view of the live records, planned on and never
+committed.
 
 A view is made of the records when somebody asks, and kept with its forecast for a moment while they are the same. To
 make it costs about 25 us a submission; a forecast costs 0.2 s, and 2 s where wide jobs wait for many ends.
@@ -75,6 +76,7 @@ class Outlook:
 
 
 def config_of(settings: Settings) -> Config:
-    """How the scheduler of these settings plans, but for who used how much lately, which its leader alone follows."""
+    """Return how the scheduler of these settings plans, but for who used how much lately, which its leader alone
+    follows."""
     ranking = Ranking(settings.priority, {}, sum(node.cpus for node in settings.nodes.values()))
     return Config(ranking=ranking, draining=settings.draining, licenses=settings.licenses, max_jobs=settings.max_jobs)

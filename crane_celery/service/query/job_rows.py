@@ -58,7 +58,7 @@ def _indexes(array: str, ranks: RangeSet) -> str:
 
 
 class Situation(NamedTuple):
-    """What the reasons of pending jobs depend on beside the jobs themselves."""
+    """Record of what the reasons of pending jobs depend on beside the jobs themselves."""
 
     now: float
     #: elements that hold an allocation, by submission
@@ -113,7 +113,7 @@ class Line(NamedTuple):
 
     @property
     def order(self) -> tuple[float, int]:
-        """Where it stands among those that wait."""
+        """Return where it stands among those that wait."""
         return -self.priority, self.job.id + self.ranks.first
 
     @property

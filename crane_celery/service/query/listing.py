@@ -1,4 +1,4 @@
-"""What ``cqueue`` lists: what waits, what runs and, when asked for, what has ended within the window."""
+"""Define what ``cqueue`` lists: what waits, what runs and, when asked for, what has ended within the window."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -41,7 +41,7 @@ class Listed(NamedTuple):
 
 
 def live(found: queue.Alive, want: Wanted, store: Store) -> queue.Chosen:
-    """What waits and what has started."""
+    """Return what waits and what has started."""
     if want.selectors:
         return queue.chosen(found, want.selectors, want.filters, store, ended=want.past)
     return queue.Chosen(queue.pending(found, want.filters), queue.holding(found, want.filters))
@@ -116,7 +116,8 @@ def table(chosen: queue.Chosen, want: Wanted, keys: Sequence[str]) -> Row:
 
 
 def totals(chosen: queue.Chosen, total: Total) -> Row:
-    """How many lines there are, and how many elements they stand for, without the limit: at least, unless exact."""
+    """Return how many lines there are, and how many elements they stand for, without the limit: at least, unless
+    exact."""
     more = sum(len(line.ranks) - 1 for line in chosen.lines if line.job.is_array)
     return {"total": total.number, "elements": total.number + more, "exact": total.exact}
 
@@ -138,6 +139,6 @@ def filters_of(want: Query) -> Filters:
 
 
 def used(row: Row) -> Row:
-    """What one live row used and holds so far, as one of the groups of ``History.usage``."""
+    """Return what one live row used and holds so far, as one of the groups of ``History.usage``."""
     wall = float(row["elapsed"] or 0.0)
     return {**row, "nodes": len(row["nodelist"]), "wall_s": wall, "held_s": wall * row["alloc_cpus"]}

@@ -85,7 +85,7 @@ class Live:
         return [each for each in self.current().elements if each.job == job and each.rank in ranks]
 
     def follow(self, on: bool) -> None:
-        """Whether a thread may follow the stream between two questions; at first none does."""
+        """Set whether a thread may follow the stream between two questions; at first none does."""
         if on:
             self._stopped.clear()
         else:

@@ -42,7 +42,7 @@ def _nothing() -> Record:
 
 
 def _usage(elements: Iterable[Element]) -> dict[str, Record]:
-    """What is taken on each node."""
+    """Return what is taken on each node."""
     used: dict[str, Record] = {}
     for element in elements:
         for part in element.allocation:

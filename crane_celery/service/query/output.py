@@ -1,4 +1,4 @@
-"""Where the output of jobs lies: of each element its newest run, whether it lives or ended long ago.
+"""Define where the output of jobs lies: of each element its newest run, whether it lives or ended long ago.
 
 A path is as the node makes it of the job's patterns; what waits in many elements keeps its patterns. Files are opened
 by who asks, never here.
@@ -74,7 +74,7 @@ def _newest(rows: Sequence[Row]) -> list[Row]:
 
 
 def place(row: Row, job: Job | None, hosts: Mapping[str, str]) -> Row:
-    """Where the output of a run lies."""
+    """Return where the output of a run lies."""
     paths: dict[str, Any] = files(row, job, spec_of(job.spec, job.changes, row["rank"])) if job else {}
     node = row["nodelist"][0] if row["nodelist"] else ""
     where = {"node": node, "host": hosts.get(node, ""), "count": row.get("count", 1)}

@@ -1,4 +1,4 @@
-"""What one user may see of others' jobs (`Private` in docs/configuration.md). Pure.
+"""Define what one user may see of others' jobs (`Private` in docs/configuration.md). Pure.
 
 ``commands``: what was submitted and what steps run, with its arguments, which often hold secrets. ``usage``: CPU time
 and memory that jobs used. Owners, operators and root see all. Environments and scripts are never shown to anybody.

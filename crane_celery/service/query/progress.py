@@ -1,4 +1,4 @@
-"""How far the jobs that somebody waits for have come."""
+"""Define how far the jobs that somebody waits for have come."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -30,7 +30,7 @@ class Goal(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """How far one goal is."""
+    """Record of how far one goal is."""
 
     total: int
     ended: int
@@ -40,7 +40,7 @@ class Standing(NamedTuple):
 
 
 def goals(selectors: Sequence[Selector], store: Store, past: Past) -> list[Goal]:
-    """What is waited for. Raises NotFound for an id that was never given out, or elements that there are not."""
+    """Return what is waited for. Raises NotFound for an id that was never given out, or elements that there are not."""
     found = []
     for selector in selectors:
         try:
@@ -54,7 +54,7 @@ def goals(selectors: Sequence[Selector], store: Store, past: Past) -> list[Goal]
 
 
 def _gone(selector: Selector, store: Store, past: Past) -> Goal:
-    """What has left the server: the bits of its ids are there. Raises NotFound."""
+    """Return what has left the server: the bits of its ids are there. Raises NotFound."""
     array = past.array_of(selector.job) if store.known(selector.job) else ""
     if not store.known(selector.job) or (selector.part and not array):
         raise NotFound(f"there is no job {format_selector(selector)}")
@@ -64,7 +64,7 @@ def _gone(selector: Selector, store: Store, past: Past) -> Goal:
 
 
 def standing(goal: Goal, store: Store) -> Standing:
-    """Where it stands: one record for a whole submission, else the bits of its ids."""
+    """Return where it stands: one record for a whole submission, else the bits of its ids."""
     job = store.job(goal.job)
     pending = len(RangeSet.parse(job.pending) & goal.ranks) if job is not None and job.pending else 0
     if job is not None and goal.whole:
@@ -74,7 +74,7 @@ def standing(goal: Goal, store: Store) -> Standing:
 
 
 def _counts(goal: Goal, store: Store) -> tuple[int, int]:
-    """How many have ended, and Completed: a few ranges are counted by the server."""
+    """Return how many have ended, and Completed: a few ranges are counted by the server."""
     spans = list(islice(goal.ranks.spans(), FEW + 1))
     if len(spans) > FEW:
         ended, ok = store.outcome(goal.job, goal.ranks.last + 1)

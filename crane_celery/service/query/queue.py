@@ -82,7 +82,7 @@ def begins(job: Job) -> Iterable[float]:
 
 
 def pending(found: Alive, filters: Filters) -> list[Line]:
-    """What waits and passes, in the queue's order."""
+    """Return what waits and passes, in the queue's order."""
     if not filters.pending:
         return []
     jobs = filter(filters.job, found.jobs) if filters.of_jobs else found.jobs
@@ -100,7 +100,8 @@ def holding(found: Alive, filters: Filters) -> list[Row]:
 
 
 def table(lines: Sequence[Line], rows: Sequence[Row], keys: Sequence[str], cut: int = 0) -> Row:
-    """What waits, then what has started, by columns: ``count`` lines; what is the ``same`` in all, and what differs,
+    """Return what waits, then what has started, by columns: ``count`` lines; what is the ``same`` in all, and what
+    differs,
     line by line (``each``). With ``cut`` an id shows so many characters of its indexes at most.
 
     Raises InputError for a key that rows have not.
@@ -125,7 +126,7 @@ def live_rows(found: Alive, filters: Filters) -> list[Row]:
 
 
 class Chosen(NamedTuple):
-    """What was named: lines of what waits, rows of what has started."""
+    """Record of what was named: lines of what waits, rows of what has started."""
 
     lines: list[Line]
     rows: list[Row]

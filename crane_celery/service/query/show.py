@@ -140,12 +140,12 @@ _MORE = (
 
 
 def _runs_before(job: Job, rank: int) -> int:
-    """How often a pending rank has run already."""
+    """Return how often a pending rank has run already."""
     return next((run for ranks, run in json.loads(job.again or "[]") if rank in RangeSet.parse(ranks)), 0)
 
 
 def files(row: Row, job: Job, spec: JobSpec) -> dict[str, str]:
-    """Where input and output are, as far as that is known before a start: a line of many keeps its patterns."""
+    """Return where input and output are, as far as that is known before a start: a line of many keeps its patterns."""
     usual = "Crane-%A_%a.out" if job.is_array else "Crane-%j.out"
     patterns = {"stdin": spec.stdin, "stdout": spec.stdout or usual, "stderr": spec.stderr or spec.stdout or usual}
     if row.get("count", 1) > 1:

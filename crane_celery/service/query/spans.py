@@ -42,7 +42,7 @@ def _shown(at: float, now: datetime) -> str:
 
 
 def within(row: Row, want: Query) -> bool:
-    """Whether a row's times lie in the spans asked for; a time not reached yet lies in no span."""
+    """Return whether a row's times lie in the spans asked for; a time not reached yet lies in no span."""
     spans = ((getattr(want, name), row[key]) for name, key in TIMES.items())
     return all(
         span == ANY_TIME or (at > 0 and (span.low is None or at >= span.low) and (span.high is None or at <= span.high))

@@ -26,7 +26,7 @@ Told = tuple[float, str]  # server time, text
 
 
 class Sources:
-    """Where submissions are looked for: among those that the store has, then among all that ever were."""
+    """Record of where submissions are looked for: among those that the store has, then among all that ever were."""
 
     def __init__(self, store: Store, history: History | None) -> None:
         """Without a history, there is only what the store has."""
@@ -43,11 +43,11 @@ class Sources:
         return self.store.find(id) or (self.history.job(id) if self.history else None)
 
     def known(self, id: int) -> bool:
-        """Whether this id was ever given out."""
+        """Return whether this id was ever given out."""
         return self.store.known(id)
 
     def target(self, selector: Selector) -> Target:
-        """What a selector means. Raises NotFound."""
+        """Return what a selector means. Raises NotFound."""
         try:
             return target(selector, self)
         except NotFound as error:
@@ -80,7 +80,7 @@ def stories(selectors: Sequence[Selector], sources: Sources, alive: Mapping[int,
 
 
 def material(of: Target, sources: Sources, alive: Iterable[Element]) -> Material:
-    """What is known of these elements."""
+    """Return what is known of these elements."""
     job, history = of.job, sources.history
     ids = of.ranks.shifted(job.id)
     live = [each for each in alive if each.rank in of.ranks]

@@ -1,4 +1,4 @@
-"""Who asks, as the kernel named them."""
+"""Decide who asks, as the kernel named them."""
 
 import pwd
 from functools import lru_cache
@@ -30,7 +30,7 @@ def user_name(uid: int) -> str:
 
 
 def is_operator(caller: Caller, operators: tuple[str, ...]) -> bool:
-    """Whether the caller may act on everybody's jobs: root, or named in the configuration."""
+    """Return whether the caller may act on everybody's jobs: root, or named in the configuration."""
     return caller.uid == 0 or caller.user in operators
 
 

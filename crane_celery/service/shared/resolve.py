@@ -21,7 +21,7 @@ MAX_BLOCKS = 1000
 
 
 class Lookup(Protocol):
-    """What resolving has to ask of the store."""
+    """Protocol of what resolving has to ask of the store."""
 
     def job(self, job: int) -> Job | None:
         """One submission by its id."""
@@ -30,11 +30,11 @@ class Lookup(Protocol):
         """The submission that a plain id belongs to."""
 
     def known(self, id: int) -> bool:
-        """Whether this id was ever given out."""
+        """Return whether this id was ever given out."""
 
 
 class Past(Protocol):
-    """What resolving asks of the history about ids that left the store."""
+    """Protocol of what resolving asks of the history about ids that left the store."""
 
     def array_of(self, job: int) -> str:
         """The index text of an ended array, "" for a plain job or when unknown."""

@@ -22,7 +22,7 @@ class Target(NamedTuple):
 
 
 class Missed(NamedTuple):
-    """What was asked for and is not there."""
+    """Record of what was asked for and is not there."""
 
     shown: str
     error: CraneError

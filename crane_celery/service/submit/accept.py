@@ -32,7 +32,7 @@ class Accepted(NamedTuple):
 
 
 class Gate(NamedTuple):
-    """What a submission is checked against."""
+    """Record of what a submission is checked against."""
 
     offer: Offer
     allow_root: bool
@@ -119,7 +119,7 @@ def limits_of(spec: JobSpec, settings: Settings) -> Limits:
 
 
 def _repeat(request: JobRequest) -> int:
-    """How many times over: ``--repeat``."""
+    """Return how many times over: ``--repeat``."""
     text = str(request.options.get("repeat") or 1)
     number = whole(text, MAX_REPEAT)
     if not number:

@@ -1,4 +1,4 @@
-"""What a job's specification says of the dialect of its script. Pure."""
+"""Define what a job's specification says of the dialect of its script. Pure."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What was said of a job beside what has a field: attributes, mail, options without effect. Pure."""
+"""Define what was said of a job beside what has a field: attributes, mail, options without effect. Pure."""
 
 import json
 from typing import Any
@@ -42,7 +42,7 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _is_deep(value: Any) -> bool:
-    """Whether JSON is nested deeper than whoever shows it later can follow."""
+    """Return whether JSON is nested deeper than whoever shows it later can follow."""
     level = [value]
     for _ in range(_MAX_DEPTH):
         parts = [each for each in level if isinstance(each, dict | list)]

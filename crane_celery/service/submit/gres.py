@@ -25,7 +25,7 @@ def gres_of(opt: Options, nodes: int, tasks: int = 1) -> dict[str, int]:
 
 
 def _on_each(opt: Options, nodes: int) -> Gres:
-    """What ``--gpus`` means on each node. Raises InputError where that is no whole number."""
+    """Return what ``--gpus`` means on each node. Raises InputError where that is no whole number."""
     none: Gres = {}
     for key, count in (total := opt.read("gpus", parse_gpus_per_node, none)).items():
         if count % nodes:

@@ -1,4 +1,4 @@
-"""How much memory a request means on each node. Pure."""
+"""Define how much memory a request means on each node. Pure."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -21,7 +21,8 @@ class Amount(NamedTuple):
 def memory_of(
     opt: Options, asked: Shape, cpus_per_task: float, partition: Partition, settings: Settings, gpus: int = 0
 ) -> Amount:
-    """What ``--mem``, ``--mem-per-cpu`` or ``--mem-per-gpu`` (of so many on each node) asks for, 0 being all of the
+    """Return what ``--mem``, ``--mem-per-cpu`` or ``--mem-per-gpu`` (of so many on each node) asks for, 0 being all
+    of the
     node; else the default. Raises Infeasible."""
     cpus = asked.tasks_on_node * cpus_per_task
     memory = opt.read("mem", parse_memory, 0) or gpus * opt.read("mem_per_gpu", parse_memory, 0)

@@ -62,7 +62,7 @@ class Options:
         return str(self._values.get(name))[:255].replace("\0", "")
 
     def given(self, name: str) -> bool:
-        """Whether it was given at all."""
+        """Return whether it was given at all."""
         return self._values.get(name) is not None
 
     def read(self, name: str, parse: Callable[[str], T], absent: T) -> T:

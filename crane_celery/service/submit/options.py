@@ -39,7 +39,7 @@ MAX_COMPONENT = 255
 
 
 class Offer(NamedTuple):
-    """What the cluster has."""
+    """Record of what the cluster has."""
 
     settings: Settings
     now: Callable[[], float]  # server time
@@ -61,7 +61,7 @@ _NICE, _LEAST = 100, -999
 
 
 def understand(request: JobRequest, caller: Caller, offer: Offer, body: str) -> Meant:
-    """What the request means on this cluster. Raises InputError, NotFound, Infeasible, LimitReached.
+    """Return what the request means on this cluster. Raises InputError, NotFound, Infeasible, LimitReached.
 
     Where it may start in several shapes (nodes ``1-4``, partitions ``a,b``), those that the cluster could never hold
     are left out.
@@ -92,7 +92,7 @@ def _choosing(shapes: list[Meant]) -> Meant:
 
 
 def _understood(opt: Options, request: JobRequest, caller: Caller, offer: Offer, body: str) -> Meant:
-    """What one shape of a request means. Raises InputError, NotFound, Infeasible, LimitReached."""
+    """Return what one shape of a request means. Raises InputError, NotFound, Infeasible, LimitReached."""
     settings = offer.settings
     opt.refuse_both("array", "repeat")
     _check_cluster(opt, settings)
@@ -169,7 +169,7 @@ def _of_no_effect(opt: Options) -> str:
 
 
 def _exclusive(opt: Options) -> bool:
-    """Whether it gets whole nodes; ``=user`` asks for less than that. Raises InputError."""
+    """Return whether it gets whole nodes; ``=user`` asks for less than that. Raises InputError."""
     word = opt.word("exclusive").lower()
     if word not in _WHOLE + _SHARED:
         raise opt.error(
@@ -179,7 +179,7 @@ def _exclusive(opt: Options) -> bool:
 
 
 def _priority(opt: Options, caller: Caller, settings: Settings) -> int:
-    """What ``--nice`` adds to the usual priority. Raises InputError, Denied."""
+    """Return what ``--nice`` adds to the usual priority. Raises InputError, Denied."""
     word = opt.word("nice")
     if not word or word == "yes":
         return -_NICE if word else 0
@@ -226,7 +226,7 @@ def array_of(text: str, settings: Settings) -> ArraySpec:
 
 
 def _policy(opt: Options, settings: Settings) -> dict[str, Any]:
-    """What happens when: requeues, impossible dependencies; licences; and what else was said."""
+    """Return what happens when: requeues, impossible dependencies; licences; and what else was said."""
     again, kill = opt.yes("requeue"), opt.yes("kill_on_invalid_dep")
     default = "node" if settings.job_requeue else "never"
     kill = settings.kill_invalid_depend if kill is None else kill

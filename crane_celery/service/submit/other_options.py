@@ -23,7 +23,7 @@ _FIXED = {field.key: field.fixed for field in FIELDS if field.fixed}
 
 
 class Other(NamedTuple):
-    """What is to be different."""
+    """Record of what is to be different."""
 
     options: Mapping[str, Any]
     cwd: str = "/"
@@ -62,7 +62,7 @@ def with_other(spec: JobSpec, other: Other, caller: Caller, gate: Gate) -> Chang
 
 
 def _before(spec: JobSpec, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What the new options are read beside: those of the first time, as text."""
+    """Return what the new options are read beside: those of the first time, as text."""
     found: dict[str, Any] = {"job_name": spec.name, "cpus_per_task": f"{spec.cpus_per_task:.12g}"}
     found |= dict(_shape(spec, given))
     found["partition"] = spec.partition

@@ -178,7 +178,7 @@ def _item(at: int, item: str) -> bytes:
 
 
 def body_of(request: JobRequest) -> tuple[bytes, str]:
-    """What the node will fetch (model.body), and its sha-256 in hex. Raises InputError for bad items."""
+    """Return what the node will fetch (model.body), and its sha-256 in hex. Raises InputError for bad items."""
     extra = {name: request.options[name] for name in ("mail_type", "mail_user") if request.options.get(name)}
     body = json.dumps(
         {

@@ -20,7 +20,7 @@ from crane_celery.store.api import Store, Submission
 
 
 class Left(NamedTuple):
-    """What a retry of an array is made from."""
+    """Record of what a retry of an array is made from."""
 
     ranks: RangeSet  # ended, and not completed
     alive: int  # not ended yet
@@ -87,7 +87,7 @@ def left_of(chosen: Target, store: Store, running: Callable[[int, RangeSet], Seq
 
 
 def _spec_of(job: Job, ranks: RangeSet) -> JobSpec:
-    """What these elements were to be."""
+    """Return what these elements were to be."""
     return replace(job.spec, array=_indexes(job.spec.array, ranks), begin=0.0, deadline=0.0, dependency="")
 
 

@@ -1,4 +1,4 @@
-"""What a request asks of how many nodes: tasks, CPUs, memory, devices. Pure."""
+"""Define what a request asks of how many nodes: tasks, CPUs, memory, devices. Pure."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -78,7 +78,7 @@ def _of_gpus(opt: Options, name: str, gpus: int) -> int:
 
 
 def _holding(tasks: int, opt: Options, nodes: Sequence[NodeSpec]) -> int:
-    """How many nodes hold so many of its tasks each."""
+    """Return how many nodes hold so many of its tasks each."""
     none: Gres = {}
     cpus = tasks * opt.cpus()
     memory = max(opt.read("mem", parse_memory, 0), int(opt.read("mem_per_cpu", parse_memory, 0) * cpus))

@@ -1,4 +1,4 @@
-"""How many nodes and tasks an incomplete request means. Pure (reference/cranesched.md section 0.8)."""
+"""Define how many nodes and tasks an incomplete request means. Pure (reference/cranesched.md section 0.8)."""
 
 from collections.abc import Callable
 from typing import NamedTuple

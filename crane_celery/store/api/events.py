@@ -20,7 +20,7 @@ class EventLog(Protocol):
         """Id of the oldest entry kept: a cursor below it has a gap."""
 
     def cursor(self, consumer: str) -> str:
-        """Where a named consumer (recorder, leader) stands; "0" at first."""
+        """Return where a named consumer (recorder, leader) stands; "0" at first."""
 
     def set_cursor(self, consumer: str, seq: str) -> None:
         """Move a consumer's cursor on."""

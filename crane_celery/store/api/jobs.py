@@ -11,7 +11,7 @@ from crane_celery.model.job import Element, Job, JobSpec, StepRow
 
 
 class Limits(NamedTuple):
-    """What a user may have at most; 0 = no limit. A submission counts once, however many elements it has."""
+    """Record of what a user may have at most; 0 = no limit. A submission counts once, however many elements it has."""
 
     jobs: int = 0  # submissions that have not ended
     jobs_here: int = 0  # of these, in the partition of this one
@@ -35,7 +35,7 @@ class Submission:
 
 
 class Cancelled(NamedTuple):
-    """What a cancel did."""
+    """Record of what a cancel did."""
 
     pending: int  # elements that will now never start
     running: list[int]  # plain ids that were told to stop
@@ -43,7 +43,7 @@ class Cancelled(NamedTuple):
 
 
 class Changing(NamedTuple):
-    """What is changed together with a requeue."""
+    """Record of what is changed together with a requeue."""
 
     #: (ranks, "" = all; fields of the specification that are set for them), as ``update`` takes them
     fields: Sequence[tuple[str, Mapping[str, Any]]] = ()
@@ -52,7 +52,7 @@ class Changing(NamedTuple):
 
 
 class Requeue(NamedTuple):
-    """How ranks are to run again."""
+    """Record of how ranks are to run again."""
 
     hold: bool = False  # they are held then
     completed: bool = True  # those that Completed too
@@ -61,7 +61,7 @@ class Requeue(NamedTuple):
 
     @property
     def then(self) -> str:
-        """What becomes of a rank whose run is stopped for it."""
+        """Return what becomes of a rank whose run is stopped for it."""
         return "hold" if self.hold else "requeue"
 
 
@@ -70,7 +70,7 @@ REQUEUE = Requeue()
 
 
 class Requeued(NamedTuple):
-    """What a requeue did."""
+    """Record of what a requeue did."""
 
     ended: int  # elements that had ended and are pending again
     never: int  # of these, how many had never run
@@ -147,7 +147,7 @@ class JobStore(Protocol):
         """The submission's script and environment."""
 
     def known(self, id: int) -> bool:
-        """Whether this id was ever given out."""
+        """Return whether this id was ever given out."""
 
     def ended_bits(self, first: int, count: int) -> tuple[int, int]:
         """(ended, succeeded) counts over a block of ids, for anything that ever ran."""

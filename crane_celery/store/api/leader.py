@@ -1,4 +1,4 @@
-"""What only the leading scheduler may do, guarded by its fence."""
+"""Define what only the leading scheduler may do, guarded by its fence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from crane_celery.model.node import Node
 
 
 class Forgotten(NamedTuple):
-    """What a call of ``forget`` did."""
+    """Record of what a call of ``forget`` did."""
 
     jobs: int  # submissions that are gone
     more: bool  # another call would go on
@@ -46,7 +46,7 @@ class Answer(NamedTuple):
 
 
 class LeaderStore(Protocol):
-    """Who schedules."""
+    """Protocol of who schedules."""
 
     def lead(self, holder: str, ttl_s: float) -> int:
         """Take or renew the lease: the fence (> 0) for the holder, 0 while another holds it."""

@@ -57,7 +57,7 @@ class Moved(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What a node tells in one go."""
+    """Record of what a node tells in one go."""
 
     began: Sequence[Began] = ()
     ended: Sequence[Ended] = ()

@@ -1,4 +1,4 @@
-"""What the in-memory twin keeps of submissions beside their records."""
+"""Define what the in-memory twin keeps of submissions beside their records."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from crane_celery.store.codec import dumps
 
 
 class BodyBudget:
-    """What is held, by user. A shared piece counts once, for the user who brought it first."""
+    """Record of what is held, by user. A shared piece counts once, for the user who brought it first."""
 
     def __init__(self) -> None:
         """Begin with nothing held."""

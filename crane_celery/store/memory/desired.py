@@ -1,4 +1,5 @@
-"""What the in-memory twin wants of runs that nodes have: stops and orders, said by every heartbeat until they end."""
+"""Define what the in-memory twin wants of runs that nodes have: stops and orders, said by every heartbeat until
+they end."""
 
 from __future__ import annotations
 

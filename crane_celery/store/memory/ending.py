@@ -1,4 +1,4 @@
-"""How elements end in memory: pending ones, runs, and all that follows."""
+"""Define how elements end in memory: pending ones, runs, and all that follows."""
 
 from __future__ import annotations
 

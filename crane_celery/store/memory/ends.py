@@ -1,4 +1,4 @@
-"""What the in-memory twin keeps of ended elements beside their records: bits and counts."""
+"""Define what the in-memory twin keeps of ended elements beside their records: bits and counts."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Ends:
         ways[way] = ways.get(way, RangeSet()) | ranks
 
     def failed(self, job: int) -> int:
-        """How many of its elements ended by a run that failed."""
+        """Return how many of its elements ended by a run that failed."""
         good = (State.COMPLETED, State.CANCELLED)
         return sum(len(some) for (ran, state, _), some in self.ways[job].items() if ran and state not in good)
 

@@ -27,7 +27,7 @@ class MemoryEvents(Part):
         return self.log.entries[0].seq if self.log.entries else "0"
 
     def cursor(self, consumer: str) -> str:
-        """Where a named consumer stands."""
+        """Return where a named consumer stands."""
         return self.log.cursor(consumer)
 
     def set_cursor(self, consumer: str, seq: str) -> None:

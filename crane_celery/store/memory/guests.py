@@ -47,7 +47,7 @@ class Guests:
         return {start.job + start.rank for start in starts if start.guests and len(start.allocation) > 1}
 
     def awaits(self, e: Element, node: str) -> bool:
-        """Whether this node has a lease of the run that it has not answered."""
+        """Return whether this node has a lease of the run that it has not answered."""
         if e.allocation[0].node == node:
             return e.state == State.STARTING
         known = self.known.get((e.id, e.run))

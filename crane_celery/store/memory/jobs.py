@@ -172,7 +172,7 @@ class MemoryJobs(Part):
         return self.accepted.bodies.get(job)
 
     def known(self, id: int) -> bool:
-        """Whether this id was ever given out."""
+        """Return whether this id was ever given out."""
         return 1 <= id <= self.accepted.last
 
     def ended_bits(self, first: int, count: int) -> tuple[int, int]:

@@ -48,7 +48,7 @@ class Log:
         return self.entries[-1].seq if self.entries else "0"
 
     def cursor(self, consumer: str) -> str:
-        """Where a named consumer stands."""
+        """Return where a named consumer stands."""
         return self.cursors.get(consumer, "0")
 
     def fenced(self, fence: int) -> None:

@@ -1,4 +1,4 @@
-"""What every part of the in-memory twin stands on."""
+"""Define what every part of the in-memory twin stands on."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class RedisEvents(Part):
         return found[0][0].decode() if found else "0"
 
     def cursor(self, consumer: str) -> str:
-        """Where a named consumer stands."""
+        """Return where a named consumer stands."""
         return (self.link.do("HGET", self.keys.one("cursors"), consumer) or b"0").decode()
 
     def set_cursor(self, consumer: str, seq: str) -> None:

@@ -178,7 +178,7 @@ class RedisJobs(Part):
         return bodies.unpack(record, {digest: piece for digest, piece in shared.items() if piece is not None})
 
     def known(self, id: int) -> bool:
-        """Whether this id was ever given out."""
+        """Return whether this id was ever given out."""
         return 1 <= id <= int(self.link.do("GET", self.keys.one("next")) or 0)
 
     def ended_bits(self, first: int, count: int) -> tuple[int, int]:

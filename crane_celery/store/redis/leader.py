@@ -1,4 +1,4 @@
-"""What the leading scheduler does on a server. See store.api.leader."""
+"""Define what the leading scheduler does on a server. See store.api.leader."""
 
 from __future__ import annotations
 

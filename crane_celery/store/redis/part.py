@@ -1,4 +1,4 @@
-"""What every part of the store on a server stands on."""
+"""Define what every part of the store on a server stands on."""
 
 from __future__ import annotations
 

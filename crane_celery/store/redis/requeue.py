@@ -39,7 +39,7 @@ def run(link: Link, read: Callable[[], Job | None], job: int, ranks: str, how: R
 
 
 def _change(job: Job | None, changing: Changing, uid: int) -> str:
-    """What is changing as requeue.lua takes it, by what the submission is now."""
+    """Return what is changing as requeue.lua takes it, by what the submission is now."""
     if job is None:
         raise NotFound("the job has left the server meanwhile; see cacct for what there was")
     events, fields = [], {}

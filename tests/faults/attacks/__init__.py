@@ -1,1 +1,2 @@
-"""What one user does to a cluster, on purpose or not, so that others suffer: each attack a function of a `User`."""
+"""Define what one user does to a cluster, on purpose or not, so that others suffer: each attack a function of a
+`User`."""

@@ -1,4 +1,5 @@
-"""What a clumsy user does with the commands: values beyond all measure, and commands that are killed on the way."""
+"""Define what a clumsy user does with the commands: values beyond all measure, and commands that are killed on the
+way."""
 
 import contextlib
 import os

@@ -25,7 +25,7 @@ _HELD = 3
 
 
 class User:
-    """Who attacks, as the process that does it."""
+    """Record of who attacks, as the process that does it."""
 
     def __init__(self, seed: str, gateways: Sequence[str], shepherds: Sequence[str], folder: str) -> None:
         """``gateways``, ``shepherds``: paths of their sockets; ``folder``: one's own."""
@@ -57,7 +57,7 @@ class User:
         return sock
 
     def many(self, path: str, count: int) -> list[socket.socket]:
-        """So many connections, or as many as are let in; they are held while others come."""
+        """Open this many connections, or as many as are let in; they are held while others come."""
         made = list(self._connections(path, count))
         self.hold(made)
         return made

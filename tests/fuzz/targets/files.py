@@ -1,4 +1,5 @@
-"""What daemons read again: launch messages, journals of shepherds and spawners, their frames, the configuration."""
+"""Define what daemons read again: launch messages, journals of shepherds and spawners, their frames, the
+configuration."""
 
 import json
 import os

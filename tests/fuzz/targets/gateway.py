@@ -1,4 +1,5 @@
-"""What a user sends to a gateway: frames of bytes, requests, and sequences of verbs against a cluster in memory."""
+"""Define what a user sends to a gateway: frames of bytes, requests, and sequences of verbs against a cluster in
+memory."""
 
 import atexit
 import io

@@ -1,4 +1,4 @@
-"""What the server holds, as each of its readers gets it: entries of the event stream, and records of snapshots.
+"""Define what the server holds, as each of its readers gets it: entries of the event stream, and records of snapshots.
 
 Only daemons write them, but one bad record must cost itself alone: faults may be counted, nothing may come out of a
 reader, and its next plan, answer or report is made all the same.
@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from beat.isolation import Isolation, guarded
 from crane_celery.flower_bridge.board import Board
@@ -29,7 +29,7 @@ from crane_celery.sched.todo import due
 from crane_celery.sched.view import View
 from crane_celery.service.query.live_records import Live
 from crane_celery.store import codec, script_args
-from crane_celery.store.api import Snapshot
+from crane_celery.store.api import Snapshot, Store
 from tests.fuzz.source import Source
 from tests.fuzz.strange import mutated
 from tests.fuzz.target import Target
@@ -195,7 +195,7 @@ _whole = (
 
 
 def _lead(view: View, isolation: Isolation) -> None:
-    """What a turn does with its view."""
+    """Do what a turn does with its view."""
     view.take_todo()
     view.advance(_NOW)
     isolation.plan(view, _NOW, Config(), None, ())
@@ -261,14 +261,19 @@ class _Stream:
         """Nothing is trimmed."""
 
 
+def _stream(shot: Snapshot, events: list[Event]) -> Store:
+    """Return such a store; what else a store has is not asked for."""
+    return cast(Store, _Stream(shot, events))
+
+
 def _listed(entries: list[list[str]]) -> None:
-    live = Live(_Stream(_records(*_whole), _decoded(entries)))  # type: ignore[arg-type]
+    live = Live(_stream(_records(*_whole), _decoded(entries)))
     live.current()
     live.current()
 
 
 def _listed_rows(found: list[list[list[str]]]) -> None:
-    live = Live(_Stream(_records(*found), []))  # type: ignore[arg-type]
+    live = Live(_stream(_records(*found), []))
     live.current()
 
 
@@ -302,7 +307,7 @@ def _filed(entries: list[list[str]]) -> None:
     """As the recorder does: all that can be filed is, the rest is set aside."""
     at = _filing.cursor()
     events = [event._replace(seq=f"{at.ms + 1}-{event.seq.partition('-')[2]}") for event in _decoded(entries)]
-    recorder = Recorder(_Stream(_records(*_whole), events), _filing, f"{_folder}/aside")  # type: ignore[arg-type]
+    recorder = Recorder(_stream(_records(*_whole), events), _filing, f"{_folder}/aside")
     recorder._at = at
     recorder.step(0.0)
     shutil.rmtree(f"{_folder}/aside", ignore_errors=True)

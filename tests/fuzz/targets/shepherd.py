@@ -1,4 +1,4 @@
-"""What reaches a node: frames of users, of the agent and of spawners, and what a spawner is asked to start."""
+"""Define what reaches a node: frames of users, of the agent and of spawners, and what a spawner is asked to start."""
 
 import json
 import os

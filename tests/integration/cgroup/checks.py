@@ -1,4 +1,4 @@
-"""What a cgroup driver must do, as plain functions: pytest runs them on this host, a virtual machine on pure v2.
+"""Define what a cgroup driver must do, as plain functions: pytest runs them on this host, a virtual machine on pure v2.
 
 Run by itself (`python3 -m tests.integration.cgroup.checks v2`) this prints a line per check and exits with 1 if one
 failed. Standard library only. Nothing waits by sleeping: pipes, pidfds and cgroup.events tell when.

@@ -23,7 +23,7 @@ ODD = "caf\udce9 \0 \ud800 \u202e \ufdd0"
 
 @pytest.fixture
 def aside(tmp_path: pathlib.Path) -> str:
-    """Where items are set aside."""
+    """Provide where items are set aside."""
     return str(tmp_path / "aside")
 
 

@@ -1,4 +1,4 @@
-"""What is done to jobs, from a real event stream into a real database."""
+"""Test what is done to jobs, from a real event stream into a real database."""
 
 import pytest
 

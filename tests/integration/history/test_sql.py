@@ -1,4 +1,4 @@
-"""What the history can be asked."""
+"""Test what the history can be asked."""
 
 import json
 from dataclasses import replace
@@ -223,7 +223,7 @@ def test_a_batch_out_of_turn_is_refused_whole(filing: Filing, history: SqlHistor
 
 
 class TestDatabase:
-    """What the database may be."""
+    """Record of what the database may be."""
 
     def test_another_schema_version_is_refused(self, url: str) -> None:
         database = Database(url)

@@ -84,7 +84,7 @@ class Herder:
         self.send(op="launch", jobs={"j": job}, rows=rows)
 
     def frames(self, until: float) -> Iterator[list[dict[str, Any]]]:
-        """What the shepherd says, until the deadline. Raises Hangup."""
+        """Yield what the shepherd says, until the deadline. Raises Hangup."""
         assert self.link is not None
         with selectors.DefaultSelector() as one:
             one.register(self.link, selectors.EVENT_READ)
@@ -160,7 +160,7 @@ class Herder:
             subprocess.run([sys.executable, "-m", "workers.cgroup", *argv], cwd=ROOT, check=True)
 
     def lines(self, name: str) -> list[str]:
-        """What jobs wrote into a witness file."""
+        """Return what jobs wrote into a witness file."""
         path = self.out / name
         return path.read_text().split() if path.exists() else []
 

@@ -77,7 +77,8 @@ def test_a_tolerated_death_labels_no_later_failure(counting: Herder) -> None:
 
 
 def _reaches_back() -> bool:
-    """Whether the kernel's log holds more than the last half minute; its own clock may differ by some seconds."""
+    """Return whether the kernel's log holds more than the last half minute; its own clock may differ by some
+    seconds."""
     with open("/dev/kmsg", "rb", buffering=0) as log:
         oldest = int(log.read(8192).split(b",")[2]) / 1e6
     return time.monotonic() - oldest > 30

@@ -14,7 +14,7 @@ _WAIT = "while :; do sleep 0.02; done"
 
 
 def counted(node: Herder) -> int:
-    """How far the counting script has come."""
+    """Return how far the counting script has come."""
     return len(node.lines("count"))
 
 

@@ -1,4 +1,4 @@
-"""What anybody on the host may send to a shepherd or do to a spawner: nonsense, too much of it, or stopping it."""
+"""Test what anybody on the host may send to a shepherd or do to a spawner: nonsense, too much of it, or stopping it."""
 
 import contextlib
 import json
@@ -79,7 +79,7 @@ def _step(node: Herder, **over: Any) -> dict[str, Any]:
 
 
 def _ask(node: Herder, message: dict[str, Any]) -> dict[str, Any]:
-    """What a shepherd answers first, beside the number of the step."""
+    """Return what a shepherd answers first, beside the number of the step."""
     with socket.socket(socket.AF_UNIX) as sock, open(os.devnull, "r+b") as null:
         sock.settimeout(30)
         sock.connect(node.config["run"] + "/shepherd.sock")
@@ -118,7 +118,7 @@ def test_a_field_that_makes_no_sense_is_named_and_costs_nobody_else(node: Herder
 
 
 def test_a_step_that_waits_has_passed_the_same_door(node: Herder) -> None:
-    """What is refused at once is refused at once though the job has no CPU free."""
+    """Check that what is refused at once is refused at once though the job has no CPU free."""
     node.launch([7], "sleep 100", limit=2.0)
     node.began(7)
     with socket.socket(socket.AF_UNIX) as sock, open(os.devnull, "r+b") as null:

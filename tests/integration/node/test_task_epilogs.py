@@ -15,7 +15,7 @@ def epilog(node: Herder, text: str, **over: Any) -> dict[str, Any]:
 
 
 def log(node: Herder) -> str:
-    """What the shepherd has said."""
+    """Return what the shepherd has said."""
     return (node.base / "log").read_text()
 
 

@@ -80,7 +80,7 @@ CASES: list[tuple[tuple[str, ...], str, Callable[[Path], None], str]] = [
 
 
 def said(home: Path, words: tuple[str, ...], text: str, prefix: tuple[str, ...] = ()) -> str:
-    """What a daemon that cannot start leaves on its outputs."""
+    """Return what a daemon that cannot start leaves on its outputs."""
     (home / "config.yaml").write_text(text)
     settings = parse(NODES, str(home / "config.yaml"), {"CRANE_HOME": str(home)})
     env = {**environment(settings, os.environ), "CRANE_NODE": "n1", "PYTHONPATH": str(ROOT)}

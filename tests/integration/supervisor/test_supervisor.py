@@ -49,7 +49,7 @@ def supervisor(settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def until(look: Callable[[], Record | None]) -> Record:
-    """What ``look`` finds, once it finds something: a pid file that appears has no event of its own."""
+    """Return what ``look`` finds, once it finds something: a pid file that appears has no event of its own."""
     deadline = time.monotonic() + _PATIENCE_S
     while time.monotonic() < deadline:
         if (found := look()) is not None:

@@ -68,13 +68,16 @@ class EagerStore(MemoryStore):
     #: happens once, just before the next start
     meanwhile: Callable[[], None] | None = None
     starts = 0
+    #: what the next read of events brings ahead of the others
+    injected: Sequence[Event] = ()
 
     def events(self, after: str, block_s: float, limit: int) -> list[Event]:
-        """What there is; remembers how long the caller would have waited."""
+        """Return what there is; remembers how long the caller would have waited."""
         if self.deaf:
             raise self.deaf
         self.waited = block_s
-        return super().events(after, 0.0, limit)
+        injected, self.injected = self.injected, ()
+        return [*injected, *super().events(after, 0.0, limit)]
 
     def start(self, fence: int, starts: Sequence[Start]) -> list[str]:
         """Commit, with what the test wants to go wrong."""
@@ -141,7 +144,7 @@ class Far:
         return shot
 
     def events(self, after: str, block_s: float, limit: int) -> list[Event]:
-        """What there is."""
+        """Return what there is."""
         found = self._store.events(after, block_s, limit)
         if self.sleeps and not found:
             self._clock.at += block_s

@@ -1,4 +1,4 @@
-"""What Celery beat sees of us: ticks, and closing in the middle of one."""
+"""Test what Celery beat sees of us: ticks, and closing in the middle of one."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ _ELAPSED = re.compile(r"\b00:00:0\d\b")
 
 
 class Said(NamedTuple):
-    """What a command left behind."""
+    """Record of what a command left behind."""
 
     code: int
     out: str

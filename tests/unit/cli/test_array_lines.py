@@ -1,4 +1,4 @@
-"""What cqueue shows of an array's elements one by one."""
+"""Test what cqueue shows of an array's elements one by one."""
 
 import json
 

@@ -14,7 +14,7 @@ from tests.unit.service.support import Cluster
 
 
 def spec(cluster: Cluster, id: int = 1) -> JobSpec:
-    """What was submitted as this job."""
+    """Return what was submitted as this job."""
     job = cluster.store.job(id)
     assert job is not None
     return job.spec

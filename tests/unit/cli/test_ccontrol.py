@@ -14,7 +14,7 @@ from tests.unit.cli.support import Said, Shell
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
-    """What the gateway was asked; it does everything but to job 99."""
+    """Provide what the gateway was asked; it does everything but to job 99."""
     calls: list[tuple[str, dict[str, Any]]] = []
 
     def call(verb: str, args: dict[str, Any], _path: str | None = None) -> Any:

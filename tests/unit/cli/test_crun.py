@@ -1,4 +1,4 @@
-"""How many tasks a step has, from its options and its job (reference/cranesched.md section 1.2)."""
+"""Test how many tasks a step has, from its options and its job (reference/cranesched.md section 1.2)."""
 
 import pytest
 

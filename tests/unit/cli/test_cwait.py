@@ -16,7 +16,7 @@ from tests.unit.service.support import Cluster
 
 @pytest.fixture(autouse=True)
 def no_alarm() -> Iterator[None]:
-    """What a test has set ends with it."""
+    """Provide what a test has set ends with it."""
     before = signal.getsignal(signal.SIGALRM)
     yield
     signal.alarm(0)

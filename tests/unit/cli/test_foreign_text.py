@@ -78,7 +78,7 @@ def evil(value: Any, key: str = "") -> Any:
 
 
 def raw(text: str) -> list[str]:
-    """What of a text a terminal would obey or hide, lines and our own indentation apart."""
+    """Return what of a text a terminal would obey or hide, lines and our own indentation apart."""
     forbidden = ("Cc", "Cf", "Cs", "Zl", "Zp", "Co", "Cn")
     found = [char for char in text if unicodedata.category(char) in forbidden and char not in "\n\t"]
     return found + [char for char in text if char == "\u3164"]

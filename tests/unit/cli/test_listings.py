@@ -1,4 +1,4 @@
-"""What several commands print: nodes, records, explanations of columns, help, versions."""
+"""Test what several commands print: nodes, records, explanations of columns, help, versions."""
 
 import json
 import os

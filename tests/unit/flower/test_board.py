@@ -1,4 +1,4 @@
-"""What Flower is told."""
+"""Test what Flower is told."""
 
 from dataclasses import replace
 
@@ -139,7 +139,7 @@ def test_jobs_submitted_later_have_their_name() -> None:
 
 
 class Wire:
-    """What a dispatcher sends."""
+    """Record of what a dispatcher sends."""
 
     def __init__(self) -> None:
         self.hostname = ""

@@ -1,4 +1,4 @@
-"""What one user takes of a gateway is taken from that user only."""
+"""Test what one user takes of a gateway is taken from that user only."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a script of another system uses and will not find."""
+"""Test what a script of another system uses and will not find."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What people see of foreign text: nothing that a terminal obeys or hides, and no two texts alike."""
+"""Test what people see of foreign text: nothing that a terminal obeys or hides, and no two texts alike."""
 
 import ast
 import unicodedata

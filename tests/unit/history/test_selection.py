@@ -1,4 +1,4 @@
-"""What ids on the command line mean in the history."""
+"""Test what ids on the command line mean in the history."""
 
 import pytest
 

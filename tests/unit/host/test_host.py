@@ -1,4 +1,4 @@
-"""What a host has for jobs: by affinity, quotas and limits of both versions of cgroups, also inside containers."""
+"""Test what a host has for jobs: by affinity, quotas and limits of both versions of cgroups, also inside containers."""
 
 import os
 from pathlib import Path

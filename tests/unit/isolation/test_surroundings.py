@@ -1,4 +1,4 @@
-"""What a caller's environment was, and what of it goes on to another job."""
+"""Test what a caller's environment was, and what of it goes on to another job."""
 
 import json
 import os
@@ -27,7 +27,7 @@ PRINT = (
 
 
 def asked(first: str = "0", **env: str) -> tuple[dict[str, str], str | None]:
-    """What a new interpreter says of its caller's variables, and its own LC_CTYPE."""
+    """Return what a new interpreter says of its caller's variables, and its own LC_CTYPE."""
     argv = [sys.executable, "-I", "-c", PRINT.format(first), str(ROOT)]
     found, ctype = json.loads(subprocess.run(argv, env=env, capture_output=True, text=True, check=True).stdout)
     return found, ctype

@@ -1,4 +1,4 @@
-"""How long a run took, without its suspensions."""
+"""Test how long a run took, without its suspensions."""
 
 from dataclasses import replace
 

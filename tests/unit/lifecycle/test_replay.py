@@ -1,4 +1,4 @@
-"""What an event does to records, and what is left of these where only the living is kept."""
+"""Test what an event does to records, and what is left of these where only the living is kept."""
 
 from typing import Any
 

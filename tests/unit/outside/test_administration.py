@@ -1,4 +1,4 @@
-"""What looks at a cluster says in a line what is wrong with the variables that lead to it."""
+"""Test what looks at a cluster says in a line what is wrong with the variables that lead to it."""
 
 import pytest
 

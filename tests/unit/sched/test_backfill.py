@@ -155,7 +155,7 @@ def test_shares_and_ages() -> None:
 
 
 def test_a_priority_that_was_set_is_compared_with_those_that_were_not() -> None:
-    """What time and use add counts for both: else a job that was raised would run last."""
+    """Check that what time and use add counts for both: else a job that was raised would run last."""
     ranking, usual, raised = Ranking(), job(1), job(2)
     usual, raised = replace(usual, priority=1000.0), replace(raised, priority=1000.0)
     above = replace(raised.spec, priority=1001)

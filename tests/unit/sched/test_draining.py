@@ -53,7 +53,7 @@ class Case:
             self.seen.apply(end_event(id, 1000 if 1000 <= id < 2000 else id))
 
     def on(self, node: str) -> list[int]:
-        """What runs on a node."""
+        """Return what runs on a node."""
         return [run.id for run in self.seen.runs.values() if run.node == node]
 
     def drained(self) -> dict[int, list[str]]:

@@ -1,4 +1,5 @@
-"""What the leader notes of a plan says of each class what the plan says of it, and of others what follows from that."""
+"""Test what the leader notes of a plan says of each class what the plan says of it, and of others what follows from
+that."""
 
 from crane_celery.model.states import Reason
 from crane_celery.sched.draining import Drain

@@ -60,7 +60,7 @@ class Planned(MemoryStore):
         self._settings = settings
 
     def noted_plan(self) -> str:
-        """What a leader would note now."""
+        """Return what a leader would note now."""
         shot, given = self.snapshot(), self._settings
         view = view_of(given.partitions, shot.now, shot.jobs, shot.elements, shot.nodes)
         plan = schedule(view, shot.now, config_of(given), None, decode(super().noted_plan()).drains)
@@ -69,7 +69,7 @@ class Planned(MemoryStore):
 
 
 class Cluster:
-    """What scheduler and nodes do, at a word."""
+    """Record of what scheduler and nodes do, at a word."""
 
     def __init__(self, home: Path, **changes: object) -> None:
         self.settings = settings(home, **changes)

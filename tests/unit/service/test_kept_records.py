@@ -1,4 +1,4 @@
-"""What costs as much as a user's own jobs, however many others there are: the rest is known from the events."""
+"""Test what costs as much as a user's own jobs, however many others there are: the rest is known from the events."""
 
 from collections.abc import Iterable
 

@@ -1,6 +1,7 @@
 """Steps inside a job: what fits starts, nothing stops what is behind it, nothing starves."""
 
 import math
+from typing import Any
 
 import pytest
 
@@ -19,8 +20,8 @@ def ground(*cpus: float, memory: int = 8 * GIB, gpus: int = 0) -> Ground:
     return Ground(Node(f"n{at}", milli(count), memory, slots) for at, count in enumerate(cpus, 1))
 
 
-def need(tasks: int = 1, cpus: float = 1, **more: object) -> Need:
-    return Need(tasks, milli(cpus))._replace(**more)  # type: ignore[arg-type]
+def need(tasks: int = 1, cpus: float = 1, **more: Any) -> Need:
+    return Need(tasks, milli(cpus))._replace(**more)
 
 
 def nodes(parts: tuple[Part, ...] | None) -> dict[str, int] | None:

@@ -38,7 +38,7 @@ class Pair:
 
     @property
     def behind(self) -> float:
-        """How far the clock is behind the server's."""
+        """Return how far the clock is behind the server's."""
         return self.server - self.clock.now()
 
 

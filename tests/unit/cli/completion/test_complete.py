@@ -22,7 +22,7 @@ PATIENCE_S = 30.0
 
 
 def offered(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
-    """What is offered behind these words, without what it means."""
+    """Return what is offered behind these words, without what it means."""
     capsys.readouterr()
     assert main(["words", *words]) == 0
     return [line.partition("\t")[0] for line in capsys.readouterr().out.splitlines()]

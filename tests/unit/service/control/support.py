@@ -1,4 +1,4 @@
-"""What tests of control share: a change, and what became of it."""
+"""Define what tests of control share: a change, and what became of it."""
 
 from crane_celery.grammar.selector import parse_selectors
 from crane_celery.model.job import Job

@@ -98,7 +98,7 @@ def test_of_a_part_nothing_of_the_whole_is_changed(cluster: Cluster) -> None:
 
 
 def test_a_requeued_job_may_wait_for_another(cluster: Cluster) -> None:
-    """What was cancelled since the first one failed runs after the one that was submitted instead."""
+    """Check that what was cancelled since the first one failed runs after the one that was submitted instead."""
     first = submit(cluster)
     then = submit(cluster, dependency=f"afterok:{first}")
     cluster.run(first, code=1)

@@ -1,4 +1,4 @@
-"""What is changed of jobs by `ccontrol update`."""
+"""Test what is changed of jobs by `ccontrol update`."""
 
 import pytest
 

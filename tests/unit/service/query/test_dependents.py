@@ -1,4 +1,4 @@
-"""Who waits for a job, how many are lost with it, and taking them along."""
+"""Test who waits for a job, how many are lost with it, and taking them along."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What explain says of what has started or ended."""
+"""Test what explain says of what has started or ended."""
 
 from pathlib import Path
 from typing import Any

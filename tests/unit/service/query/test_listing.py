@@ -1,4 +1,4 @@
-"""What has ended, beside what lives."""
+"""Test what has ended, beside what lives."""
 
 from crane_celery.grammar.ranges import RangeSet
 from crane_celery.history.api import Query

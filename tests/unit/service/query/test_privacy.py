@@ -1,4 +1,5 @@
-"""What users see of others' jobs: their command lines not, unless the site says so; usage, unless the site says so."""
+"""Test what users see of others' jobs: their command lines not, unless the site says so; usage, unless the site
+says so."""
 
 from itertools import chain
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How far what somebody waits for has come."""
+"""Test how far what somebody waits for has come."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the queue lists, why things wait, and who may act on what."""
+"""Test what the queue lists, why things wait, and who may act on what."""
 
 from dataclasses import replace
 from pathlib import Path

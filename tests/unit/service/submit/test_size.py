@@ -1,4 +1,4 @@
-"""What requests in the words of other systems ask of each node."""
+"""Test what requests in the words of other systems ask of each node."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How a worker takes its node up: by CRANE_NODE, and with what jobs are told of the place."""
+"""Test how a worker takes its node up: by CRANE_NODE, and with what jobs are told of the place."""
 
 import os
 import pathlib

@@ -68,7 +68,7 @@ def test_interpreters(tmp_path: pathlib.Path, value: dict[str, str], first: list
     ids=str,
 )
 def test_a_body_that_cannot_be_read_is_refused_by_name(tmp_path: pathlib.Path, value: dict[str, Any]) -> None:
-    """What came past the gateway somehow ends its own job only."""
+    """Check that what came past the gateway somehow ends its own job only."""
     bodies, spec = _bodies(tmp_path, **value)
     with pytest.raises(Denied, match="the script of job 1 cannot be read"):
         bodies.get(1, spec)

@@ -1,4 +1,4 @@
-"""What the drivers work out without the kernel."""
+"""Test what the drivers work out without the kernel."""
 
 import os
 import resource

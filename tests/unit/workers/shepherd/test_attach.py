@@ -1,4 +1,4 @@
-"""Who hears how a step ended whose crun was away: its owner and root, also after the run is over or never was."""
+"""Test who hears how a step ended whose crun was away: its owner and root, also after the run is over or never was."""
 
 from types import SimpleNamespace
 from typing import Any, cast

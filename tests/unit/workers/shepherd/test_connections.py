@@ -1,4 +1,4 @@
-"""What a connection to the shepherd may cost: one that asks and never reads is given up."""
+"""Test what a connection to the shepherd may cost: one that asks and never reads is given up."""
 
 import selectors
 import socket

@@ -1,4 +1,4 @@
-"""What memory deaths mean for a step and for its job, and how the kernel's log is read."""
+"""Test what memory deaths mean for a step and for its job, and how the kernel's log is read."""
 
 import pathlib
 

@@ -11,7 +11,7 @@ from workers.shepherd.task_epilog import TaskEpilogs
 
 
 class Herd:
-    """What the epilogs ask of a herd; timers are run by hand."""
+    """Record of what the epilogs ask of a herd; timers are run by hand."""
 
     def __init__(self) -> None:
         """One run, suspended, whose script has ended."""
