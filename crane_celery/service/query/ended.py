@@ -19,6 +19,8 @@ from crane_celery.service.shared.time_zones import shown
 FEW = 5
 _STARTED = tuple(str(state) for state in State if state is not State.PENDING)
 _BAD = tuple(str(state) for state in ENDED - {State.COMPLETED})
+#: CPU seconds held from which on an efficiency is shown; the same in cli.ceff, which imports no service
+_SHORTEST_S = 1.0
 _MB = 1 << 20
 _PRIVATE = "Memory and CPU: what others' jobs used is private here"
 
@@ -112,9 +114,9 @@ def _memory(row: Row) -> str:
 
 
 def _processor(row: Row) -> str:
-    """``CPU: used 12.5 s of 60.0 s held (21%)``."""
+    """Return ``CPU: used 12.5 s of 60.0 s held (21%)``; no part of less than _SHORTEST_S, which tells nothing."""
     held = (row["elapsed"] or 0.0) * row["alloc_cpus"]
-    part = f" ({100 * row['cpu_s'] / held:.0f}%)" if held > 0 else ""
+    part = f" ({100 * row['cpu_s'] / held:.0f}%)" if held >= _SHORTEST_S else ""
     return f"CPU: used {row['cpu_s']:.1f} s of {held:.1f} s held{part}"
 
 

@@ -87,6 +87,16 @@ def test_of_many_elements_those_that_failed(past: Cluster, tmp_path: Path) -> No
     assert told(past, tmp_path, f"{job}_15")["started"] == []
 
 
+def test_a_short_run_has_no_efficiency(past: Cluster, tmp_path: Path) -> None:
+    job = submit(past)
+    past.begin(job)
+    now = past.store.now()
+    ended = Ended(job, 1, "Completed", 0, now, now, "", 0.016, 0)
+    past.store.report("cn1", past.epochs["cn1"], Report(ended=[ended]))
+    (row,) = told(past, tmp_path, str(job))["started"]
+    assert [line for line in row["lines"] if line.startswith("CPU")] == ["CPU: used 0.0 s of 0.0 s held"]
+
+
 def test_what_never_began(past: Cluster, tmp_path: Path) -> None:
     from crane_celery.service.control.cancel import CANCEL
     from crane_celery.service.query.filters import Filters
