@@ -90,7 +90,7 @@ class Cluster:
         """Wait until these jobs have ended; their stored exit codes. The gateway tells, nothing is polled."""
         # a gateway that was killed again and again is started after a pause, longer than a command would try
         socket = str(Path(self.settings.run_dir) / "gateway.sock")
-        answer = client.call("wait", {"ids": list(ids)}, socket, patience_s=60.0)
+        answer = client.call("wait", {"ids": list(ids)}, socket, patience_s=PATIENCE_S)
         return {int(job): int(code) for job, code in answer["codes"].items()}
 
     def json(self, command: str, *args: str) -> Any:
